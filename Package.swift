@@ -1,0 +1,20 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+    name: "MonitoredUV",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "MonitoredUV", targets: ["MonitoredUV"])
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CLibUV",
+            pkgConfig: "libuv",
+            providers: [.apt(["libuv1-dev"]), .brew(["libuv"])]
+        ),
+        .target(name: "MonitoredUV", dependencies: ["CLibUV"]),
+        .testTarget(name: "MonitoredUVTests", dependencies: ["MonitoredUV", "CLibUV"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,53 @@
+internal import CLibUV
+
+/// Why a libuv operation failed: libuv's code, and the operation that returned it.
+///
+/// ```swift
+/// do { try server.listen { … } } catch where error.code == .addressInUse { … }
+/// ```
+public struct UVError: Error, Hashable, Sendable {
+    /// libuv's error code; the same on every platform by name, not by number.
+    public let code: Code
+    /// The libuv function that failed, for example `uv_tcp_bind`.
+    public let operation: String
+    /// What libuv does not know: which handles are still open, which argument was out of range.
+    public let detail: String?
+
+    /// Makes an error as libuv would report it from `operation`.
+    public init(_ code: Code, operation: String, detail: String? = nil) {
+        self.code = code
+        self.operation = operation
+        self.detail = detail
+    }
+}
+
+extension UVError: CustomStringConvertible {
+    /// `uv_tcp_bind: address already in use (EADDRINUSE)`, with the detail behind it where there is one.
+    public var description: String {
+        "\(operation): \(code.message) (\(code.name))" + (detail.map { ": \($0)" } ?? "")
+    }
+}
+
+extension UVError {
+    /// Lets a `catch` name a code: `catch UVError.Code.addressInUse`.
+    public static func ~= (code: Code, error: UVError) -> Bool { error.code == code }
+
+    /// Turns a libuv status into a throw; the one place where a status is judged.
+    @inline(__always)
+    @discardableResult
+    static func check(_ status: Int32, _ operation: StaticString) throws(UVError) -> Int32 {
+        if status < 0 { throw UVError(Code(rawValue: status), operation: "\(operation)") }
+        return status
+    }
+
+    /// The same for a completion, where there is nobody to throw to.
+    static func of(_ status: Int32, _ operation: StaticString) -> UVError? {
+        status < 0 ? UVError(Code(rawValue: status), operation: "\(operation)") : nil
+    }
+
+    /// For calls that libuv documents as unable to fail with the arguments given: a failure is a bug of this library.
+    @inline(__always)
+    static func require(_ status: Int32, _ operation: StaticString) {
+        if status < 0 { fatalError("\(UVError(Code(rawValue: status), operation: "\(operation)"))") }
+    }
+}

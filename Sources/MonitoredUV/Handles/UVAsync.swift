@@ -1,0 +1,70 @@
+internal import CLibUV
+import Synchronization
+
+/// Lets other threads make the loop call a closure: any number of sends before the call count as one.
+///
+/// An open handle keeps a run of its loop going until it is closed or unreferenced, also while nobody sends.
+/// The corresponding libuv type is `uv_async_t`.
+public final class UVAsync: UVHandle {
+    private let callback: () -> Void
+    private let site: CallbackName
+
+    /// What other threads hold of the handle.
+    public let sender: Sender
+
+    /// Makes an async handle on `loop`, whose thread this must be.
+    ///
+    /// - Throws: ``UVError`` if the system has no descriptors left.
+    ///
+    /// The corresponding libuv function is `uv_async_init`.
+    public init(
+        on loop: UVEventLoop,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        _ callback: @escaping () -> Void
+    ) throws(UVError) {
+        self.callback = callback
+        site = CallbackName(CallSite(file, line, function).text)
+        let sender = Sender()
+        self.sender = sender
+        try super.init(loop.core) { (loop, raw) throws(UVError) in
+            try UVError.check(uv_async_init(loop, raw) { UVAsync.run($0) }, "uv_async_init")
+        }
+        sender.open(rawPointer())
+    }
+
+    /// Makes the loop call the closure; the same as ``Sender/send()`` from the loop's thread.
+    public func send() throws(UVError) { try sender.send() }
+
+    private static func run(_ raw: UnsafeMutablePointer<uv_async_t>?) {
+        Unmanaged<UVAsync>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { handle in
+            let sent = handle.sender.takeInstant()
+            handle.core.dispatch(.async, handle.dispatchName(handle.site), .exact(sent)) { handle.callback() }
+        }
+    }
+
+    override func willClose() { sender.close() }
+    override var registeredName: CallbackName { site }
+
+    /// Sends to a ``UVAsync`` from any thread, and may outlive it.
+    public final class Sender: Sendable {
+        private let wakeUp = AsyncSender()
+        /// When the first send since the last call was made; 0 for none.
+        private let instant = Atomic<UInt64>(0)
+
+        /// Makes the loop call the handle's closure soon, once for all sends before that call. Any thread.
+        ///
+        /// - Throws: ``UVError/Code/badFileDescriptor`` once the handle is closed.
+        ///
+        /// The corresponding libuv function is `uv_async_send`.
+        public func send() throws(UVError) {
+            _ = instant.compareExchange(expected: 0, desired: MonotonicClock.read(), ordering: .relaxed)
+            if !wakeUp.send() { throw UVError(.badFileDescriptor, operation: "uv_async_send", detail: "UVAsync is closed") }
+        }
+
+        fileprivate func open(_ raw: UnsafeMutablePointer<uv_async_t>) { wakeUp.open(raw) }
+        fileprivate func close() { wakeUp.close() }
+        fileprivate func takeInstant() -> UInt64 { instant.exchange(0, ordering: .relaxed) }
+    }
+}

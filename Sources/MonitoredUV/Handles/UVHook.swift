@@ -1,0 +1,41 @@
+internal import CLibUV
+
+/// What idle, prepare and check have in common: a closure that runs once in each iteration of the loop while active.
+public class UVHook: UVHandle {
+    private final let callback: () -> Void
+    private final let site: CallbackName
+
+    init<Raw>(
+        _ loop: UVEventLoop,
+        _ site: CallSite,
+        _ callback: @escaping () -> Void,
+        _ initialize: (UnsafeMutablePointer<uv_loop_t>, UnsafeMutablePointer<Raw>) -> Int32,
+        _ operation: StaticString
+    ) {
+        self.callback = callback
+        self.site = CallbackName(site.text)
+        super.init(loop.core) { loop, raw in UVError.require(initialize(loop, raw), operation) }
+    }
+
+    /// Runs the closure in every iteration from now on. Traps on a handle that was closed.
+    public final func start() {
+        preconditionOpen("start()")
+        UVError.require(startRaw(), "start")
+    }
+
+    /// Ends that; the hook can be started again.
+    public final func stop() { if isOpenHere { UVError.require(stopRaw(), "stop") } }
+
+    func startRaw() -> Int32 { fatalError("every hook overrides this") }
+    func stopRaw() -> Int32 { fatalError("every hook overrides this") }
+
+    /// Called by libuv through the subclass' C callback.
+    @inline(__always)
+    static func run<Raw>(_ raw: UnsafeMutablePointer<Raw>?) {
+        Unmanaged<UVHook>.fromOpaque(raw!.handle.pointee.data)._withUnsafeGuaranteedRef { hook in
+            hook.core.dispatch(.hook, hook.dispatchName(hook.site), .none) { hook.callback() }
+        }
+    }
+
+    override final var registeredName: CallbackName { site }
+}

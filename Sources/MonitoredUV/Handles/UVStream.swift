@@ -1,0 +1,202 @@
+internal import CLibUV
+
+/// What byte streams share: listening, reading, writing, shutting down.
+///
+/// The corresponding libuv type is `uv_stream_t`.
+public class UVStream: UVHandle {
+    @exclusivity(unchecked) private final var reader: Unmanaged<StreamReader>?
+    private final var listener: StreamListener?
+    @exclusivity(unchecked) private final var isShutDown = false
+
+    final var stream: UnsafeMutablePointer<uv_stream_t> { rawPointer() }
+
+    // MARK: Listening
+
+    /// Listens for connections, and calls back for each that waits to be accepted; `listen` also accepts them.
+    ///
+    /// As long as a connection has not been accepted no further one is announced, so a server that does not accept holds
+    /// its clients off. The callback gets an error where accepting failed.
+    ///
+    /// - Parameters:
+    ///   - backlog: How many connections the kernel keeps until they are accepted.
+    ///   - onPending: Accepts, on the loop's thread, now or later.
+    /// - Throws: ``UVError/Code/addressInUse`` if the address that was bound is taken, among others.
+    ///
+    /// The corresponding libuv function is `uv_listen`.
+    public final func listenWithoutAccepting(
+        backlog: Int32 = 511,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        onPending: @escaping (UVError?) -> Void
+    ) throws(UVError) {
+        try listen(backlog, CallSite(file, line, function), onPending)
+    }
+
+    final func listen(_ backlog: Int32, _ site: CallSite, _ onPending: @escaping (UVError?) -> Void) throws(UVError) {
+        try checkOpen("uv_listen")
+        try UVError.check(uv_listen(stream, backlog) { UVStream.connectionPending($0, $1) }, "uv_listen")
+        if let listener { core.retire(listener) }
+        listener = StreamListener(core.siteNames.name(of: site), onPending)
+    }
+
+    private static func connectionPending(_ raw: UnsafeMutablePointer<uv_stream_t>?, _ status: Int32) {
+        Unmanaged<UVStream>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { stream in
+            guard let listener = stream.listener else { return }
+            let error = UVError.of(status, "uv_listen")
+            stream.core.dispatch(.connection, stream.dispatchName(listener.site), .io) { listener.onPending(error) }
+        }
+    }
+
+    // MARK: Reading
+
+    /// Whether bytes can arrive: connected, and the peer has not ended its side. The corresponding libuv function is
+    /// `uv_is_readable`.
+    public final var isReadable: Bool { isOpenHere && uv_is_readable(stream) != 0 }
+
+    /// Calls back with each piece of bytes that arrives, until ``stopReading()``, ``UVHandle/close(file:line:function:_:)``
+    /// or the end.
+    ///
+    /// The bytes are the loop's own buffer, of up to 256 KiB, lent for the time of the call: the compiler does not let
+    /// them out. `Array(copying: bytes)` and `String(copying: bytes)` make copies.
+    ///
+    /// - Parameters:
+    ///   - onBytes: Gets at least one byte.
+    ///   - onEnd: Called once when there will be no more bytes; the stream stays open, for writing and until it is closed.
+    /// - Throws: ``UVError/Code/notConnected`` before there is a connection.
+    ///
+    /// The corresponding libuv function is `uv_read_start`.
+    public final func startReading(
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        _ onBytes: @escaping (RawSpan) -> Void,
+        onEnd: @escaping (ReadEnd) -> Void
+    ) throws(UVError) {
+        try checkOpen("uv_read_start")
+        core.allocateReadBuffer()
+        let started = uv_read_start(stream, { raw, _, buffer in UVStream.lendBuffer(raw, buffer) }) { raw, count, buffer in
+            UVStream.received(raw, count, buffer)
+        }
+        try UVError.check(started, "uv_read_start")
+        let site = core.siteNames.name(of: CallSite(file, line, function))
+        replaceReader(StreamReader(site, onBytes, onEnd))
+    }
+
+    /// Ends the calls; what arrives meanwhile stays in the kernel, so that a fast peer has to wait. Neither end of stream
+    /// nor reset is noticed until reading starts again. The corresponding libuv function is `uv_read_stop`.
+    public final func stopReading() {
+        guard isOpenHere else { return }
+        UVError.require(uv_read_stop(stream), "uv_read_stop")
+        replaceReader(nil)
+    }
+
+    /// Why no more bytes will come.
+    public enum ReadEnd: Sendable, Hashable {
+        /// The peer has sent everything it had to send.
+        case endOfStream
+        /// The connection is broken, for example by ``UVError/Code/connectionReset``.
+        case failed(UVError)
+    }
+
+    @inline(__always)
+    private static func lendBuffer(_ raw: UnsafeMutablePointer<uv_handle_t>?, _ buffer: UnsafeMutablePointer<uv_buf_t>?) {
+        let core = Unmanaged<LoopCore>.fromOpaque(raw!.pointee.loop.pointee.data)
+        buffer!.pointee = core._withUnsafeGuaranteedRef { $0.readBuffer }
+    }
+
+    @inline(__always)
+    private static func received(
+        _ raw: UnsafeMutablePointer<uv_stream_t>?,
+        _ count: Int,
+        _ buffer: UnsafePointer<uv_buf_t>?
+    ) {
+        if count == 0 { return }  // the kernel had nothing after all
+        Unmanaged<UVStream>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { stream in
+            if count < 0 { return stream.readingEnded(Int32(truncatingIfNeeded: count)) }
+            stream.reader?._withUnsafeGuaranteedRef { reader in
+                stream.core.dispatch(.read, stream.dispatchName(reader.site), .io) {
+                    let bytes = UnsafeRawBufferPointer(start: buffer!.pointee.base, count: count)
+                    reader.onBytes(bytes.bytes)
+                }
+            }
+        }
+    }
+
+    /// libuv has stopped reading; at the end of a stream it may not even have asked for a buffer.
+    @inline(never)
+    private final func readingEnded(_ status: Int32) {
+        guard let reader = self.reader?.takeUnretainedValue() else { return }
+        uv_read_stop(stream)
+        replaceReader(nil)
+        let end = status == UV_EOF.rawValue ? ReadEnd.endOfStream : .failed(UVError(.init(rawValue: status), operation: "read"))
+        core.dispatch(.read, dispatchName(reader.site), .io) { reader.onEnd(end) }
+    }
+
+    /// The old reader may be the one that is running.
+    private final func replaceReader(_ new: StreamReader?) {
+        if let reader { core.retire(reader.takeRetainedValue()) }
+        reader = new.map(Unmanaged.passRetained)
+    }
+
+    // MARK: Shutting down
+
+    /// Ends this side once all writes are through: the peer sees end of stream, and can still send.
+    ///
+    /// - Throws: ``UVError/Code/notConnected`` without a connection and for a second shutdown.
+    ///
+    /// The corresponding libuv function is `uv_shutdown`.
+    public final func shutdown(
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        _ completion: ((UVError?) -> Void)? = nil
+    ) throws(UVError) {
+        try checkOpen("uv_shutdown")
+        let site = CallSite(file, line, function)
+        try StreamRequest.start(.shutdown, "uv_shutdown", on: self, site, completion) { request, _ in
+            uv_shutdown(request, stream) { StreamRequest.finish($0, $1) }
+        }
+        isShutDown = true
+    }
+
+    /// Writing is over, whatever the socket's state: what libuv versions after 1.43 check themselves.
+    @inline(__always)
+    final func checkWritable(_ operation: StaticString) throws(UVError) {
+        try checkOpen(operation)
+        if isShutDown { throw UVError(.brokenPipe, operation: "\(operation)", detail: "\(self) was shut down") }
+    }
+
+    override final func dropCallbacks() {
+        replaceReader(nil)
+        listener = nil
+    }
+
+    override final var registeredName: CallbackName {
+        listener?.site ?? reader?.takeUnretainedValue().site ?? .none
+    }
+}
+
+/// What ``UVStream/startReading(file:line:function:_:onEnd:)`` was given.
+private final class StreamReader {
+    let site: CallbackName
+    let onBytes: (RawSpan) -> Void
+    let onEnd: (UVStream.ReadEnd) -> Void
+
+    init(_ site: CallbackName, _ onBytes: @escaping (RawSpan) -> Void, _ onEnd: @escaping (UVStream.ReadEnd) -> Void) {
+        self.site = site
+        self.onBytes = onBytes
+        self.onEnd = onEnd
+    }
+}
+
+/// What ``UVStream/listenWithoutAccepting(backlog:file:line:function:onPending:)`` was given.
+private final class StreamListener {
+    let site: CallbackName
+    let onPending: (UVError?) -> Void
+
+    init(_ site: CallbackName, _ onPending: @escaping (UVError?) -> Void) {
+        self.site = site
+        self.onPending = onPending
+    }
+}

@@ -1,0 +1,182 @@
+internal import CLibUV
+
+/// A TCP socket: a listening server, a client, or an accepted connection.
+///
+/// ```swift
+/// let server = try UVTCP(on: loop)
+/// try server.bind(to: UVSocketAddress("127.0.0.1", port: 7000))
+/// try server.listen { connection in
+///     guard case .success(let client) = connection else { return }
+///     …
+/// }
+/// ```
+///
+/// The corresponding libuv type is `uv_tcp_t`.
+public final class UVTCP: UVStream {
+    /// Makes a socket that is neither bound nor connected, on `loop`, whose thread this must be.
+    ///
+    /// The corresponding libuv function is `uv_tcp_init`.
+    public convenience init(on loop: UVEventLoop) throws(UVError) { try self.init(loop.core) }
+
+    /// Takes over an open socket, such as one from a supervisor; from then on the handle closes it.
+    ///
+    /// - Throws: ``UVError/Code/invalidArgument`` for descriptors 0 to 2, which libuv does not close: pass a `dup` of it.
+    ///   ``UVError/Code/fileExists`` if a handle of the loop has it already, and what the system says of one that is no
+    ///   socket. After an error the descriptor is still the caller's.
+    ///
+    /// The corresponding libuv function is `uv_tcp_open`.
+    public convenience init(on loop: UVEventLoop, adopting descriptor: Int32) throws(UVError) {
+        if descriptor <= 2 {
+            throw UVError(.invalidArgument, operation: "uv_tcp_open", detail: "descriptor \(descriptor) is not above 2")
+        }
+        try self.init(loop.core)
+        do {
+            try UVError.check(uv_tcp_open(tcp, descriptor), "uv_tcp_open")
+        } catch {
+            close()
+            throw error
+        }
+    }
+
+    private init(_ core: LoopCore) throws(UVError) {
+        try super.init(core) { (loop, raw) throws(UVError) in try UVError.check(uv_tcp_init(loop, raw), "uv_tcp_init") }
+    }
+
+    private var tcp: UnsafeMutablePointer<uv_tcp_t> { rawPointer() }
+
+    // MARK: Server
+
+    /// Gives the socket its local address; port 0 lets the system choose one, which ``localAddress()`` then tells.
+    ///
+    /// An address that is in use is reported by what follows, listening or connecting. The socket is bound with
+    /// `SO_REUSEADDR`.
+    ///
+    /// - Parameter ipv6Only: Whether an IPv6 socket refuses IPv4 peers.
+    ///
+    /// The corresponding libuv function is `uv_tcp_bind`.
+    public func bind(to address: UVSocketAddress, ipv6Only: Bool = false) throws(UVError) {
+        try checkOpen("uv_tcp_bind")
+        let flags = ipv6Only ? UInt32(UV_TCP_IPV6ONLY.rawValue) : 0
+        try UVError.check(address.withSockaddr { uv_tcp_bind(tcp, $0, flags) }, "uv_tcp_bind")
+    }
+
+    /// Listens, and calls back with each connection, accepted; see
+    /// ``UVStream/listenWithoutAccepting(backlog:file:line:function:onPending:)`` for accepting at a later time.
+    ///
+    /// The callback gets a failure where a connection could not be accepted. When the process runs out of descriptors
+    /// libuv closes the connections that wait, so that clients see an end instead of hanging, and the server goes on.
+    ///
+    /// The corresponding libuv functions are `uv_listen` and `uv_accept`.
+    public func listen(
+        backlog: Int32 = 511,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        onConnection: @escaping (Result<UVTCP, UVError>) -> Void
+    ) throws(UVError) {
+        try listen(backlog, CallSite(file, line, function)) { [unowned self] error in
+            if let error { return onConnection(.failure(error)) }
+            onConnection(Result { () throws(UVError) in try accept() })
+        }
+    }
+
+    /// Accepts the connection that a pending callback announced; the new handle is on the same loop.
+    ///
+    /// - Throws: ``UVError/Code/resourceTemporarilyUnavailable`` if none waits.
+    ///
+    /// The corresponding libuv function is `uv_accept`.
+    public func accept() throws(UVError) -> UVTCP {
+        try checkOpen("uv_accept")
+        let client = try UVTCP(core)
+        do {
+            try UVError.check(uv_accept(stream, client.stream), "uv_accept")
+        } catch {
+            client.close()
+            throw error
+        }
+        return client
+    }
+
+    // MARK: Client
+
+    /// Connects. `completion` is called once: with `nil` when the connection stands, with ``UVError/Code/canceled`` when
+    /// the handle is closed before, with ``UVError/Code/connectionRefused`` and others.
+    ///
+    /// The corresponding libuv function is `uv_tcp_connect`.
+    public func connect(
+        to address: UVSocketAddress,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        _ completion: @escaping (UVError?) -> Void
+    ) throws(UVError) {
+        try checkOpen("uv_tcp_connect")
+        let site = CallSite(file, line, function)
+        try StreamRequest.start(.connect, "uv_tcp_connect", on: self, site, completion) { request, _ in
+            address.withSockaddr { uv_tcp_connect(request, tcp, $0) { StreamRequest.finish($0, $1) } }
+        }
+    }
+
+    // MARK: Options and addresses
+
+    /// Whether small writes go out at once instead of waiting to be joined (`TCP_NODELAY`). May be set before there is a
+    /// connection. The corresponding libuv function is `uv_tcp_nodelay`.
+    public func setNoDelay(_ isOn: Bool) throws(UVError) {
+        try checkOpen("uv_tcp_nodelay")
+        try UVError.check(uv_tcp_nodelay(tcp, isOn ? 1 : 0), "uv_tcp_nodelay")
+    }
+
+    /// Asks a silent peer for a sign of life after `delay`, rounded up to whole seconds; `nil` ends that.
+    ///
+    /// - Throws: ``UVError/Code/invalidArgument`` for a delay of zero or less, or of more than 32,767 seconds.
+    ///
+    /// The corresponding libuv function is `uv_tcp_keepalive`.
+    public func setKeepAlive(_ delay: Duration?) throws(UVError) {
+        try checkOpen("uv_tcp_keepalive")
+        let seconds = delay.map { ($0.nanosecondsClamped + 999_999_999) / 1_000_000_000 } ?? 0
+        if let delay, !(1...32_767).contains(seconds) {
+            throw UVError(.invalidArgument, operation: "uv_tcp_keepalive", detail: "\(delay) is not in 1...32767 seconds")
+        }
+        try UVError.check(uv_tcp_keepalive(tcp, delay == nil ? 0 : 1, UInt32(seconds)), "uv_tcp_keepalive")
+    }
+
+    /// The address of this end. The corresponding libuv function is `uv_tcp_getsockname`.
+    public func localAddress() throws(UVError) -> UVSocketAddress {
+        try checkOpen("uv_tcp_getsockname")
+        return try UVSocketAddress("uv_tcp_getsockname") { uv_tcp_getsockname(tcp, $0, $1) }
+    }
+
+    /// The address of the peer; throws ``UVError/Code/notConnected`` where there is none. The corresponding libuv function
+    /// is `uv_tcp_getpeername`.
+    public func remoteAddress() throws(UVError) -> UVSocketAddress {
+        try checkOpen("uv_tcp_getpeername")
+        return try UVSocketAddress("uv_tcp_getpeername") { uv_tcp_getpeername(tcp, $0, $1) }
+    }
+
+    /// The socket's descriptor, which stays the handle's. The corresponding libuv function is `uv_fileno`.
+    public func fileDescriptor() throws(UVError) -> Int32 {
+        try checkOpen("uv_fileno")
+        var descriptor: uv_os_fd_t = -1
+        try UVError.check(uv_fileno(raw, &descriptor), "uv_fileno")
+        return descriptor
+    }
+
+    /// Closes with a reset instead of an orderly end: what was not yet sent is dropped, and the peer sees
+    /// ``UVError/Code/connectionReset``.
+    ///
+    /// - Throws: ``UVError/Code/invalidArgument`` while a shutdown is under way; the handle is then still open.
+    ///
+    /// The corresponding libuv function is `uv_tcp_close_reset`.
+    public func closeReset(
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        _ completion: (() -> Void)? = nil
+    ) throws(UVError) {
+        if !isClosing {
+            try checkOpen("uv_tcp_close_reset")
+            try UVError.check(uv_tcp_close_reset(tcp, UVHandle.closed), "uv_tcp_close_reset")
+        }
+        _ = beginClose(CallSite(file, line, function), completion)
+    }
+}

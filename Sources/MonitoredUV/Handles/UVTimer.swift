@@ -1,0 +1,151 @@
+internal import CLibUV
+
+/// Calls a closure once after a delay, or again and again.
+///
+/// A timer is never early against the monotonic clock, however long the callbacks before it took. libuv's timers count
+/// whole milliseconds: a finer delay is rounded up, and what the rounding adds is visible as lag. The clock stands
+/// still while the machine sleeps.
+///
+/// The corresponding libuv type is `uv_timer_t`.
+public final class UVTimer: UVHandle {
+    private let callback: (UVTimer) -> Void
+    private let site: CallbackName
+    private let closesAfterLast: Bool
+    /// The requested instant, to the nanosecond.
+    @exclusivity(unchecked) private var due: UInt64 = 0
+    @exclusivity(unchecked) private var interval: UInt64 = 0
+    @exclusivity(unchecked) private var wasStarted = false
+
+    /// Makes a timer, not yet started, on `loop`, whose thread this must be.
+    public convenience init(
+        on loop: UVEventLoop,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        _ callback: @escaping (UVTimer) -> Void
+    ) {
+        self.init(loop.core, CallSite(file, line, function), closesAfterLast: false, callback)
+    }
+
+    init(_ core: LoopCore, _ site: CallSite, closesAfterLast: Bool, _ callback: @escaping (UVTimer) -> Void) {
+        self.callback = callback
+        self.site = core.siteNames.name(of: site)
+        self.closesAfterLast = closesAfterLast
+        super.init(core) { loop, raw in UVError.require(uv_timer_init(loop, raw), "uv_timer_init") }
+    }
+
+    /// Calls back after `delay`, and then every `interval` if there is one. Starting a running timer starts it anew.
+    ///
+    /// A delay of zero or less fires in the loop's next iteration. A delay beyond 126 years counts as 126 years. An
+    /// interval is counted from when the loop came to the timer, as libuv does, so that a busy loop skips ticks instead
+    /// of making up for them; one of zero or less counts as none. Traps on a timer that was closed.
+    ///
+    /// The corresponding libuv function is `uv_timer_start`.
+    public func start(after delay: Duration, repeating interval: Duration? = nil) {
+        start(after: delay.nanosecondsClamped, repeating: interval?.nanosecondsClamped ?? 0)
+    }
+
+    private func start(after delay: UInt64, repeating interval: UInt64) {
+        preconditionOpen("start(after:)")
+        wasStarted = true
+        self.interval = interval
+        due = core.clock.now() + delay
+        // libuv adds the timeout to its cached time; taking that off makes the sum the first millisecond not before due.
+        let timeout = delay == 0 ? 0 : due.roundedUpToMilliseconds - uv_now(core.uv)
+        let status = uv_timer_start(timer, { UVTimer.fire($0) }, timeout, interval.roundedUpToMilliseconds)
+        UVError.require(status, "uv_timer_start")
+    }
+
+    /// Ends the wait; nothing is called. The timer can be started again. The corresponding libuv function is
+    /// `uv_timer_stop`.
+    public func stop() { if isOpenHere { UVError.require(uv_timer_stop(timer), "uv_timer_stop") } }
+
+    /// Starts a repeating timer anew with its interval as the delay: what a connection's time-out does on each sign of
+    /// life. Does nothing to a timer without an interval.
+    ///
+    /// - Throws: ``UVError/Code/invalidArgument`` if the timer was never started.
+    ///
+    /// The corresponding libuv function is `uv_timer_again`.
+    public func again() throws(UVError) {
+        try checkOpen("uv_timer_again")
+        if !wasStarted { throw UVError(.invalidArgument, operation: "uv_timer_again", detail: "\(self) was never started") }
+        if interval > 0 { start(after: interval, repeating: interval) }
+    }
+
+    /// The time between calls of a repeating timer; a change holds from the next call on.
+    ///
+    /// The corresponding libuv functions are `uv_timer_get_repeat` and `uv_timer_set_repeat`.
+    public var repeatInterval: Duration? {
+        get { interval == 0 ? nil : Duration(nanoseconds: interval) }
+        set {
+            preconditionOpen("repeatInterval")
+            interval = newValue?.nanosecondsClamped ?? 0
+            uv_timer_set_repeat(timer, interval.roundedUpToMilliseconds)
+        }
+    }
+
+    /// How long until the timer is due; zero if it is overdue, `nil` if it is not running.
+    public var dueIn: Duration? {
+        guard isActive else { return nil }
+        let now = core.clock.now()
+        return Duration(nanoseconds: due > now ? due - now : 0)
+    }
+
+    private var timer: UnsafeMutablePointer<uv_timer_t> { rawPointer() }
+
+    private static func fire(_ raw: UnsafeMutablePointer<uv_timer_t>?) {
+        Unmanaged<UVTimer>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { $0.fire() }
+    }
+
+    @inline(__always)
+    private func fire() {
+        let due = self.due
+        // libuv has armed a repeating timer again already, counting from its cached time.
+        if interval > 0 { self.due = uv_now(core.uv) * 1_000_000 + interval }
+        core.ranBeforePoll = true
+        core.dispatch(.timer, dispatchName(site), .exact(due)) { callback(self) }
+        if closesAfterLast && !isClosing && uv_is_active(raw) == 0 { close() }
+    }
+
+    override var registeredName: CallbackName { site }
+}
+
+extension UVEventLoop {
+    /// Calls `body` once after `delay`, and then every `interval` if there is one; see ``UVTimer/start(after:repeating:)``
+    /// for how both are counted. Traps on any thread but the loop's.
+    ///
+    /// - Returns: The timer. It closes itself after its last call; to cancel it, close it.
+    @discardableResult
+    public func callLater(
+        _ delay: Duration,
+        repeating interval: Duration? = nil,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        _ body: @escaping (UVTimer) -> Void
+    ) -> UVTimer {
+        let timer = UVTimer(core, CallSite(file, line, function), closesAfterLast: true, body)
+        timer.start(after: delay, repeating: interval)
+        return timer
+    }
+
+    /// Calls `body` once at `instant`, at once if that has passed. Traps on any thread but the loop's.
+    ///
+    /// The wait is fixed when this is called: it does not shrink while the machine sleeps.
+    ///
+    /// - Returns: The timer. It closes itself after its call; to cancel it, close it.
+    @discardableResult
+    public func callAt(
+        _ instant: ContinuousClock.Instant,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        _ body: @escaping (UVTimer) -> Void
+    ) -> UVTimer {
+        callLater(ContinuousClock.now.duration(to: instant), file: file, line: line, function: function, body)
+    }
+}
+
+extension UInt64 {
+    fileprivate var roundedUpToMilliseconds: UInt64 { self / 1_000_000 + (self % 1_000_000 == 0 ? 0 : 1) }
+}

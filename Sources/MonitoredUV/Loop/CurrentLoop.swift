@@ -1,0 +1,42 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The loop that runs on this thread: one thread-specific word.
+enum CurrentLoop {
+    private static let key: pthread_key_t = {
+        var key = pthread_key_t()
+        let status = pthread_key_create(&key, nil)
+        if status != 0 { fatalError("pthread_key_create failed with \(status)") }
+        return key
+    }()
+
+    /// A loop that runs is held by its run, so the word is good as long as it is set.
+    static var loop: UVEventLoop? {
+        pthread_getspecific(key).map { Unmanaged<UVEventLoop>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// Returns what ran on this thread before, so that loops can be run inside callbacks of other loops.
+    static func enter(_ loop: UVEventLoop) -> UnsafeMutableRawPointer? {
+        let outer = pthread_getspecific(key)
+        set(Unmanaged.passUnretained(loop).toOpaque())
+        return outer
+    }
+
+    static func leave(to outer: UnsafeMutableRawPointer?) { set(outer) }
+
+    private static func set(_ value: UnsafeMutableRawPointer?) {
+        let status = pthread_setspecific(key, value)
+        if status != 0 { fatalError("pthread_setspecific failed with \(status)") }
+    }
+}
+
+/// Says something on standard error that a program's author must see, where there is nobody to throw to.
+func warn(_ message: String) {
+    let line = "warning: \(message)\n"
+    _ = line.utf8.withContiguousStorageIfAvailable { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+}

@@ -1,0 +1,71 @@
+internal import CLibUV
+
+extension LoopCore {
+    /// Loop thread: queues work for the next drain.
+    @inline(__always)
+    func post(_ kind: CallbackKind, _ site: CallSite, _ body: @escaping () -> Void) {
+        let now = monitor == nil ? 0 : clock.now()
+        queue.append(PostedWork(body: body, site: site, posted: now, kind: kind))
+        if !isIdleActive { startIdle() }
+    }
+
+    /// Any thread.
+    func postRemotely(_ site: CallSite, _ body: @escaping @Sendable () -> Void) {
+        let now = monitorSwitch.isOn ? MonotonicClock.read() : 0
+        switch remote.push(PostedWork(body: body, site: site, posted: now, kind: .posted)) {
+        case .queued: break
+        case .queuedFirst: wakeUp.send()
+        case .refused: refusePost()
+        }
+    }
+
+    @inline(never)
+    func refusePost() -> Never {
+        fatalError(
+            "work was posted to UVEventLoop '\(name.text)' after it was closed. "
+                + "End what posts to a loop before you close the loop."
+        )
+    }
+
+    /// Moves what other threads posted behind what is queued.
+    @inline(__always)
+    func takeRemote() {
+        if remote.takeAll({ queue.append($0) }), !isIdleActive { startIdle() }
+    }
+
+    /// Runs what was queued when the drain began; what that posts waits for the next drain, after timers and I/O.
+    @inline(__always)
+    func drainPosted(isBeforePoll: Bool) {
+        takeRemote()
+        if isIdleActive { drainQueue(isBeforePoll) }
+    }
+
+    @inline(never)
+    private func drainQueue(_ isBeforePoll: Bool) {
+        let batch = queue.count
+        if monitor != nil { meter.leaveLoopCode(at: clock.now()) }
+        for _ in 0..<batch { run(queue.removeFirst()) }
+        let mustPollReturn = isBeforePoll && runMode == .once && (batch > 0 || ranBeforePoll)
+        if queue.isEmpty && !mustPollReturn { stopIdle() }
+    }
+
+    /// In a batch the end of one dispatch is the start of the next: one reading of the clock serves both.
+    @inline(__always)
+    private func run(_ work: consuming PostedWork) {
+        let body = work.body
+        let ready = work.posted == 0 ? meter.monitoredSince : work.posted
+        dispatch(work.kind, siteNames.name(of: work.site), .exact(ready), startedAt: meter.last) { body() }
+    }
+
+    func startIdle() {
+        isIdleActive = true
+        ownActive += 1
+        UVError.require(uv_idle_start(own.idle) { _ in }, "uv_idle_start")
+    }
+
+    private func stopIdle() {
+        isIdleActive = false
+        ownActive -= 1
+        UVError.require(uv_idle_stop(own.idle), "uv_idle_stop")
+    }
+}

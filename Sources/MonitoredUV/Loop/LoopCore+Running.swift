@@ -1,0 +1,114 @@
+internal import CLibUV
+
+extension LoopCore {
+    /// Runs the loop on this thread, which then owns it; `true` if work is left.
+    func run(_ mode: UVEventLoop.RunMode, as loop: UVEventLoop) throws(UVError) -> Bool {
+        try claim("run")
+        defer { state.store(.idle, ordering: .releasing) }
+        let outer = CurrentLoop.enter(loop)
+        defer { CurrentLoop.leave(to: outer) }
+        ProcessSetup.ignoreSIGPIPE()
+        if stopRequested.exchange(false, ordering: .acquiring) { return isAlive }
+        applyMonitorChange()
+        runMode = mode
+        ranBeforePoll = false
+        meter.resume(at: clock.now())
+        repeat {
+            takeRemote()
+            _ = uv_run(uv, mode.uv)
+        } while mode == .untilDone && !isStopping && remote.count > 0
+        isStopping = false
+        if monitor != nil {
+            meter.leaveLoopCode(at: clock.now())
+        }
+        return isAlive
+    }
+
+    /// Closes the loop, or says what is still open.
+    func close() throws(UVError) {
+        if state.load(ordering: .acquiring) == .closed { return }
+        try claim("close")
+        let open = openWork
+        guard open.isEmpty, remote.close() else {
+            state.store(.idle, ordering: .releasing)
+            let what = open.isEmpty ? "work posted by another thread" : open.joined(separator: ", ")
+            throw UVError(.busy, operation: "uv_loop_close", detail: "UVEventLoop '\(name.text)' still holds \(what)")
+        }
+        closeOwnHandles()
+    }
+
+    /// Frees a loop that nobody closed: closes what is open without calling user code, and says so.
+    func tearDown() {
+        if state.load(ordering: .acquiring) == .closed { return }
+        if state.load(ordering: .acquiring) == .running {
+            fatalError("UVEventLoop '\(name.text)' was released while it runs. Keep a reference until run() has returned.")
+        }
+        owner.store(currentThread(), ordering: .relaxed)
+        let open = openWork
+        if !open.isEmpty {
+            warn("UVEventLoop '\(name.text)' was released without close() while it still held \(open.joined(separator: ", ")).")
+        }
+        isTearingDown = true
+        if let monitor { retire(monitor.takeRetainedValue()) }
+        monitor = nil
+        closeAllHandles()
+        while !remote.close() { dropPosted() }
+        dropPosted()
+        while handlesFreed < handlesCreated || requestsFreed < requestsCreated { _ = uv_run(uv, UV_RUN_ONCE) }
+        dropPosted()
+        closeOwnHandles()
+    }
+
+    /// Starts to close every handle that is not closing yet.
+    func closeAllHandles() { for handle in openHandles where !handle.isClosing { handle.close() } }
+
+    private func claim(_ operation: StaticString) throws(UVError) {
+        let (exchanged, found) = state.compareExchange(expected: .idle, desired: .running, ordering: .acquiringAndReleasing)
+        if exchanged {
+            owner.store(currentThread(), ordering: .relaxed)
+            return
+        }
+        if found == .closed {
+            throw UVError(.invalidArgument, operation: "\(operation)", detail: "UVEventLoop '\(name.text)' is closed")
+        }
+        let place = isOnOwnThread ? "from inside one of its own callbacks" : "while another thread runs it"
+        fatalError(
+            "UVEventLoop.\(operation)() was called on '\(name.text)' \(place). "
+                + "Call stop() and wait until run() has returned; work to be done meanwhile goes to execute { … }."
+        )
+    }
+
+    /// Every handle and all pending work, in words.
+    private var openWork: [String] {
+        let posted = queue.count + remote.count
+        return openHandles.map(\.description) + (posted > 0 ? ["\(posted) posted closure\(posted == 1 ? "" : "s")"] : [])
+    }
+
+    private var openHandles: [UVHandle] {
+        final class Found { var handles: [UVHandle] = [] }
+        let found = Found()
+        uv_walk(
+            uv,
+            { raw, context in
+                let found = Unmanaged<Found>.fromOpaque(context!).takeUnretainedValue()
+                if raw!.pointee.data == raw!.pointee.loop.pointee.data { return }  // one of the library's own
+                found.handles.append(Unmanaged<UVHandle>.fromOpaque(raw!.pointee.data).takeUnretainedValue())
+            },
+            Unmanaged.passUnretained(found).toOpaque()
+        )
+        return found.handles
+    }
+
+    private func closeOwnHandles() {
+        wakeUp.close()
+        own.all.forEach { uv_close($0, nil) }
+        while uv_run(uv, UV_RUN_DEFAULT) != 0 {}
+        UVError.require(uv_loop_close(uv), "uv_loop_close")
+        state.store(.closed, ordering: .releasing)
+    }
+
+    private func dropPosted() {
+        takeRemote()
+        while !queue.isEmpty { _ = queue.removeFirst() }
+    }
+}

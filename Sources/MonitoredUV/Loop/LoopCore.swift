@@ -1,0 +1,237 @@
+internal import CLibUV
+import Synchronization
+
+/// One `uv_loop_t` with the library's own four handles: what ``UVEventLoop`` shows to other threads and every handle
+/// of the loop holds on to.
+///
+/// Apart from the properties under "any thread", everything belongs to the loop's thread. Stored properties of the hot
+/// path are `@exclusivity(unchecked)`: only that thread touches them, and none is borrowed across a call to user code.
+final class LoopCore {
+    // MARK: Any thread
+
+    let name: CallbackName
+    /// The thread that the loop belongs to: that of its creation, then that of its last run.
+    let owner: Atomic<UInt>
+    let state = Atomic<LoopState>(.idle)
+    let stopRequested = Atomic<Bool>(false)
+    let remote = RemoteQueue()
+    let wakeUp = AsyncSender()
+    let monitorSwitch: MonitorSwitch
+    let timeSums: LoopTimeSums
+
+    // MARK: Loop thread
+
+    let uv: UnsafeMutablePointer<uv_loop_t>
+    let own: OwnHandles
+    let clock = MonotonicClock()
+    /// The public face of this loop, which does not retain what holds it; `nil` once it is gone.
+    @exclusivity(unchecked) var face: Unmanaged<UVEventLoop>?
+    @exclusivity(unchecked) var queue = PostedQueue()
+    /// Active, and referenced, as long as the queue holds something: keeps the poll from blocking and the loop alive.
+    @exclusivity(unchecked) var isIdleActive = false
+    /// How many of the library's own handles count as active and referenced.
+    @exclusivity(unchecked) var ownActive = 0
+    /// For `.once`: something ran before the poll, so the poll must not block.
+    @exclusivity(unchecked) var ranBeforePoll = false
+    @exclusivity(unchecked) var runMode = UVEventLoop.RunMode.untilDone
+    @exclusivity(unchecked) var isStopping = false
+    @exclusivity(unchecked) var isTearingDown = false
+    @exclusivity(unchecked) var isShuttingDown = false
+
+    @exclusivity(unchecked) var monitor: Unmanaged<LoopMonitor>?
+    @exclusivity(unchecked) var meter: DispatchMeter
+    @exclusivity(unchecked) var currentName = CallbackName.none
+    @exclusivity(unchecked) var siteNames = CallSiteNames()
+    /// Callbacks that were replaced while they may be running; freed between dispatches.
+    private var retired: [AnyObject] = []
+    @exclusivity(unchecked) private var hasRetired = false
+
+    /// Where all reads of this loop land, one after the other; allocated with the first stream that reads.
+    @exclusivity(unchecked) var readBuffer = uv_buf_t(base: nil, len: 0)
+    static let readBufferSize = 256 * 1024
+
+    @exclusivity(unchecked) var handlesCreated = 0
+    @exclusivity(unchecked) var handlesFreed = 0
+    @exclusivity(unchecked) var requestsCreated = 0
+    @exclusivity(unchecked) var requestsFreed = 0
+
+    /// The handles the library itself keeps on every loop; none of them keeps it alive.
+    struct OwnHandles {
+        let wake = UnsafeMutablePointer<uv_async_t>.allocate(capacity: 1)
+        let prepare = UnsafeMutablePointer<uv_prepare_t>.allocate(capacity: 1)
+        let check = UnsafeMutablePointer<uv_check_t>.allocate(capacity: 1)
+        let idle = UnsafeMutablePointer<uv_idle_t>.allocate(capacity: 1)
+
+        var all: [UnsafeMutablePointer<uv_handle_t>] {
+            [wake.handle, prepare.handle, check.handle, idle.handle]
+        }
+    }
+
+    init(name: CallbackName, monitor: LoopMonitor?) throws(UVError) {
+        _ = ProcessSetup.openStandardDescriptors
+        ProcessSetup.ignoreSIGPIPE()
+        let uv = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
+        let own = OwnHandles()
+        do {
+            try Self.initialize(uv, own)
+        } catch {
+            own.all.forEach { $0.deallocate() }
+            uv.deallocate()
+            throw error
+        }
+        self.name = name
+        self.uv = uv
+        self.own = own
+        owner = Atomic(currentThread())
+        meter = DispatchMeter(at: clock.now())
+        timeSums = meter.sums
+        monitorSwitch = MonitorSwitch(monitor)
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        uv.pointee.data = context
+        own.all.forEach { $0.pointee.data = context }
+        wakeUp.open(own.wake)
+        applyMonitorChange()
+    }
+
+    deinit {
+        if state.load(ordering: .acquiring) != .closed { fatalError("a loop was freed without being closed") }
+        own.all.forEach { $0.deallocate() }
+        uv.deallocate()
+        clock.free()
+        readBuffer.base?.deallocate()
+        monitor?.release()
+    }
+
+    private static func initialize(_ uv: UnsafeMutablePointer<uv_loop_t>, _ own: OwnHandles) throws(UVError) {
+        try UVError.check(uv_loop_init(uv), "uv_loop_init")
+        do {
+            try UVError.check(uv_async_init(uv, own.wake) { withCore(of: $0) { $0.woken() } }, "uv_async_init")
+        } catch {
+            UVError.require(uv_loop_close(uv), "uv_loop_close")
+            throw error
+        }
+        UVError.require(uv_prepare_init(uv, own.prepare), "uv_prepare_init")
+        UVError.require(uv_check_init(uv, own.check), "uv_check_init")
+        UVError.require(uv_idle_init(uv, own.idle), "uv_idle_init")
+        UVError.require(uv_prepare_start(own.prepare) { withCore(of: $0) { $0.beforePoll() } }, "uv_prepare_start")
+        UVError.require(uv_check_start(own.check) { withCore(of: $0) { $0.afterPoll() } }, "uv_check_start")
+        for handle in [own.wake.handle, own.prepare.handle, own.check.handle] { uv_unref(handle) }
+    }
+
+    // MARK: Iteration
+
+    /// The prepare hook. It was the first to start, so it runs after all others of its kind: just before the poll.
+    @inline(__always)
+    private func beforePoll() {
+        if hasRetired { freeRetired() }
+        drainPosted(isBeforePoll: true)
+        if monitor != nil { meter.enterPoll(at: clock.now()) }
+    }
+
+    /// The check hook. I/O callbacks ran before it, so what they posted runs in the same iteration.
+    @inline(__always)
+    private func afterPoll() {
+        if hasRetired { freeRetired() }
+        if monitor != nil, meter.isPolling { meter.leaveLoopCode(at: clock.now()) }
+        drainPosted(isBeforePoll: false)
+    }
+
+    /// Another thread posted (the check hook takes it), asked to stop, or changed the monitor.
+    private func woken() {
+        if stopRequested.exchange(false, ordering: .acquiring) { stop() }
+        applyMonitorChange()
+    }
+
+    /// Loop thread: ends the run with this iteration.
+    func stop() {
+        isStopping = true
+        uv_stop(uv)
+    }
+
+    /// Any thread.
+    func requestMonitor(_ monitor: LoopMonitor?) {
+        monitorSwitch.request(monitor)
+        if isOnOwnThread { applyMonitorChange() } else { wakeUp.send() }
+    }
+
+    func applyMonitorChange() {
+        guard let change = monitorSwitch.take() else { return }
+        let now = clock.now()
+        if let monitor {
+            meter.leaveLoopCode(at: now)
+            retire(monitor.takeRetainedValue())
+        } else {
+            meter.beginMonitoring(at: now)
+        }
+        monitor = change.monitor.map(Unmanaged.passRetained)
+    }
+
+    /// Keeps what may be running alive until no dispatch is.
+    func retire(_ object: AnyObject) {
+        retired.append(object)
+        hasRetired = true
+    }
+
+    /// Between dispatches. Freeing a closure may run code of the user's, which may retire more.
+    @inline(never)
+    private func freeRetired() {
+        hasRetired = false
+        var objects: [AnyObject] = []
+        swap(&objects, &retired)
+    }
+
+    // MARK: What the loop holds
+
+    /// Pending posted work, active referenced handles and active requests, less the library's own.
+    @inline(__always)
+    var heldCount: Int {
+        Int(uv.pointee.active_handles) &- ownActive &+ Int(uv.pointee.active_reqs.count) &+ queue.count &+ remote.count
+    }
+
+    var hasOpenHandles: Bool { handlesCreated != handlesFreed }
+
+    var isAlive: Bool { uv_loop_alive(uv) != 0 || !queue.isEmpty || remote.count > 0 }
+
+    /// Keeps a run from ending for want of work, for loops that wait for other threads.
+    func holdOpen(_ hold: Bool) {
+        ownActive += hold ? 1 : -1
+        if hold { uv_ref(own.wake.handle) } else { uv_unref(own.wake.handle) }
+    }
+
+    func allocateReadBuffer() {
+        guard readBuffer.base == nil else { return }
+        readBuffer = uv_buf_t(base: .allocate(capacity: Self.readBufferSize), len: Self.readBufferSize)
+    }
+
+    // MARK: Threads
+
+    @inline(__always)
+    var isOnOwnThread: Bool { owner.load(ordering: .relaxed) == currentThread() }
+
+    @inline(__always)
+    func preconditionOnOwnThread(_ subject: @autoclosure () -> String) {
+        if !isOnOwnThread { wrongThread(subject()) }
+    }
+
+    @inline(never)
+    private func wrongThread(_ subject: String) -> Never {
+        fatalError(
+            "\(subject) was used on a thread that UVEventLoop '\(name.text)' does not belong to. "
+                + "Go through loop.execute { … }, which any thread may call."
+        )
+    }
+}
+
+enum LoopState: UInt8, AtomicRepresentable { case idle, running, closed }
+
+extension UnsafeMutablePointer {
+    /// Every libuv handle begins with the fields of `uv_handle_t`.
+    @inline(__always)
+    var handle: UnsafeMutablePointer<uv_handle_t> { UnsafeMutableRawPointer(self).assumingMemoryBound(to: uv_handle_t.self) }
+}
+
+/// Calls `body` with the core that one of the library's own handles belongs to; the run holds it.
+@inline(__always)
+private func withCore<Raw>(of handle: UnsafeMutablePointer<Raw>?, _ body: (LoopCore) -> Void) {
+    Unmanaged<LoopCore>.fromOpaque(handle!.handle.pointee.data)._withUnsafeGuaranteedRef(body)
+}

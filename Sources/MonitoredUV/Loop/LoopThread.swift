@@ -1,0 +1,70 @@
+internal import CLibUV
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A POSIX thread with a name, that somebody joins.
+struct LoopThread: Sendable {
+    #if canImport(Darwin)
+        // A pointer that only the thread functions look into.
+        nonisolated(unsafe) private let thread: pthread_t
+    #else
+        private let thread: pthread_t
+    #endif
+
+    private final class Start: Sendable {
+        let name: String
+        let body: @Sendable () -> Void
+        init(_ name: String, _ body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.body = body
+        }
+    }
+
+    /// Starts a thread; debuggers and `top` show as much of `name` as the system keeps (15 bytes on Linux).
+    init(name: String, _ body: @escaping @Sendable () -> Void) throws(UVError) {
+        let start = Unmanaged.passRetained(Start(name, body))
+        #if canImport(Darwin)
+            var thread: pthread_t?
+        #else
+            var thread = pthread_t()
+        #endif
+        let status = pthread_create(&thread, nil, { LoopThread.main($0) }, start.toOpaque())
+        if status != 0 {
+            start.release()
+            throw UVError(.init(rawValue: -status), operation: "pthread_create")
+        }
+        #if canImport(Darwin)
+            self.thread = thread!
+        #else
+            self.thread = thread
+        #endif
+    }
+
+    #if canImport(Darwin)
+        private static func main(_ context: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
+            let start = Unmanaged<Start>.fromOpaque(context).takeRetainedValue()
+            pthread_setname_np(start.name)
+            start.body()
+            return nil
+        }
+    #else
+        private static func main(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+            let start = Unmanaged<Start>.fromOpaque(context!).takeRetainedValue()
+            pthread_setname_np(pthread_self(), String(decoding: start.name.utf8.prefix(15), as: UTF8.self))
+            start.body()
+            return nil
+        }
+    #endif
+
+    /// Waits until the thread has ended. Once, and not from the thread itself.
+    func join() {
+        let status = pthread_join(thread, nil)
+        if status != 0 { fatalError("pthread_join failed with \(status)") }
+    }
+}

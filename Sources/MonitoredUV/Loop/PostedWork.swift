@@ -1,0 +1,53 @@
+/// A closure that waits for its loop.
+struct PostedWork {
+    let body: () -> Void
+    let site: CallSite
+    /// When it was posted; 0 where nobody was monitoring.
+    let posted: UInt64
+    let kind: CallbackKind
+}
+
+/// First in, first out, in one block of memory that is reused; loop thread only.
+struct PostedQueue: ~Copyable {
+    private var slots: UnsafeMutablePointer<PostedWork>
+    private var capacity = 64
+    private var head = 0
+    private(set) var count = 0
+
+    init() { slots = .allocate(capacity: capacity) }
+
+    deinit {
+        for offset in 0..<count { (slots + ((head &+ offset) & (capacity &- 1))).deinitialize(count: 1) }
+        slots.deallocate()
+    }
+
+    @inline(__always)
+    var isEmpty: Bool { count == 0 }
+
+    @inline(__always)
+    mutating func append(_ work: consuming PostedWork) {
+        if count == capacity { grow() }
+        (slots + ((head &+ count) & (capacity &- 1))).initialize(to: work)
+        count &+= 1
+    }
+
+    /// The queue must not be empty.
+    @inline(__always)
+    mutating func removeFirst() -> PostedWork {
+        let work = (slots + head).move()
+        head = (head &+ 1) & (capacity &- 1)
+        count &-= 1
+        return work
+    }
+
+    @inline(never)
+    private mutating func grow() {
+        let larger = UnsafeMutablePointer<PostedWork>.allocate(capacity: capacity * 2)
+        larger.moveInitialize(from: slots + head, count: capacity - head)
+        (larger + (capacity - head)).moveInitialize(from: slots, count: head)
+        slots.deallocate()
+        slots = larger
+        capacity *= 2
+        head = 0
+    }
+}

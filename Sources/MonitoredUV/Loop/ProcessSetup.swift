@@ -1,0 +1,40 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// What a process needs before libuv may write to sockets and close descriptors in it.
+enum ProcessSetup {
+    /// Sees to it that descriptors 0 to 2 are open: libuv aborts when it closes a socket that got one of them.
+    static let openStandardDescriptors: Void = {
+        for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) == -1 && errno == EBADF {
+            _ = open("/dev/null", O_RDWR)
+        }
+    }()
+
+    /// libuv writes with `write(2)`, so a peer that is gone would end the process. A handler of the program's own is
+    /// left in place.
+    static func ignoreSIGPIPE() {
+        var current = sigaction()
+        guard sigaction(SIGPIPE, nil, &current) == 0 else { return }
+        #if os(Linux)
+            let handler = current.__sigaction_handler.sa_handler
+        #else
+            let handler = current.__sigaction_u.__sa_handler
+        #endif
+        if unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_DFL, to: Int.self) { signal(SIGPIPE, SIG_IGN) }
+    }
+}
+
+/// The thread that is running, as one word.
+@inline(__always)
+func currentThread() -> UInt {
+    #if os(Linux)
+        return UInt(pthread_self())
+    #else
+        return UInt(bitPattern: pthread_self())
+    #endif
+}

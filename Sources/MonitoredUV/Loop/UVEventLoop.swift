@@ -1,0 +1,131 @@
+internal import CLibUV
+
+/// A libuv loop that reports every dispatch it makes.
+///
+/// A loop belongs to one thread at a time: the one that created it, then the one that runs it. Handles are made and
+/// used there. From other threads, ``execute(file:line:function:_:)``, ``stop()`` and ``monitoring`` may be used.
+///
+/// ```swift
+/// let loop = try UVEventLoop { state in
+///     if state.callbackWallTime > .milliseconds(100) { print(state) }
+/// }
+/// loop.callLater(.seconds(1)) { _ in print("one second later") }
+/// try loop.run()
+/// try loop.close()
+/// ```
+///
+/// The corresponding libuv type is `uv_loop_t`.
+public final class UVEventLoop: Sendable {
+    /// How long ``run(_:)`` goes on.
+    public enum RunMode: Sendable {
+        /// Until nothing is left to do, or ``UVEventLoop/stop()``.
+        case untilDone
+        /// One iteration; waits for I/O if nothing is ready.
+        case once
+        /// One iteration; does not wait.
+        case noWait
+    }
+
+    /// Confined to the loop's thread, but for what its type marks as open to any: each public member checks the thread
+    /// or uses only that.
+    nonisolated(unsafe) let core: LoopCore
+
+    /// Makes a loop that belongs to this thread until another one runs it.
+    ///
+    /// The first loop of a process makes it ignore `SIGPIPE`, if the signal has no handler, and opens `/dev/null` on
+    /// each of the descriptors 0 to 2 that is closed.
+    ///
+    /// - Parameters:
+    ///   - name: What monitors, traces and messages call the loop; `loop-1`, `loop-2` … by default.
+    ///   - monitor: Told of each dispatch after it ended, on the loop's thread; see ``Monitoring/setMonitor(_:)``.
+    /// - Throws: ``UVError`` if the system has no descriptors left. The corresponding libuv function is `uv_loop_init`.
+    public init(
+        name: String? = nil,
+        monitor: sending ((borrowing IOLoopMonitorState) -> Void)? = nil
+    ) throws(UVError) {
+        core = try LoopCore(name: CallbackName(name ?? LoopNames.next()), monitor: LoopMonitor(monitor))
+        core.face = Unmanaged.passUnretained(self)
+    }
+
+    deinit {
+        core.face = nil
+        core.tearDown()
+    }
+
+    /// The name given at creation.
+    public var name: String { core.name.text }
+
+    /// The monitor, and where the loop's time goes. Any thread.
+    public var monitoring: Monitoring { Monitoring(core: core) }
+
+    /// Sets, replaces or removes the monitor as ``Monitoring/setMonitor(_:)`` does, from the loop's own thread alone: the
+    /// closure may capture what belongs to the loop. Traps on any other thread.
+    public func setMonitor(_ monitor: ((borrowing IOLoopMonitorState) -> Void)?) {
+        core.preconditionOnOwnThread("setMonitor")
+        core.requestMonitor(LoopMonitor(monitor))
+    }
+
+    /// Runs the loop on this thread, which from then on owns it.
+    ///
+    /// Handles and posted closures keep a run going; a loop that only waits for other threads to post needs an open
+    /// ``UVAsync`` to stay. A closed loop throws ``UVError/Code/invalidArgument``. Running a loop that runs already, also
+    /// from inside one of its callbacks, is a bug and traps.
+    ///
+    /// - Returns: Whether anything is left to do: `true` after ``stop()`` with work pending.
+    ///
+    /// The corresponding libuv function is `uv_run`.
+    @discardableResult
+    public func run(_ mode: RunMode = .untilDone) throws(UVError) -> Bool { try core.run(mode, as: self) }
+
+    /// Ends the run when the current iteration is through. Any thread, also from inside a callback.
+    ///
+    /// While the loop does not run, the request waits for the next run, which then returns at once. What was pending
+    /// stays so, and the loop can be run again. The corresponding libuv function is `uv_stop`.
+    public func stop() {
+        if inEventLoop && core.state.load(ordering: .relaxed) == .running { return core.stop() }
+        core.stopRequested.store(true, ordering: .releasing)
+        core.wakeUp.send()
+    }
+
+    /// Frees the loop. Any thread, while the loop does not run; a second call does nothing.
+    ///
+    /// - Throws: ``UVError/Code/busy``, with the handles that are still open and the count of closures that still wait,
+    ///   in which case nothing has changed. The corresponding libuv function is `uv_loop_close`.
+    public func close() throws(UVError) { try core.close() }
+
+    /// Whether this is the thread that the loop belongs to.
+    public var inEventLoop: Bool { core.isOnOwnThread }
+
+    /// Traps, with the place of the call, unless this is the thread that the loop belongs to.
+    public func preconditionInEventLoop(file: StaticString = #fileID, line: UInt = #line) {
+        core.preconditionOnOwnThread("\(file):\(line)")
+    }
+
+    /// The loop whose callback is running on this thread; `nil` outside of one.
+    public static var current: UVEventLoop? { CurrentLoop.loop }
+
+    /// Names the dispatch that is running on this thread, for the monitor: what a web framework's middleware calls with
+    /// the route.
+    ///
+    /// Digits in path segments are masked, so that `GET /users/42` and `GET /users/7` count as one `GET /users/_`. Does
+    /// nothing outside of a loop or on one without a monitor.
+    public static func nameCurrentDispatch(_ name: String) {
+        guard let core = CurrentLoop.loop?.core, core.monitor != nil else { return }
+        core.currentName = CallbackName(PathMask.mask(name))
+    }
+}
+
+extension UVEventLoop: CustomStringConvertible {
+    /// `UVEventLoop 'name'`.
+    public var description: String { "UVEventLoop '\(name)'" }
+}
+
+extension UVEventLoop.RunMode {
+    var uv: uv_run_mode {
+        switch self {
+        case .untilDone: UV_RUN_DEFAULT
+        case .once: UV_RUN_ONCE
+        case .noWait: UV_RUN_NOWAIT
+        }
+    }
+}

@@ -1,0 +1,178 @@
+internal import CLibUV
+
+/// What all handles share: a piece of work that libuv does for its loop until it is closed.
+///
+/// A handle belongs to its loop's thread; use on any other traps. An open handle is kept alive by its loop, so it needs
+/// no variable, but it needs a ``close(_:file:line:function:)``: a loop cannot be closed before its handles are.
+///
+/// The corresponding libuv type is `uv_handle_t`.
+public class UVHandle {
+    final let core: LoopCore
+    final let raw: UnsafeMutablePointer<uv_handle_t>
+    @exclusivity(unchecked) private final var state = State.open
+    @exclusivity(unchecked) private final var explicitName = CallbackName.none
+    @exclusivity(unchecked) final var closeRequested: UInt64 = 0
+    private final var closeCompletions: [(site: CallSite, body: () -> Void)] = []
+
+    private enum State { case open, closing, closed }
+
+    /// Allocates the C struct, lets `initialize` set it up, and from then on lives until libuv calls back that it is
+    /// closed.
+    init<Raw, Failure>(
+        _ core: LoopCore,
+        _ initialize: (UnsafeMutablePointer<uv_loop_t>, UnsafeMutablePointer<Raw>) throws(Failure) -> Void
+    ) throws(Failure) {
+        core.preconditionOnOwnThread("a new handle")
+        if core.state.load(ordering: .relaxed) == .closed {
+            fatalError("a handle was made on UVEventLoop '\(core.name.text)' after it was closed. Make a new loop instead.")
+        }
+        let raw = UnsafeMutablePointer<Raw>.allocate(capacity: 1)
+        do { try initialize(core.uv, raw) } catch {
+            raw.deallocate()
+            throw error
+        }
+        self.core = core
+        self.raw = raw.handle
+        self.raw.pointee.data = Unmanaged.passRetained(self).toOpaque()
+        core.handlesCreated += 1
+    }
+
+    /// What the monitor calls this handle's dispatches, instead of where their callbacks were registered.
+    public final var name: String {
+        get { explicitName.text }
+        set { explicitName = CallbackName(newValue) }
+    }
+
+    /// The loop the handle was made on. Traps if that loop is gone.
+    public final var loop: UVEventLoop {
+        guard let face = core.face else { fatalError("the loop of this \(Self.self) was released before the handle") }
+        return face.takeUnretainedValue()
+    }
+
+    /// Whether the handle is doing something: a timer that was started, a stream that reads, listens or writes.
+    ///
+    /// The corresponding libuv function is `uv_is_active`.
+    public final var isActive: Bool { isOpenHere && uv_is_active(raw) != 0 }
+
+    /// Whether ``close(_:file:line:function:)`` was called. The corresponding libuv function is `uv_is_closing`.
+    public final var isClosing: Bool { state != .open }
+
+    /// Whether the handle, while active, keeps a run of its loop going. The corresponding libuv function is `uv_has_ref`.
+    public final var hasRef: Bool { isOpenHere && uv_has_ref(raw) != 0 }
+
+    /// Lets the handle, while active, keep a run of its loop going, which is how handles start out.
+    ///
+    /// The corresponding libuv function is `uv_ref`.
+    public final func ref() { if isOpenHere { uv_ref(raw) } }
+
+    /// Lets a run of the loop end although the handle is active. The corresponding libuv function is `uv_unref`.
+    public final func unref() { if isOpenHere { uv_unref(raw) } }
+
+    /// Ends the handle and all it was doing; pending requests complete with ``UVError/Code/canceled``.
+    ///
+    /// `completion` runs in the loop's next iteration at the latest, once nothing of the handle is left. A handle may be
+    /// closed any number of times; each call's completion runs once. The corresponding libuv function is `uv_close`.
+    public final func close(
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        _ completion: (() -> Void)? = nil
+    ) {
+        let site = CallSite(file, line, function)
+        guard beginClose(site, completion) else { return }
+        uv_close(raw, UVHandle.closed)
+    }
+
+    /// The part of closing that comes before libuv's: `false` if the handle is closing or closed already.
+    final func beginClose(_ site: CallSite, _ completion: (() -> Void)?) -> Bool {
+        core.preconditionOnOwnThread("close() of \(self)")
+        if state == .closed {
+            if let completion, !core.isTearingDown { post(.close, site, completion) }
+            return false
+        }
+        if let completion { closeCompletions.append((site, completion)) }
+        if state == .closing { return false }
+        state = .closing
+        willClose()
+        closeRequested = core.clock.now()
+        return true
+    }
+
+    /// What libuv calls when nothing of the handle is left.
+    static let closed: uv_close_cb = { raw in
+        Unmanaged<UVHandle>.fromOpaque(raw!.pointee.data).takeRetainedValue().finishClose()
+    }
+
+    private final func finishClose() {
+        state = .closed
+        core.handlesFreed += 1
+        dropCallbacks()
+        raw.deallocate()
+        let completions = closeCompletions
+        closeCompletions = []
+        if core.isTearingDown { return }
+        for (site, body) in completions {
+            core.dispatch(.close, dispatchName(core.siteNames.name(of: site)), .exact(closeRequested), body)
+        }
+    }
+
+    /// The last moment at which the C struct may be handed to other threads.
+    func willClose() {}
+
+    /// Lets go of what the user registered; for subclasses that keep callbacks in variables.
+    func dropCallbacks() {}
+
+    /// Dispatches `body` in the next drain, under this handle's name.
+    final func post(_ kind: CallbackKind, _ site: CallSite, _ body: @escaping () -> Void) {
+        core.post(kind, site) { [self] in
+            core.currentName = dispatchName(core.currentName)
+            body()
+        }
+    }
+
+    /// The explicit name, or `registered`, where the callback was registered.
+    @inline(__always)
+    final func dispatchName(_ registered: CallbackName) -> CallbackName {
+        explicitName == .none ? registered : explicitName
+    }
+
+    /// Checks the thread, and whether the handle may still be used.
+    @inline(__always)
+    final var isOpenHere: Bool {
+        core.preconditionOnOwnThread("\(self)")
+        return state == .open
+    }
+
+    /// Throws for a handle that was closed; libuv would read freed memory.
+    @inline(__always)
+    final func checkOpen(_ operation: StaticString) throws(UVError) {
+        if !isOpenHere { throw UVError(.badFileDescriptor, operation: "\(operation)", detail: "\(self) is closed") }
+    }
+
+    /// For operations that only a bug can call on a closed handle.
+    @inline(__always)
+    final func preconditionOpen(_ operation: StaticString) {
+        if !isOpenHere { fatalError("\(self).\(operation) was called after close(). Make a new handle instead.") }
+    }
+
+    /// The C struct as what it is.
+    @inline(__always)
+    final func rawPointer<Raw>() -> UnsafeMutablePointer<Raw> {
+        UnsafeMutableRawPointer(raw).assumingMemoryBound(to: Raw.self)
+    }
+
+    /// What the handle does, for messages: the name of a callback it has, if any.
+    var registeredName: CallbackName { .none }
+}
+
+/// A handle belongs to its loop's thread.
+@available(*, unavailable)
+extension UVHandle: Sendable {}
+
+extension UVHandle: CustomStringConvertible {
+    /// `UVTimer 'Server.swift:42 start()'`, with `(closing)` behind it where that is so.
+    public var description: String {
+        let name = dispatchName(registeredName).text
+        return "\(Self.self)" + (name.isEmpty ? "" : " '\(name)'") + (state == .closing ? " (closing)" : "")
+    }
+}

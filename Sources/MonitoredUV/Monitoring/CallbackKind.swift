@@ -1,0 +1,23 @@
+/// What made the loop call out.
+public enum CallbackKind: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+    /// A ``UVTimer`` came due, also one made by `callLater` or `callAt`.
+    case timer
+    /// A closure given to `execute` or `callSoon`.
+    case posted
+    /// A ``UVAsync`` was sent.
+    case async
+    /// A listening stream has a connection to accept.
+    case connection
+    /// A connect request ended.
+    case connect
+    /// Bytes arrived, or reading ended.
+    case read
+    /// A write request ended.
+    case write
+    /// A shutdown request ended.
+    case shutdown
+    /// A handle finished closing.
+    case close
+    /// An idle, prepare or check hook ran.
+    case hook
+}

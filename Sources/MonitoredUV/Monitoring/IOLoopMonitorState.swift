@@ -1,0 +1,70 @@
+/// What the monitor is told after a dispatch: one call from the loop into code that is not the loop's own.
+///
+/// The value is trivially copyable and holds plain numbers; durations and names are made when they are asked for.
+public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
+    private let wallTime: UInt64
+    private let lagLower: UInt64
+    private let lagUpper: UInt64
+
+    /// What the loop held when the dispatch ended, apart from the dispatch itself: posted closures that wait, active
+    /// referenced handles and active requests. The library's own handles never count. It is 0 when nothing is left.
+    public let loopHandlesCount: Int
+
+    private let name: CallbackName
+    private let loop: CallbackName
+    private let lagPrecision: DispatchLag.Precision
+
+    /// What made the loop call out.
+    public let kind: CallbackKind
+
+    @inline(__always)
+    init(
+        wallTime: UInt64,
+        lag: DispatchLag,
+        handles: Int,
+        name: CallbackName,
+        loop: CallbackName,
+        kind: CallbackKind
+    ) {
+        self.wallTime = wallTime
+        lagLower = lag.lower
+        lagUpper = lag.upper
+        loopHandlesCount = handles
+        self.name = name
+        self.loop = loop
+        lagPrecision = lag.precision
+        self.kind = kind
+    }
+
+    /// How long the user's code ran, from the trampoline's call to its return. The monitor's time is not in it.
+    public var callbackWallTime: Duration { Duration(nanoseconds: wallTime) }
+
+    /// How long the dispatch had been ready before it started; the upper bound where only a range is known, and zero
+    /// for hooks, which wait for nothing.
+    public var loopLag: Duration { Duration(nanoseconds: lagUpper) }
+
+    /// Both bounds of the lag: equal where it is exact, `nil` for hooks.
+    ///
+    /// The kernel does not stamp readiness. A dispatch of I/O was ready at the earliest when the poll before this one
+    /// returned, and at the latest when this one returned.
+    public var loopLagRange: ClosedRange<Duration>? {
+        lagPrecision == .none ? nil : Duration(nanoseconds: lagLower)...Duration(nanoseconds: lagUpper)
+    }
+
+    /// Whether ``loopLag`` is measured from the instant the dispatch became ready, rather than bounded.
+    public var isLoopLagExact: Bool { lagPrecision == .exact }
+
+    /// The name set for this dispatch, else the handle's name, else where the callback was registered, such as
+    /// `Server.swift:42 accept(_:)`.
+    public var callbackPrettyName: String { name.text }
+
+    /// The name of the loop that made the dispatch.
+    public var loopName: String { loop.text }
+}
+
+extension IOLoopMonitorState: CustomStringConvertible {
+    /// One line for a log: `read Server.swift:42 accept(_:): ran 0.000012 seconds, lag 0.0 seconds, 3 handles`.
+    public var description: String {
+        "\(kind) \(callbackPrettyName): ran \(callbackWallTime), lag \(loopLag), \(loopHandlesCount) handles"
+    }
+}

@@ -1,0 +1,57 @@
+/// Where a callback was registered: the three default arguments of every registering function, as plain pointers.
+///
+/// Making one costs three moves and no allocation; the text is built once per place, on its first monitored dispatch.
+struct CallSite: Hashable {
+    private let file: UnsafePointer<UInt8>
+    private let function: UnsafePointer<UInt8>?
+    private let line: UInt32
+
+    @inline(__always)
+    init(_ file: StaticString, _ line: UInt, _ function: StaticString) {
+        self.file = file.utf8Start
+        self.function = function.utf8Start
+        self.line = UInt32(truncatingIfNeeded: line)
+    }
+
+    /// An explicit name instead of a place.
+    @inline(__always)
+    init(named name: StaticString) {
+        file = name.utf8Start
+        function = nil
+        line = 0
+    }
+
+    /// `Server.swift:42 accept(_:)`, or the explicit name.
+    var text: String {
+        let first = String(cString: file)
+        guard let function else { return first }
+        let fileName = first.split(separator: "/").last.map(String.init) ?? first
+        return "\(fileName):\(line) \(String(cString: function))"
+    }
+
+    /// Spreads places over a small table; places of one file differ by line.
+    @inline(__always)
+    var spread: Int { (Int(bitPattern: file) &>> 4) ^ Int(line) }
+}
+
+/// The names of the call sites one loop has dispatched: a small direct-mapped table before a dictionary.
+struct CallSiteNames {
+    private static let fastCount = 64
+    private var fast = [(site: CallSite, name: CallbackName)?](repeating: nil, count: fastCount)
+    private var all: [CallSite: CallbackName] = [:]
+
+    @inline(__always)
+    mutating func name(of site: CallSite) -> CallbackName {
+        let slot = site.spread & (Self.fastCount &- 1)
+        if let entry = fast[slot], entry.site == site { return entry.name }
+        return lookUp(site, slot)
+    }
+
+    @inline(never)
+    private mutating func lookUp(_ site: CallSite, _ slot: Int) -> CallbackName {
+        let name = all[site] ?? CallbackName(site.text)
+        all[site] = name
+        fast[slot] = (site, name)
+        return name
+    }
+}

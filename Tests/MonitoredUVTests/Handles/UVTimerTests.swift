@@ -1,0 +1,198 @@
+import CLibUV
+import Testing
+
+@testable import MonitoredUV
+
+struct UVTimerTests {
+    /// The clock is read in the callback; the bound is one-sided, so a busy machine cannot break it.
+    @Test(arguments: [1, 250, 999, 1000, 1001, 1500, 4999, 20_000])
+    func timer_isNeverEarly(_ microseconds: Int) throws {
+        try withLoop { loop in
+            let delay = Duration.microseconds(microseconds)
+            let start = MonotonicClock.read()
+            var elapsed: UInt64 = 0
+            loop.callLater(delay) { _ in elapsed = MonotonicClock.read() - start }
+            try loop.run()
+            #expect(elapsed >= delay.nanosecondsClamped)
+        }
+    }
+
+    @Test func timer_isNotEarly_whenStartedAfterALongCallback() throws {
+        try withLoop { loop in
+            var elapsed: UInt64 = 0
+            loop.callSoon {
+                spin(.milliseconds(60))  // libuv's cached time is now 60 ms old
+                let start = MonotonicClock.read()
+                loop.callLater(.milliseconds(30)) { _ in elapsed = MonotonicClock.read() - start }
+            }
+            try loop.run()
+            #expect(elapsed >= 30_000_000)
+        }
+    }
+
+    @Test(arguments: [Duration.zero, .seconds(-5), .seconds(Int64.min), .nanoseconds(-1)])
+    func timer_firesInTheNextIteration_whenDueAtOnce(_ delay: Duration) throws {
+        try withLoop { loop in
+            var fired = 0
+            loop.callLater(delay) { _ in fired += 1 }
+            try loop.run(.noWait)
+            #expect(fired == 1)
+            try loop.run()
+        }
+    }
+
+    @Test(arguments: [Duration.seconds(Int64.max), .seconds(4_000_000_001)])
+    func timer_withAHugeDelay_waits(_ delay: Duration) throws {
+        try withLoop { loop in
+            let timer = loop.callLater(delay, repeating: delay) { _ in Issue.record("fired") }
+            try #expect(#require(timer.dueIn) > .seconds(3_999_999_000))
+            try loop.run(.noWait)
+            #expect(timer.isActive)
+            timer.close()
+            try loop.run()
+        }
+    }
+
+    @Test func timers_fireInTheOrderOfTheirDueTimes() throws {
+        try withLoop { loop in
+            var order: [Int] = []
+            for delay in [9, 3, 7, 1, 5] { loop.callLater(.milliseconds(delay)) { _ in order.append(delay) } }
+            try loop.run()
+            #expect(order == [1, 3, 5, 7, 9])
+        }
+    }
+
+    @Test func repeating_goesOn_untilStopped() throws {
+        try withLoop { loop in
+            var fired = 0
+            let timer = UVTimer(on: loop) { timer in
+                fired += 1
+                if fired == 5 { timer.stop() }
+            }
+            timer.start(after: .milliseconds(1), repeating: .microseconds(300))
+            #expect(timer.repeatInterval == .microseconds(300))
+            try loop.run()
+            #expect(fired == 5)
+            #expect(!timer.isActive)
+            #expect(timer.dueIn == nil)
+            timer.close()
+            try loop.run()
+        }
+    }
+
+    @Test func repeatInterval_canBeChanged_andRemoved() throws {
+        try withLoop { loop in
+            var fired = 0
+            let timer = UVTimer(on: loop) { timer in
+                fired += 1
+                if fired == 3 { timer.repeatInterval = nil }
+            }
+            timer.start(after: .zero, repeating: .milliseconds(1))
+            try loop.run()
+            #expect(fired == 4)  // what was armed already still comes
+            timer.close()
+            try loop.run()
+        }
+    }
+
+    @Test func again_restartsTheInterval() throws {
+        try withLoop { loop in
+            let timer = UVTimer(on: loop) { timer in timer.close() }
+            #expect((#expect(throws: UVError.self) { try timer.again() })?.code == .invalidArgument)
+            timer.start(after: .zero, repeating: .seconds(1000))
+            timer.stop()
+            try timer.again()
+            try #expect(#require(timer.dueIn) > .seconds(990))
+            timer.repeatInterval = .milliseconds(1)
+            try timer.again()
+            try loop.run()
+            #expect(timer.isClosing)
+            #expect((#expect(throws: UVError.self) { try timer.again() })?.code == .badFileDescriptor)
+        }
+    }
+
+    @Test func start_ofARunningTimer_replacesTheWait() throws {
+        try withLoop { loop in
+            var fired = 0
+            let timer = UVTimer(on: loop) { _ in fired += 1 }
+            timer.start(after: .seconds(3600))
+            timer.start(after: .milliseconds(1))
+            try loop.run()
+            #expect(fired == 1)
+            timer.close()
+            try loop.run()
+        }
+    }
+
+    @Test func callLater_closesItsTimer_afterTheLastCall() throws {
+        try withLoop { loop in
+            let timer = loop.callLater(.milliseconds(1)) { timer in #expect(!timer.isClosing) }
+            try loop.run()
+            #expect(timer.isClosing)
+        }
+    }
+
+    @Test func callLater_keepsItsTimer_whenTheCallStartsItAgain() throws {
+        try withLoop { loop in
+            var fired = 0
+            loop.callLater(.milliseconds(1)) { timer in
+                fired += 1
+                if fired < 3 { timer.start(after: .milliseconds(1)) }
+            }
+            try loop.run()
+            #expect(fired == 3)
+        }
+    }
+
+    @Test func closedTimer_doesNotFire_alsoWhenClosedByAnotherThatIsDue() throws {
+        try withLoop { loop in
+            var order: [String] = []
+            var second: UVTimer?
+            loop.callLater(.milliseconds(1)) { _ in
+                order.append("first")
+                second?.close { order.append("closed") }
+            }
+            second = loop.callLater(.milliseconds(1)) { _ in order.append("second") }
+            spin(.milliseconds(5))
+            try loop.run()
+            #expect(order == ["first", "closed"])
+        }
+    }
+
+    @Test func callAt_waitsForTheInstant() throws {
+        try withLoop { loop in
+            let instant = ContinuousClock.now + .milliseconds(20)
+            var late: Duration?
+            loop.callAt(instant) { _ in late = instant.duration(to: .now) }
+            var past = false
+            loop.callAt(.now - .seconds(5)) { _ in past = true }
+            try loop.run()
+            #expect(past)
+            // Two clocks of the system, which may drift apart by parts per million.
+            try #expect(#require(late) > .microseconds(-10))
+        }
+    }
+
+    @Test func unref_letsTheRunEnd() throws {
+        try withLoop { loop in
+            let timer = loop.callLater(.seconds(3600)) { _ in }
+            #expect(timer.hasRef)
+            timer.unref()
+            #expect(!timer.hasRef)
+            try #expect(loop.run() == false)
+            timer.ref()
+            try #expect(loop.run(.noWait))
+            timer.close()
+            try loop.run()
+        }
+    }
+
+    @Test func hundredThousandTimers_allFire() throws {
+        try withLoop { loop in
+            var fired = 0
+            for number in 0..<100_000 { loop.callLater(.microseconds(number % 2000)) { _ in fired += 1 } }
+            try loop.run()
+            #expect(fired == 100_000)
+        }
+    }
+}

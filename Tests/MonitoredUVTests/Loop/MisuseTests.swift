@@ -1,0 +1,144 @@
+import Testing
+
+@testable import MonitoredUV
+
+/// Misuse that is a bug ends the process with a message that says what to do; each in a process of its own.
+struct MisuseTests {
+    @Test func run_insideItsOwnCallback_traps() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let loop = try UVEventLoop(name: "nested")
+            loop.callSoon { try! loop.run() }
+            try loop.run()
+        }
+        expectMessage(result, "UVEventLoop.run() was called on 'nested' from inside one of its own callbacks")
+    }
+
+    @Test func close_insideItsOwnCallback_traps() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let loop = try UVEventLoop(name: "eager")
+            loop.callSoon { try! loop.close() }
+            try loop.run()
+        }
+        expectMessage(result, "UVEventLoop.close() was called on 'eager' from inside")
+    }
+
+    @Test func run_onTwoThreads_traps() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let loop = try UVEventLoop(name: "shared")
+            loop.execute { try! onOtherThread { try! loop.run() } }
+            try loop.run()
+        }
+        expectMessage(result, "on 'shared' while another thread runs it")
+    }
+
+    @Test func release_whileRunning_traps() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let loop = Unmanaged.passRetained(try UVEventLoop(name: "dropped"))
+            loop._withUnsafeGuaranteedRef { $0.callSoon { loop.release() } }
+            _ = try loop._withUnsafeGuaranteedRef { try $0.run() }
+        }
+        expectMessage(result, "'dropped' was released while it runs. Keep a reference")
+    }
+
+    @Test func handle_onAnotherThread_traps() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let loop = try UVEventLoop(name: "mine")
+            let timer = Box(UVTimer(on: loop) { _ in })
+            timer.value.name = "tick"
+            try onOtherThread { timer.value.start(after: .zero) }
+        }
+        expectMessage(result, "UVTimer 'tick' was used on a thread that UVEventLoop 'mine' does not belong to")
+        expectMessage(result, "Go through loop.execute")
+    }
+
+    @Test func newHandle_onAnotherThread_traps() async {
+        await #expect(processExitsWith: .failure) {
+            let loop = try UVEventLoop()
+            try onOtherThread { _ = UVTimer(on: loop) { _ in } }
+        }
+    }
+
+    @Test func callSoon_onAnotherThread_traps() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let loop = try UVEventLoop()
+            try onOtherThread { loop.callSoon {} }
+        }
+        expectMessage(result, "callSoon at MonitoredUVTests/MisuseTests.swift:")
+    }
+
+    @Test func preconditionInEventLoop_traps_onAnotherThread() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let loop = try UVEventLoop()
+            loop.preconditionInEventLoop()
+            try onOtherThread { loop.preconditionInEventLoop() }
+        }
+        expectMessage(result, "MisuseTests.swift:")
+    }
+
+    @Test func post_toAClosedLoop_traps() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let loop = try UVEventLoop(name: "gone")
+            try loop.close()
+            try onOtherThread { loop.execute {} }
+        }
+        expectMessage(result, "work was posted to UVEventLoop 'gone' after it was closed")
+        await #expect(processExitsWith: .failure) {
+            let loop = try UVEventLoop()
+            try loop.close()
+            loop.callSoon {}
+        }
+    }
+
+    @Test func newHandle_onAClosedLoop_traps() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let loop = try UVEventLoop(name: "gone")
+            try loop.close()
+            _ = UVTimer(on: loop) { _ in }
+        }
+        expectMessage(result, "a handle was made on UVEventLoop 'gone' after it was closed")
+    }
+
+    @Test func start_afterClose_traps() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let loop = try UVEventLoop()
+            let timer = UVTimer(on: loop) { _ in }
+            timer.name = "late"
+            timer.close()
+            timer.start(after: .zero)
+        }
+        expectMessage(result, "start(after:) was called after close()")
+    }
+
+    @Test func group_releasedWhileItRuns_traps() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            _ = try UVEventLoopGroup(count: 1)
+        }
+        expectMessage(result, "Call shutdown() before")
+    }
+
+    @Test func group_shutDownFromItsOwnThread_traps() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let group = try UVEventLoopGroup(count: 1)
+            group.next().execute { group.shutdown() }
+            group.shutdown()
+        }
+        expectMessage(result, "own thread. Call it from a thread outside of the group")
+    }
+
+    @Test func releasedLoop_saysOnStandardErrorWhatItHeld() async {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            let loop = try UVEventLoop(name: "leaky")
+            loop.callLater(.seconds(1)) { _ in }.name = "tick"
+        }
+        expectMessage(result, "warning: UVEventLoop 'leaky' was released without close() while it still held UVTimer 'tick'")
+    }
+}
+
+private func expectMessage(
+    _ result: ExitTest.Result?,
+    _ message: String,
+    sourceLocation: SourceLocation = #_sourceLocation
+) {
+    let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+    #expect(text.contains(message), sourceLocation: sourceLocation)
+}

@@ -1,0 +1,99 @@
+import Synchronization
+import Testing
+
+@testable import MonitoredUV
+
+struct UVEventLoopGroupTests {
+    @Test func next_goesRoundRobin() throws {
+        let group = try UVEventLoopGroup(count: 3, name: "ring")
+        let names = (0..<7).map { _ in group.next().name }
+        #expect(names == ["ring-1", "ring-2", "ring-3", "ring-1", "ring-2", "ring-3", "ring-1"])
+        group.shutdown()
+    }
+
+    @Test func loops_runOnThreadsOfTheirOwn() throws {
+        let group = try UVEventLoopGroup(count: 3)
+        let threads = Mutex<Set<UInt>>([])
+        for loop in group.loops {
+            loop.execute {
+                #expect(UVEventLoop.current === loop)
+                _ = threads.withLock { $0.insert(currentThread()) }
+            }
+        }
+        group.shutdown()
+        #expect(threads.withLock { $0.count } == 3)
+    }
+
+    @Test func shutdown_runsWhatWasPostedBefore_andClosesWhatIsOpen() throws {
+        let group = try UVEventLoopGroup(count: 2)
+        let ran = Counter()
+        let canceled = Counter()
+        for _ in 0..<1000 { group.next().execute { ran.count() } }
+        for loop in group.loops { loop.execute { openEndlessWork(on: loop, canceled) } }
+        group.shutdown()
+        group.shutdown()
+        #expect(ran.value == 1000)
+        #expect(canceled.value == 2)
+        for loop in group.loops {
+            #expect(loop.core.handlesCreated == loop.core.handlesFreed)
+            #expect(loop.core.requestsCreated == loop.core.requestsFreed)
+            #expect(loop.core.state.load(ordering: .acquiring) == .closed)
+        }
+    }
+
+    @Test func shutdown_closesWhatCallbacksOpenMeanwhile() throws {
+        let group = try UVEventLoopGroup(count: 1)
+        let loop = group.next()
+        loop.execute {
+            UVTimer(on: loop) { _ in }.close()
+            let late = UVTimer(on: loop) { _ in }
+            late.name = "outer"
+            loop.callLater(.seconds(3600)) { _ in }.close { _ = UVTimer(on: loop) { _ in } }
+        }
+        group.shutdown()
+        #expect(loop.core.handlesCreated == 4)
+        #expect(loop.core.handlesFreed == 4)
+    }
+
+    @Test func stop_ofOneLoop_doesNotEndItsThread() throws {
+        let group = try UVEventLoopGroup(count: 1)
+        let ran = Counter()
+        for _ in 0..<10 {
+            group.next().execute {
+                UVEventLoop.current?.stop()
+                ran.count()
+            }
+        }
+        group.shutdown()
+        #expect(ran.value == 10)
+    }
+
+    @Test func monitor_seesEveryLoop() throws {
+        let names = Mutex<Set<String>>([])
+        let group = try UVEventLoopGroup(count: 3, name: "seen") { state in
+            let name = state.loopName
+            _ = names.withLock { $0.insert(name) }
+        }
+        for loop in group.loops { loop.execute {} }
+        group.shutdown()
+        #expect(names.withLock { $0 } == ["seen-1", "seen-2", "seen-3"])
+    }
+
+    @Test func count_mustBePositive() {
+        let error = #expect(throws: UVError.self) { try UVEventLoopGroup(count: 0) }
+        #expect(error?.code == .invalidArgument)
+    }
+}
+
+/// A timer of an hour, and a connection that nobody ends.
+private func openEndlessWork(on loop: UVEventLoop, _ canceled: Counter) {
+    loop.callLater(.seconds(3600)) { _ in Issue.record("an hour has not passed") }
+    do {
+        let client = try UVTCP(on: loop)
+        let server = try UVTCP(on: loop)
+        try server.bind(to: loopback)
+        try server.listen { _ in }
+        try client.connect(to: server.localAddress()) { error in if error?.code == .canceled { canceled.count() } }
+        client.close()
+    } catch { Issue.record(error) }
+}

@@ -1,0 +1,60 @@
+import Dispatch
+import Synchronization
+import Testing
+
+@testable import MonitoredUV
+
+/// A fresh loop for `body`, closed behind it; then every handle and request that was made must have been freed.
+func withLoop(
+    sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: (UVEventLoop) throws -> Void
+) throws {
+    let hung = DispatchWorkItem { fatalError("the test at \(sourceLocation) hangs") }
+    DispatchQueue.global().asyncAfter(deadline: .now() + 300, execute: hung)
+    defer { hung.cancel() }
+    let loop = try UVEventLoop()
+    do {
+        try body(loop)
+    } catch {
+        Issue.record(error, sourceLocation: sourceLocation)
+    }
+    do { try loop.close() } catch { Issue.record(error, sourceLocation: sourceLocation) }
+    let core = loop.core
+    #expect(core.handlesCreated == core.handlesFreed, sourceLocation: sourceLocation)
+    #expect(core.requestsCreated == core.requestsFreed, sourceLocation: sourceLocation)
+}
+
+/// Everything a loop reported.
+final class Recorder {
+    private(set) var states: [IOLoopMonitorState] = []
+
+    init(on loop: UVEventLoop) {
+        states.reserveCapacity(65_536)  // growing would show as monitor time, and delay what is measured
+        loop.setMonitor { self.states.append(copy $0) }
+    }
+
+    func named(_ name: String) -> [IOLoopMonitorState] { states.filter { $0.callbackPrettyName == name } }
+    func of(_ kind: CallbackKind) -> [IOLoopMonitorState] { states.filter { $0.kind == kind } }
+}
+
+/// Uses the processor for `duration`.
+func spin(_ duration: Duration) {
+    let end = MonotonicClock.read() + duration.nanosecondsClamped
+    while MonotonicClock.read() < end {}
+}
+
+/// Runs `body` on a thread of its own and waits for it.
+func onOtherThread(_ body: @escaping @Sendable () -> Void) throws { try LoopThread(name: "other", body).join() }
+
+/// For closures that are `@Sendable` but run on one thread, or one after the other.
+final class Box<Value>: @unchecked Sendable {
+    var value: Value
+    init(_ value: Value) { self.value = value }
+}
+
+/// Counts from any thread.
+final class Counter: Sendable {
+    private let number = Atomic<Int>(0)
+    var value: Int { number.load(ordering: .acquiring) }
+    func count() { number.wrappingAdd(1, ordering: .acquiringAndReleasing) }
+}
