@@ -21,8 +21,8 @@ public final class UVTCP: UVStream {
     /// Takes over an open socket, such as one from a supervisor; from then on the handle closes it.
     ///
     /// - Throws: ``UVError/Code/invalidArgument`` for descriptors 0 to 2, which libuv does not close: pass a `dup` of it.
-    ///   ``UVError/Code/fileExists`` if a handle of the loop has it already, and what the system says of one that is no
-    ///   socket. After an error the descriptor is still the caller's.
+    ///   ``UVError/Code/fileExists`` if a handle of the loop reads or writes it already, and what the system says of one
+    ///   that is not open. After an error the descriptor is still the caller's.
     ///
     /// The corresponding libuv function is `uv_tcp_open`.
     public convenience init(on loop: UVEventLoop, adopting descriptor: Int32) throws(UVError) {

@@ -94,7 +94,7 @@ struct RunTests {
             loop.callSoon { ran.value += 1 }
             try onOtherThread {
                 #expect(loop.inEventLoop == false)
-                #expect(throws: Never.self) { try loop.run() }
+                succeed { try loop.run() }
                 #expect(loop.inEventLoop)
                 loop.callSoon { ran.value += 1 }
             }
@@ -115,7 +115,7 @@ struct RunTests {
                         #expect(UVEventLoop.current === inner)
                         order.append("inner")
                     }
-                    #expect(throws: Never.self) { try inner.run() }
+                    succeed { try inner.run() }
                     #expect(UVEventLoop.current === outer)
                     order.append("outer")
                 }
@@ -130,7 +130,7 @@ struct RunTests {
     @Test func current_isNil_onOtherThreadsWhileALoopRuns() throws {
         try withLoop { loop in
             loop.callSoon {
-                #expect(throws: Never.self) { try onOtherThread { #expect(UVEventLoop.current == nil) } }
+                succeed { try onOtherThread { #expect(UVEventLoop.current == nil) } }
             }
             try loop.run()
         }

@@ -10,7 +10,7 @@ func withLoop(
     _ body: (UVEventLoop) throws -> Void
 ) throws {
     let hung = DispatchWorkItem { fatalError("the test at \(sourceLocation) hangs") }
-    DispatchQueue.global().asyncAfter(deadline: .now() + 300, execute: hung)
+    DispatchQueue.global().asyncAfter(deadline: .now() + 120, execute: hung)
     defer { hung.cancel() }
     let loop = try UVEventLoop()
     do {
@@ -57,4 +57,9 @@ final class Counter: Sendable {
     private let number = Atomic<Int>(0)
     var value: Int { number.load(ordering: .acquiring) }
     func count() { number.wrappingAdd(1, ordering: .acquiringAndReleasing) }
+}
+
+/// For callbacks, which cannot throw: records what `body` throws.
+func succeed(sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void) {
+    do { try body() } catch { Issue.record(error, sourceLocation: sourceLocation) }
 }

@@ -1,0 +1,309 @@
+import Foundation
+import Testing
+
+@testable import MonitoredUV
+
+/// The published numbers against what was done: lag, wall time, and the sum rule.
+struct NumbersTests {
+    static let block = Duration.milliseconds(200)
+
+    /// Five blocks in five kinds of dispatch: each is reported once, with its name, kind, wall time and the lag it caused.
+    @Test func fiveBlocks_areReportedOnceEach_withTheLagTheyCause() throws {
+        try withLoop { loop in
+            let recorder = Recorder(on: loop)
+            loop.callSoon("posted block") {
+                spin(Self.block)
+                loop.callLater(.zero) { _ in spin(Self.block) }.name = "timer block"
+            }
+            loop.callSoon("behind posted") {}
+            let behindTimer = loop.callLater(.milliseconds(1)) { _ in
+                succeed {
+                    try onOtherThread {
+                        loop.execute("remote block") { spin(Self.block) }
+                        loop.execute("behind remote") {}
+                    }
+                    try startConnections()
+                }
+            }
+            behindTimer.name = "behind timer"
+            /// A server that blocks in its accept callback and then in its read callback, while a second client waits.
+            func startConnections() throws {
+                let server = try UVTCP(on: loop)
+                server.name = "accept block"
+                try server.bind(to: loopback)
+                var accepted = 0
+                try server.listen { connection in
+                    accepted += 1
+                    if accepted == 1 { spin(Self.block) }
+                    if accepted == 2 { server.close() }
+                    succeed {
+                        let peer = try connection.get()
+                        peer.name = accepted == 1 ? "read block" : "behind read"
+                        var isFirst = accepted == 1
+                        try peer.startReading { _ in
+                            if isFirst { spin(Self.block) }
+                            isFirst = false
+                        } onEnd: { _ in
+                            peer.close()
+                        }
+                    }
+                }
+                for _ in 0..<2 {
+                    let client = try UVTCP(on: loop)
+                    try client.connect(to: server.localAddress()) { _ in
+                        succeed { try client.write("x") }
+                        client.close()
+                    }
+                }
+            }
+            try loop.run()
+
+            let blocks = recorder.states.filter { $0.callbackWallTime >= Self.block }
+            let found = Set(blocks.map { "\($0.kind) \($0.callbackPrettyName)" })
+            let names = ["posted posted block", "timer timer block", "posted remote block", "connection accept block", "read read block"]
+            #expect(found == Set(names))
+            #expect(blocks.count == 5)
+            for victim in ["behind posted", "behind remote"] {
+                let state = try #require(recorder.named(victim).first)
+                #expect(state.loopLag >= Self.block)
+                #expect(state.isLoopLagExact)
+            }
+            let timer = try #require(recorder.named("behind timer").first)
+            #expect(timer.loopLag >= Self.block)
+            // The second connection waited for the first's accept; whether its bytes waited for the first's read or were
+            // read before it is the kernel's choice of order.
+            let accepts = recorder.named("accept block")
+            #expect(accepts.count == 2)
+            #expect(accepts[1].loopLag >= Self.block)
+            #expect(!accepts[1].isLoopLagExact)
+        }
+    }
+
+    /// Busy callbacks, idle waits and I/O: what was reported adds up to what passed, to 1 %.
+    @Test func sumRule_holds_forAMixOfWork() throws {
+        try withLoop { loop in
+            let recorder = Recorder(on: loop)
+            try loop.pair { client, accepted in
+                try accepted.echo()
+                var messages = 0
+                try client.startReading { _ in
+                    messages += 1
+                    spin(.microseconds(200))
+                    if messages == 200 { return client.close() }
+                    succeed { try client.write("message") }
+                } onEnd: { _ in }
+                try client.write("message")
+            }
+            var ticks = 0
+            loop.callLater(.milliseconds(3), repeating: .milliseconds(3)) { timer in
+                ticks += 1
+                spin(.milliseconds(1))
+                if ticks == 60 { timer.close() }
+                loop.callSoon { spin(.microseconds(100)) }
+            }
+            let before = loop.monitoring.time
+            let start = MonotonicClock.read()
+            try loop.run()
+            let elapsed = Double(MonotonicClock.read() - start)
+            let time = loop.monitoring.time.since(before)
+            let walls = recorder.states.reduce(Duration.zero) { $0 + $1.callbackWallTime }
+            #expect(walls == time.callbacks)
+            let sum = walls + time.monitor + time.poll + time.overhead
+            #expect(abs(Double(sum.nanosecondsClamped) / elapsed - 1) < 0.01)
+            #expect(time.elapsed == sum)
+            #expect(time.poll > .zero)
+            #expect(time.utilization > 0.1 && time.utilization < 1)
+        }
+    }
+
+    @Test func postedLag_isExact_fromCallToStart() throws {
+        try withLoop { loop in
+            let recorder = Recorder(on: loop)
+            loop.callSoon("first") { spin(.milliseconds(30)) }
+            loop.callSoon("second") { spin(.milliseconds(30)) }
+            loop.callSoon("third") {}
+            try loop.run()
+            let first = try #require(recorder.named("first").first)
+            let second = try #require(recorder.named("second").first)
+            let third = try #require(recorder.named("third").first)
+            #expect(second.loopLag >= first.callbackWallTime)
+            #expect(third.loopLag >= first.callbackWallTime + second.callbackWallTime)
+            #expect(third.loopLagRange == third.loopLag...third.loopLag)
+            #expect(third.isLoopLagExact)
+        }
+    }
+
+    /// The due instant has nanoseconds, libuv's timers milliseconds: the rest shows as lag.
+    @Test func timerLag_isExact_fromTheRequestedInstant() throws {
+        try withLoop { loop in
+            let recorder = Recorder(on: loop)
+            let start = MonotonicClock.read()
+            var started: UInt64 = 0
+            loop.callLater(.microseconds(1200)) { _ in started = MonotonicClock.read() }
+            let end = MonotonicClock.read()
+            try loop.run()
+            let lag = try #require(recorder.states.first).loopLag.nanosecondsClamped
+            #expect(recorder.states[0].isLoopLagExact)
+            // Due between start + 1.2 ms and end + 1.2 ms; the callback's own reading came after its start.
+            #expect(started - lag >= start + 1_200_000)
+            #expect(recorder.states[0].callbackWallTime.nanosecondsClamped + lag + end + 1_200_000 >= started)
+        }
+    }
+
+    @Test func repeatingTimersLag_followsLibuvsRearming() throws {
+        try withLoop { loop in
+            let recorder = Recorder(on: loop)
+            var fired = 0
+            loop.callLater(.milliseconds(2), repeating: .milliseconds(2)) { timer in
+                fired += 1
+                if fired == 1 { spin(.milliseconds(50)) }
+                if fired == 5 { timer.close() }
+            }
+            try loop.run()
+            // Armed again before the first call, the second came due during it; those after are not 48 ms late each.
+            let lags = recorder.of(.timer).map(\.loopLag)
+            #expect(lags[1] >= .milliseconds(45))
+            #expect(lags[2...].min()! < .milliseconds(45))
+        }
+    }
+
+    @Test func closeLag_isExact_fromTheRequest() throws {
+        try withLoop { loop in
+            let recorder = Recorder(on: loop)
+            loop.callSoon {
+                UVTimer(on: loop) { _ in }.close {}
+                spin(.milliseconds(25))
+            }
+            try loop.run()
+            let state = try #require(recorder.of(.close).first)
+            #expect(state.isLoopLagExact)
+            #expect(state.loopLag >= .milliseconds(25))
+        }
+    }
+
+    @Test func canceledRequestsLag_isExact_fromTheClose() throws {
+        try withLoop { loop in
+            let recorder = Recorder(on: loop)
+            let (server, address) = try loop.server { $0.close() }
+            let client = try UVTCP(on: loop)
+            try client.connect(to: address) { _ in }
+            client.close()
+            server.close()
+            spin(.milliseconds(25))
+            try loop.run()
+            let state = try #require(recorder.of(.connect).first)
+            #expect(state.isLoopLagExact)
+            #expect(state.loopLag >= .milliseconds(25))
+        }
+    }
+
+    @Test func hooks_haveNoLag() throws {
+        try withLoop { loop in
+            let recorder = Recorder(on: loop)
+            let idle = UVIdle(on: loop) {}
+            idle.start()
+            try loop.run(.noWait)
+            let state = try #require(recorder.of(.hook).first)
+            #expect(state.loopLagRange == nil)
+            #expect(state.loopLag == .zero)
+            #expect(!state.isLoopLagExact)
+            idle.close()
+            try loop.run()
+        }
+    }
+
+    /// A message that arrives while the loop is busy has waited, by the upper bound, as long as the loop was busy. Where
+    /// the machine takes the processor away during the poll it looks as if the loop had slept, so most must do.
+    @Test func ioLag_coversTheTimeTheLoopWasBusy() throws {
+        try withLoop { loop in
+            let recorder = Recorder(on: loop)
+            let rounds = 20
+            try loop.pair { client, accepted in
+                accepted.name = "accepted"
+                var round = 0
+                func next() {
+                    succeed { try client.write("x") }
+                    spin(.milliseconds(10))
+                }
+                try accepted.startReading { _ in
+                    round += 1
+                    if round < rounds { return loop.callSoon { next() } }
+                    accepted.close()
+                    client.close()
+                } onEnd: { _ in }
+                loop.callSoon { next() }
+            }
+            try loop.run()
+            let states = recorder.named("accepted")
+            #expect(states.count == rounds)
+            var covered = 0
+            for state in states {
+                let range = try #require(state.loopLagRange)
+                #expect(range.upperBound == state.loopLag)
+                #expect(!state.isLoopLagExact)
+                if range.upperBound >= .milliseconds(10) && range.lowerBound < range.upperBound { covered += 1 }
+            }
+            #expect(covered > rounds / 2)
+        }
+    }
+
+    @Test func ioLag_isOnlyItsOwn_whenTheLoopWasAsleep() throws {
+        try withLoop { loop in
+            let recorder = Recorder(on: loop)
+            var writer: LoopThread?
+            try loop.pair { client, accepted in
+                accepted.name = "accepted"
+                try accepted.startReading { _ in
+                    accepted.close()
+                    client.close()
+                } onEnd: { _ in }
+                let descriptor = try client.fileDescriptor()
+                // The loop sleeps at least 20 ms: the thread begins to wait after it, and writes past the library.
+                writer = try LoopThread(name: "writer") {
+                    spin(.milliseconds(20))
+                    _ = writeByte(descriptor)
+                }
+            }
+            try loop.run()
+            writer?.join()
+            let range = try #require(recorder.named("accepted").first?.loopLagRange)
+            #expect(range.lowerBound == range.upperBound)
+        }
+    }
+
+    /// What was posted or armed without a monitor counts from when there was one.
+    @Test func lag_ofWorkPostedUnmonitored_countsFromTheMonitor() throws {
+        try withLoop { loop in
+            loop.callSoon("early") {}
+            spin(.milliseconds(50))
+            let set = MonotonicClock.read()
+            let recorder = Recorder(on: loop)
+            spin(.milliseconds(10))
+            try loop.run()
+            let elapsed = MonotonicClock.read() - set
+            let lag = try #require(recorder.named("early").first).loopLag.nanosecondsClamped
+            #expect(lag >= 10_000_000)
+            #expect(lag <= elapsed)
+        }
+    }
+
+    @Test func time_doesNotCountWhatLiesBetweenRuns() throws {
+        try withLoop { loop in
+            _ = Recorder(on: loop)
+            loop.callSoon {}
+            try loop.run()
+            let before = loop.monitoring.time.elapsed
+            spin(.milliseconds(100))
+            let start = MonotonicClock.read()
+            loop.callSoon {}
+            try loop.run()
+            let passed = Duration(nanoseconds: MonotonicClock.read() - start)
+            #expect(loop.monitoring.time.elapsed - before <= passed)
+        }
+    }
+}
+
+private func writeByte(_ descriptor: Int32) -> Int {
+    var byte: UInt8 = 1
+    return write(descriptor, &byte, 1)
+}
