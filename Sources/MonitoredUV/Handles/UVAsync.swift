@@ -6,7 +6,7 @@ import Synchronization
 /// An open handle keeps a run of its loop going until it is closed or unreferenced, also while nobody sends.
 /// The corresponding libuv type is `uv_async_t`.
 public final class UVAsync: UVHandle {
-    private let callback: () -> Void
+    @exclusivity(unchecked) private var callback: (() -> Void)?
     private let site: CallbackName
 
     /// What other threads hold of the handle.
@@ -40,11 +40,12 @@ public final class UVAsync: UVHandle {
     private static func run(_ raw: UnsafeMutablePointer<uv_async_t>?) {
         Unmanaged<UVAsync>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { handle in
             let sent = handle.sender.takeInstant()
-            handle.core.dispatch(.async, handle.dispatchName(handle.site), .exact(sent)) { handle.callback() }
+            handle.core.dispatch(.async, handle.dispatchName(handle.site), .exact(sent)) { handle.callback?() }
         }
     }
 
     override func willClose() { sender.close() }
+    override func dropCallbacks() { callback = nil }
     override var registeredName: CallbackName { site }
 
     /// Sends to a ``UVAsync`` from any thread, and may outlive it.

@@ -2,7 +2,7 @@ internal import CLibUV
 
 /// What idle, prepare and check have in common: a closure that runs once in each iteration of the loop while active.
 public class UVHook: UVHandle {
-    private final let callback: () -> Void
+    @exclusivity(unchecked) private final var callback: (() -> Void)?
     private final let site: CallbackName
 
     init<Raw>(
@@ -33,9 +33,10 @@ public class UVHook: UVHandle {
     @inline(__always)
     static func run<Raw>(_ raw: UnsafeMutablePointer<Raw>?) {
         Unmanaged<UVHook>.fromOpaque(raw!.handle.pointee.data)._withUnsafeGuaranteedRef { hook in
-            hook.core.dispatch(.hook, hook.dispatchName(hook.site), .none) { hook.callback() }
+            hook.core.dispatch(.hook, hook.dispatchName(hook.site), .none) { hook.callback?() }
         }
     }
 
+    override final func dropCallbacks() { callback = nil }
     override final var registeredName: CallbackName { site }
 }

@@ -8,7 +8,7 @@ internal import CLibUV
 ///
 /// The corresponding libuv type is `uv_timer_t`.
 public final class UVTimer: UVHandle {
-    private let callback: (UVTimer) -> Void
+    @exclusivity(unchecked) private var callback: ((UVTimer) -> Void)?
     private let site: CallbackName
     private let closesAfterLast: Bool
     /// The requested instant, to the nanosecond.
@@ -103,10 +103,11 @@ public final class UVTimer: UVHandle {
         // libuv has armed a repeating timer again already, counting from its cached time.
         if interval > 0 { self.due = uv_now(core.uv) * 1_000_000 + interval }
         core.ranBeforePoll = true
-        core.dispatch(.timer, dispatchName(site), .exact(due)) { callback(self) }
+        core.dispatch(.timer, dispatchName(site), .exact(due)) { callback?(self) }
         if closesAfterLast && !isClosing && uv_is_active(raw) == 0 { close() }
     }
 
+    override func dropCallbacks() { callback = nil }
     override var registeredName: CallbackName { site }
 }
 

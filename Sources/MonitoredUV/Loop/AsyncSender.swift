@@ -5,17 +5,11 @@ import Synchronization
 ///
 /// The lock is held around `uv_async_send` alone; the loop's thread takes it only to open and to close.
 final class AsyncSender: Sendable {
-    private let handle = Mutex<Handle?>(nil)
+    private let handle = Lock<UnsafeMutablePointer<uv_async_t>?>(nil)
     private let sent = Atomic<Int>(0)
 
-    /// `@unchecked Sendable`: `uv_async_send` is libuv's one function for any thread, and the only one called on it here.
-    private struct Handle: @unchecked Sendable { let raw: UnsafeMutablePointer<uv_async_t> }
-
     /// Sends go to `raw` from now on.
-    func open(_ raw: UnsafeMutablePointer<uv_async_t>) {
-        let handle = Handle(raw: raw)
-        self.handle.withLock { $0 = handle }
-    }
+    func open(_ raw: UnsafeMutablePointer<uv_async_t>) { handle.withLock { $0 = raw } }
 
     /// After this no thread touches the handle, so it may be closed and freed.
     func close() { handle.withLock { $0 = nil } }
@@ -28,7 +22,7 @@ final class AsyncSender: Sendable {
     func send() -> Bool {
         handle.withLock { handle in
             guard let handle else { return false }
-            UVError.require(uv_async_send(handle.raw), "uv_async_send")
+            UVError.require(uv_async_send(handle), "uv_async_send")
             sent.wrappingAdd(1, ordering: .relaxed)
             return true
         }

@@ -4,7 +4,7 @@ extension LoopCore {
     /// Runs the loop on this thread, which then owns it; `true` if work is left.
     func run(_ mode: UVEventLoop.RunMode, as loop: UVEventLoop) throws(UVError) -> Bool {
         try claim("run")
-        defer { state.store(.idle, ordering: .releasing) }
+        defer { runner.store(0, ordering: .releasing) }
         let outer = CurrentLoop.enter(loop)
         defer { CurrentLoop.leave(to: outer) }
         ProcessSetup.ignoreSIGPIPE()
@@ -18,6 +18,7 @@ extension LoopCore {
             _ = uv_run(uv, mode.uv)
         } while mode == .untilDone && !isStopping && remote.count > 0
         isStopping = false
+        freeRetired()
         if monitor != nil {
             meter.leaveLoopCode(at: clock.now())
         }
@@ -26,11 +27,11 @@ extension LoopCore {
 
     /// Closes the loop, or says what is still open.
     func close() throws(UVError) {
-        if state.load(ordering: .acquiring) == .closed { return }
+        if isClosed { return }
         try claim("close")
         let open = openWork
         guard open.isEmpty, remote.close() else {
-            state.store(.idle, ordering: .releasing)
+            runner.store(0, ordering: .releasing)
             let what = open.isEmpty ? "work posted by another thread" : open.joined(separator: ", ")
             throw UVError(.busy, operation: "uv_loop_close", detail: "UVEventLoop '\(name.text)' still holds \(what)")
         }
@@ -39,8 +40,8 @@ extension LoopCore {
 
     /// Frees a loop that nobody closed: closes what is open without calling user code, and says so.
     func tearDown() {
-        if state.load(ordering: .acquiring) == .closed { return }
-        if state.load(ordering: .acquiring) == .running {
+        if isClosed { return }
+        if runner.load(ordering: .acquiring) != 0 {
             fatalError("UVEventLoop '\(name.text)' was released while it runs. Keep a reference until run() has returned.")
         }
         owner.store(currentThread(), ordering: .relaxed)
@@ -49,8 +50,6 @@ extension LoopCore {
             warn("UVEventLoop '\(name.text)' was released without close() while it still held \(open.joined(separator: ", ")).")
         }
         isTearingDown = true
-        if let monitor { retire(monitor.takeRetainedValue()) }
-        monitor = nil
         closeAllHandles()
         while !remote.close() { dropPosted() }
         dropPosted()
@@ -63,15 +62,15 @@ extension LoopCore {
     func closeAllHandles() { for handle in openHandles where !handle.isClosing { handle.close() } }
 
     private func claim(_ operation: StaticString) throws(UVError) {
-        let (exchanged, found) = state.compareExchange(expected: .idle, desired: .running, ordering: .acquiringAndReleasing)
+        let (exchanged, found) = runner.compareExchange(expected: 0, desired: currentThread(), ordering: .acquiringAndReleasing)
         if exchanged {
             owner.store(currentThread(), ordering: .relaxed)
             return
         }
-        if found == .closed {
+        if found == Self.closed {
             throw UVError(.invalidArgument, operation: "\(operation)", detail: "UVEventLoop '\(name.text)' is closed")
         }
-        let place = isOnOwnThread ? "from inside one of its own callbacks" : "while another thread runs it"
+        let place = found == currentThread() ? "from inside one of its own callbacks" : "while another thread runs it"
         fatalError(
             "UVEventLoop.\(operation)() was called on '\(name.text)' \(place). "
                 + "Call stop() and wait until run() has returned; work to be done meanwhile goes to execute { … }."
@@ -104,7 +103,11 @@ extension LoopCore {
         own.all.forEach { uv_close($0, nil) }
         while uv_run(uv, UV_RUN_DEFAULT) != 0 {}
         UVError.require(uv_loop_close(uv), "uv_loop_close")
-        state.store(.closed, ordering: .releasing)
+        // Both may hold the loop.
+        monitor?.release()
+        monitor = nil
+        freeRetired()
+        runner.store(Self.closed, ordering: .releasing)
     }
 
     private func dropPosted() {

@@ -12,7 +12,8 @@ final class LoopCore {
     let name: CallbackName
     /// The thread that the loop belongs to: that of its creation, then that of its last run.
     let owner: Atomic<UInt>
-    let state = Atomic<LoopState>(.idle)
+    /// The thread inside a run; 0 while there is none, ``closed`` for good after a close.
+    let runner = Atomic<UInt>(0)
     let stopRequested = Atomic<Bool>(false)
     let remote = RemoteQueue()
     let wakeUp = AsyncSender()
@@ -94,12 +95,11 @@ final class LoopCore {
     }
 
     deinit {
-        if state.load(ordering: .acquiring) != .closed { fatalError("a loop was freed without being closed") }
+        if !isClosed { fatalError("a loop was freed without being closed") }
         own.all.forEach { $0.deallocate() }
         uv.deallocate()
         clock.free()
         readBuffer.base?.deallocate()
-        monitor?.release()
     }
 
     private static func initialize(_ uv: UnsafeMutablePointer<uv_loop_t>, _ own: OwnHandles) throws(UVError) {
@@ -123,7 +123,7 @@ final class LoopCore {
     /// The prepare hook. It was the first to start, so it runs after all others of its kind: just before the poll.
     @inline(__always)
     private func beforePoll() {
-        if hasRetired { freeRetired() }
+        freeRetired()
         drainPosted(isBeforePoll: true)
         if monitor != nil { meter.enterPoll(at: clock.now()) }
     }
@@ -131,7 +131,7 @@ final class LoopCore {
     /// The check hook. I/O callbacks ran before it, so what they posted runs in the same iteration.
     @inline(__always)
     private func afterPoll() {
-        if hasRetired { freeRetired() }
+        freeRetired()
         if monitor != nil, meter.isPolling { meter.leaveLoopCode(at: clock.now()) }
         drainPosted(isBeforePoll: false)
     }
@@ -151,7 +151,7 @@ final class LoopCore {
     /// Any thread.
     func requestMonitor(_ monitor: LoopMonitor?) {
         monitorSwitch.request(monitor)
-        if isOnOwnThread { applyMonitorChange() } else { wakeUp.send() }
+        if isRunningHere { applyMonitorChange() } else { wakeUp.send() }
     }
 
     func applyMonitorChange() {
@@ -172,12 +172,18 @@ final class LoopCore {
         hasRetired = true
     }
 
-    /// Between dispatches. Freeing a closure may run code of the user's, which may retire more.
+    /// Between dispatches.
+    @inline(__always)
+    func freeRetired() { if hasRetired { emptyRetired() } }
+
+    /// Freeing a closure may run code of the user's, which may retire more.
     @inline(never)
-    private func freeRetired() {
+    private func emptyRetired() {
+        while !retired.isEmpty {
+            var objects: [AnyObject] = []
+            swap(&objects, &retired)
+        }
         hasRetired = false
-        var objects: [AnyObject] = []
-        swap(&objects, &retired)
     }
 
     // MARK: What the loop holds
@@ -205,6 +211,16 @@ final class LoopCore {
 
     // MARK: Threads
 
+    /// In ``runner``: no thread's word.
+    static let closed: UInt = 1
+
+    var isClosed: Bool { runner.load(ordering: .acquiring) == Self.closed }
+
+    /// Whether this thread is inside a run of the loop. Unlike ownership, which passes to whoever runs the loop next,
+    /// this cannot change under the caller.
+    @inline(__always)
+    var isRunningHere: Bool { runner.load(ordering: .relaxed) == currentThread() }
+
     @inline(__always)
     var isOnOwnThread: Bool { owner.load(ordering: .relaxed) == currentThread() }
 
@@ -221,8 +237,6 @@ final class LoopCore {
         )
     }
 }
-
-enum LoopState: UInt8, AtomicRepresentable { case idle, running, closed }
 
 extension UnsafeMutablePointer {
     /// Every libuv handle begins with the fields of `uv_handle_t`.

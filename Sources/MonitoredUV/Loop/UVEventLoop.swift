@@ -62,7 +62,8 @@ public final class UVEventLoop: Sendable {
     /// closure may capture what belongs to the loop. Traps on any other thread.
     public func setMonitor(_ monitor: ((borrowing IOLoopMonitorState) -> Void)?) {
         core.preconditionOnOwnThread("setMonitor")
-        core.requestMonitor(LoopMonitor(monitor))
+        core.monitorSwitch.request(LoopMonitor(monitor))
+        core.applyMonitorChange()
     }
 
     /// Runs the loop on this thread, which from then on owns it.
@@ -82,7 +83,7 @@ public final class UVEventLoop: Sendable {
     /// While the loop does not run, the request waits for the next run, which then returns at once. What was pending
     /// stays so, and the loop can be run again. The corresponding libuv function is `uv_stop`.
     public func stop() {
-        if inEventLoop && core.state.load(ordering: .relaxed) == .running { return core.stop() }
+        if core.isRunningHere { return core.stop() }
         core.stopRequested.store(true, ordering: .releasing)
         core.wakeUp.send()
     }

@@ -23,7 +23,7 @@ public class UVHandle {
         _ initialize: (UnsafeMutablePointer<uv_loop_t>, UnsafeMutablePointer<Raw>) throws(Failure) -> Void
     ) throws(Failure) {
         core.preconditionOnOwnThread("a new handle")
-        if core.state.load(ordering: .relaxed) == .closed {
+        if core.isClosed {
             fatalError("a handle was made on UVEventLoop '\(core.name.text)' after it was closed. Make a new loop instead.")
         }
         let raw = UnsafeMutablePointer<Raw>.allocate(capacity: 1)

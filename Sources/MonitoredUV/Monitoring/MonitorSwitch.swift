@@ -2,13 +2,13 @@ import Synchronization
 
 /// Where any thread leaves a change of the monitor for the loop's thread to apply.
 final class MonitorSwitch: Sendable {
-    private let pending: Mutex<Change?>
+    private let pending: Lock<Change?>
     private let on = Atomic<Bool>(false)
 
     /// What to do at the loop: `monitor` is `nil` where monitoring ends.
     struct Change { let monitor: LoopMonitor? }
 
-    init(_ monitor: LoopMonitor?) { pending = Mutex(monitor.map { Change(monitor: $0) }) }
+    init(_ monitor: LoopMonitor?) { pending = Lock(monitor.map { Change(monitor: $0) }) }
 
     /// Any thread; the last change before the loop's next look wins.
     func request(_ monitor: LoopMonitor?) { pending.withLock { $0 = Change(monitor: monitor) } }

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// A callback's name as a small integer, so that a dispatch can carry it without touching a string.
 ///
 /// Names are interned for the life of the process, at registration. A process that makes up names without end (one per
@@ -16,7 +14,7 @@ struct CallbackName: Hashable, Sendable {
 
     var text: String { Self.table.withLock { $0.texts[Int(id)] } }
 
-    private static let table = Mutex(Table())
+    private static let table = Lock(Table())
 
     private struct Table {
         var texts = ["", "_OTHER"]

@@ -49,19 +49,45 @@ struct UVHandleTests {
         }
     }
 
-    @Test func closedHandle_letsGoOfItsCallbacks() throws {
+    @Test(arguments: ["listener", "reader", "reader closed from inside", "timer", "idle", "async", "monitor"])
+    func closedHandle_letsGoOfItsCallbacks(_ subject: String) throws {
         final class Token {}
         weak var token: Token?
+        weak var core: LoopCore?
         try withLoop { loop in
-            let socket = try UVTCP(on: loop)
-            try socket.bind(to: loopback)
+            core = loop.core
             let held = Token()
             token = held
-            try socket.listen { [socket] _ in withExtendedLifetime((held, socket)) {} }  // a cycle until closed
-            socket.close()
+            // Each callback holds its own handle, or the loop: a cycle until closed.
+            switch subject {
+            case "listener":
+                let socket = try UVTCP(on: loop)
+                try socket.bind(to: loopback)
+                try socket.listen { [socket] _ in withExtendedLifetime((held, socket)) {} }
+                socket.close()
+            case "reader", "reader closed from inside":
+                try loop.pair { client, accepted in
+                    try accepted.startReading { _ in withExtendedLifetime((held, client)) { accepted.close() } } onEnd: { _ in
+                        accepted.close()
+                    }
+                    if subject != "reader" { try client.write("x") }
+                    client.close()
+                }
+            case "timer": loop.callLater(.zero) { [loop] _ in withExtendedLifetime((held, loop)) {} }
+            case "idle":
+                var idle: UVIdle?
+                idle = UVIdle(on: loop) { withExtendedLifetime(held) { idle?.close() } }
+                idle?.start()
+            case "async":
+                var handle: UVAsync?
+                handle = try UVAsync(on: loop) { withExtendedLifetime(held) { handle?.close() } }
+                try handle?.send()
+            default: loop.setMonitor { [loop] _ in withExtendedLifetime((held, loop)) {} }
+            }
             try loop.run()
         }
         #expect(token == nil)
+        #expect(core == nil)
     }
 
     @Test func name_isWhatTheMonitorShows() throws {

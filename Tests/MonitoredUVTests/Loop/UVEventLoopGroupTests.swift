@@ -37,7 +37,7 @@ struct UVEventLoopGroupTests {
         for loop in group.loops {
             #expect(loop.core.handlesCreated == loop.core.handlesFreed)
             #expect(loop.core.requestsCreated == loop.core.requestsFreed)
-            #expect(loop.core.state.load(ordering: .acquiring) == .closed)
+            #expect(loop.core.isClosed)
         }
     }
 

@@ -1,0 +1,104 @@
+import ArgumentParser
+import Foundation
+import MonitoredUV
+
+/// A server on a monitored loop, and what the monitor saw of it.
+@main
+struct Demo: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo",
+        abstract: "Runs a TCP server on a monitored loop and shows which callbacks blocked it, and who waited.",
+        discussion: """
+            Without a port, clients of its own drive the server for some seconds. With one it serves until interrupted: \
+            try 'nc 127.0.0.1 PORT' and type ping, slow or block.
+            """
+    )
+
+    @Option(help: "Serve on this port of 127.0.0.1 until interrupted (Ctrl-C).")
+    var port: Int?
+
+    @Option(help: "How long the clients go on.")
+    var seconds = 4
+
+    @Option(help: "How many clients there are.")
+    var clients = 40
+
+    func validate() throws {
+        if let port { try check("--port", port, 1...65_535) }
+        try check("--seconds", seconds, 1...3600)
+        try check("--clients", clients, 1...5000)
+    }
+
+    private func check(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws {
+        if !range.contains(value) {
+            throw ValidationError("\(name) must be from \(range.lowerBound) to \(range.upperBound), not \(value).")
+        }
+    }
+
+    func run() throws {
+        let loop = try UVEventLoop(name: "server")
+        let table = DispatchTable()
+        let offenders = OffenderLog(limit: .milliseconds(100)) { Console.line($0) }
+        loop.setMonitor { state in
+            table.record(state)
+            offenders.record(state)
+        }
+        let server = try listen(on: loop)
+        if let port { try serve(loop, port) } else { try drive(loop, server) }
+        server.close()
+        try loop.run()
+        offenders.finish()
+        let time = loop.monitoring.time
+        try loop.close()
+        Console.line("\n\(table.text)\n\n\(summary(table.count, time))")
+    }
+
+    /// The server, or a message of one line where its port is taken.
+    private func listen(on loop: UVEventLoop) throws -> DemoServer {
+        do {
+            return try DemoServer(on: loop, port: port ?? 0)
+        } catch let error as UVError {
+            try loop.run()
+            try loop.close()
+            FileHandle.standardError.write(Data("demo: cannot listen on 127.0.0.1:\(port ?? 0): \(error)\n".utf8))
+            throw ExitCode(1)
+        }
+    }
+
+    /// For a person with `nc`, until Ctrl-C.
+    private func serve(_ loop: UVEventLoop, _ port: Int) throws {
+        Console.line("Serving on 127.0.0.1:\(port). Try: nc 127.0.0.1 \(port), then ping, slow or block. Ctrl-C ends.")
+        signal(SIGINT, SIG_IGN)
+        let interrupt = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
+        interrupt.setEventHandler { loop.stop() }
+        interrupt.resume()
+        defer { interrupt.cancel() }
+        try loop.run()
+    }
+
+    /// With clients on a loop and thread of their own, for some seconds.
+    private func drive(_ loop: UVEventLoop, _ server: DemoServer) throws {
+        let address = try server.address
+        Console.line("\(clients) clients talk to a server on \(address) for \(seconds) seconds.")
+        let group = try UVEventLoopGroup(count: 1, name: "clients")
+        defer { group.shutdown() }
+        let load = DemoClients(on: group.next(), count: clients, address: address)
+        load.start()
+        for second in 1...seconds {
+            let timer = loop.callLater(.seconds(second)) { _ in
+                Console.progress("\(second) of \(seconds) s: \(load.answers) answers")
+                if second == seconds { loop.stop() }
+            }
+            timer.name = "progress"
+        }
+        try loop.run()
+    }
+
+    private func summary(_ dispatches: Int, _ time: LoopTime) -> String {
+        let busy = String(format: "%.1f %%", time.utilization * 100)
+        return """
+            \(dispatches) dispatches; utilisation \(busy) of \(time.elapsed.brief): callbacks \(time.callbacks.brief), \
+            monitor \(time.monitor.brief), overhead \(time.overhead.brief), waiting for I/O \(time.poll.brief)
+            """
+    }
+}

@@ -1,0 +1,103 @@
+import Foundation
+import MonitoredUV
+
+/// A TCP server of three requests, one a line: `ping` answers at once, `slow` waits on timers, `block` blocks the loop.
+final class DemoServer {
+    private let loop: UVEventLoop
+    private let listener: UVTCP
+    private var connections: [ObjectIdentifier: Connection] = [:]
+
+    /// Listens on `port` of 127.0.0.1; 0 lets the system choose.
+    init(on loop: UVEventLoop, port: Int) throws {
+        self.loop = loop
+        listener = try UVTCP(on: loop)
+        do {
+            try listener.bind(to: UVSocketAddress("127.0.0.1", port: port))
+            try listener.listen { [unowned self] in accept($0) }
+        } catch {
+            listener.close()
+            throw error
+        }
+    }
+
+    var address: UVSocketAddress { get throws { try listener.localAddress() } }
+
+    func close() {
+        listener.close()
+        for connection in connections.values { connection.socket.close() }
+    }
+
+    private func accept(_ result: Result<UVTCP, UVError>) {
+        do {
+            let connection = Connection(try result.get())
+            let id = ObjectIdentifier(connection)
+            try connection.readLines { [unowned self] in handle($0, on: connection) } onEnd: { [unowned self] in
+                connections[id] = nil
+            }
+            connections[id] = connection
+        } catch {
+            FileHandle.standardError.write(Data("a connection was not accepted: \(error)\n".utf8))
+        }
+    }
+
+    private func handle(_ request: String, on connection: Connection) {
+        switch request {
+        case "ping": connection.answer("pong")
+        case "slow": handleSlow(connection)
+        case "block": handleBlocking(connection)
+        default: connection.answer("unknown request; there are: ping, slow, block")
+        }
+    }
+
+    /// Three waits of 50 ms that leave the loop to others.
+    private func handleSlow(_ connection: Connection, waits: Int = 3) {
+        if waits == 0 { return connection.answer("slow, but nobody waited for it") }
+        loop.callLater(.milliseconds(50)) { [unowned self] _ in handleSlow(connection, waits: waits - 1) }
+    }
+
+    /// One wait of 200 ms that keeps the loop from everybody: what must never be done.
+    private func handleBlocking(_ connection: Connection) {
+        loop.callSoon {
+            usleep(200_000)
+            connection.answer("blocked everybody for 200 ms")
+        }
+    }
+}
+
+/// One client, read line by line.
+private final class Connection {
+    let socket: UVTCP
+    private var partialLine: [UInt8] = []
+    private static let longestLine = 4096
+
+    init(_ socket: UVTCP) { self.socket = socket }
+
+    func readLines(_ onLine: @escaping (String) -> Void, onEnd: @escaping () -> Void) throws {
+        do {
+            try socket.startReading { [unowned self] bytes in
+                partialLine += [UInt8](copying: bytes)
+                while let end = partialLine.firstIndex(of: UInt8(ascii: "\n")) {
+                    let line = String(decoding: partialLine[..<end], as: UTF8.self)
+                    partialLine.removeSubrange(...end)
+                    onLine(line.trimmingCharacters(in: .whitespaces))
+                }
+                if partialLine.count > Self.longestLine { end(onEnd) }
+            } onEnd: { [unowned self] _ in
+                end(onEnd)
+            }
+        } catch {
+            socket.close()
+            throw error
+        }
+    }
+
+    func answer(_ text: String) {
+        if socket.isClosing { return }
+        do { try socket.write(text + "\n") } catch { socket.close() }
+    }
+
+    private func end(_ onEnd: () -> Void) {
+        socket.close()
+        onEnd()
+    }
+}
