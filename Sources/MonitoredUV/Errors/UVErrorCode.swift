@@ -17,7 +17,8 @@ extension UVError {
         /// libuv's text, for example `connection refused`. The corresponding libuv function is `uv_strerror_r`.
         public var message: String { text(uv_strerror_r) }
 
-        private func text(_ copy: (Int32, UnsafeMutablePointer<CChar>?, Int) -> UnsafeMutablePointer<CChar>?) -> String {
+        private func text(_ copy: (Int32, UnsafeMutablePointer<CChar>?, Int) -> UnsafeMutablePointer<CChar>?) -> String
+        {
             withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
                 buffer.initialize(repeating: 0)
                 _ = copy(rawValue, buffer.baseAddress, buffer.count)

@@ -61,7 +61,9 @@ public final class UVAsync: UVHandle {
         /// The corresponding libuv function is `uv_async_send`.
         public func send() throws(UVError) {
             _ = instant.compareExchange(expected: 0, desired: MonotonicClock.read(), ordering: .relaxed)
-            if !wakeUp.send() { throw UVError(.badFileDescriptor, operation: "uv_async_send", detail: "UVAsync is closed") }
+            if !wakeUp.send() {
+                throw UVError(.badFileDescriptor, operation: "uv_async_send", detail: "UVAsync is closed")
+            }
         }
 
         fileprivate func open(_ raw: UnsafeMutablePointer<uv_async_t>) { wakeUp.open(raw) }

@@ -75,7 +75,10 @@ public class UVStream: UVHandle {
     ) throws(UVError) {
         try checkOpen("uv_read_start")
         core.allocateReadBuffer()
-        let started = uv_read_start(stream, { raw, _, buffer in UVStream.lendBuffer(raw, buffer) }) { raw, count, buffer in
+        let started = uv_read_start(stream, { raw, _, buffer in UVStream.lendBuffer(raw, buffer) }) {
+            raw,
+            count,
+            buffer in
             UVStream.received(raw, count, buffer)
         }
         try UVError.check(started, "uv_read_start")
@@ -100,7 +103,8 @@ public class UVStream: UVHandle {
     }
 
     @inline(__always)
-    private static func lendBuffer(_ raw: UnsafeMutablePointer<uv_handle_t>?, _ buffer: UnsafeMutablePointer<uv_buf_t>?) {
+    private static func lendBuffer(_ raw: UnsafeMutablePointer<uv_handle_t>?, _ buffer: UnsafeMutablePointer<uv_buf_t>?)
+    {
         let core = Unmanaged<LoopCore>.fromOpaque(raw!.pointee.loop.pointee.data)
         buffer!.pointee = core._withUnsafeGuaranteedRef { $0.readBuffer }
     }
@@ -129,7 +133,9 @@ public class UVStream: UVHandle {
         guard let reader = self.reader?.takeUnretainedValue() else { return }
         uv_read_stop(stream)
         replaceReader(nil)
-        let end = status == UV_EOF.rawValue ? ReadEnd.endOfStream : .failed(UVError(.init(rawValue: status), operation: "read"))
+        let end =
+            status == UV_EOF.rawValue
+            ? ReadEnd.endOfStream : .failed(UVError(.init(rawValue: status), operation: "read"))
         core.dispatch(.read, dispatchName(reader.site), .io) { reader.onEnd(end) }
     }
 

@@ -135,7 +135,11 @@ public final class UVTCP: UVStream {
         try checkOpen("uv_tcp_keepalive")
         let seconds = delay.map { ($0.nanosecondsClamped + 999_999_999) / 1_000_000_000 } ?? 0
         if let delay, !(1...32_767).contains(seconds) {
-            throw UVError(.invalidArgument, operation: "uv_tcp_keepalive", detail: "\(delay) is not in 1...32767 seconds")
+            throw UVError(
+                .invalidArgument,
+                operation: "uv_tcp_keepalive",
+                detail: "\(delay) is not in 1...32767 seconds"
+            )
         }
         try UVError.check(uv_tcp_keepalive(tcp, delay == nil ? 0 : 1, UInt32(seconds)), "uv_tcp_keepalive")
     }

@@ -68,7 +68,9 @@ public final class UVTimer: UVHandle {
     /// The corresponding libuv function is `uv_timer_again`.
     public func again() throws(UVError) {
         try checkOpen("uv_timer_again")
-        if !wasStarted { throw UVError(.invalidArgument, operation: "uv_timer_again", detail: "\(self) was never started") }
+        if !wasStarted {
+            throw UVError(.invalidArgument, operation: "uv_timer_again", detail: "\(self) was never started")
+        }
         if interval > 0 { start(after: interval, repeating: interval) }
     }
 

@@ -29,8 +29,12 @@ extension LoopCore {
 
     /// Moves what other threads posted behind what is queued.
     @inline(__always)
-    func takeRemote() {
-        if remote.takeAll({ queue.append($0) }), !isIdleActive { startIdle() }
+    func takeRemote() { if !remote.isEmpty { moveRemote() } }
+
+    @inline(never)
+    private func moveRemote() {
+        remote.takeAll { queue.append($0) }
+        if !isIdleActive { startIdle() }
     }
 
     /// Runs what was queued when the drain began; what that posts waits for the next drain, after timers and I/O.
@@ -43,7 +47,7 @@ extension LoopCore {
     @inline(never)
     private func drainQueue(_ isBeforePoll: Bool) {
         let batch = queue.count
-        if monitor != nil { meter.leaveLoopCode(at: clock.now()) }
+        if monitor != nil { meter.leaveLoopCode(at: clock.now(), timeSums) }
         for _ in 0..<batch { run(queue.removeFirst()) }
         let mustPollReturn = isBeforePoll && runMode == .once && (batch > 0 || ranBeforePoll)
         if queue.isEmpty && !mustPollReturn { stopIdle() }

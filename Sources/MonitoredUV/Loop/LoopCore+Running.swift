@@ -20,7 +20,7 @@ extension LoopCore {
         isStopping = false
         freeRetired()
         if monitor != nil {
-            meter.leaveLoopCode(at: clock.now())
+            meter.leaveLoopCode(at: clock.now(), timeSums)
         }
         return isAlive
     }
@@ -42,12 +42,16 @@ extension LoopCore {
     func tearDown() {
         if isClosed { return }
         if runner.load(ordering: .acquiring) != 0 {
-            fatalError("UVEventLoop '\(name.text)' was released while it runs. Keep a reference until run() has returned.")
+            fatalError(
+                "UVEventLoop '\(name.text)' was released while it runs. Keep a reference until run() has returned."
+            )
         }
         owner.store(currentThread(), ordering: .relaxed)
         let open = openWork
         if !open.isEmpty {
-            warn("UVEventLoop '\(name.text)' was released without close() while it still held \(open.joined(separator: ", ")).")
+            warn(
+                "UVEventLoop '\(name.text)' was released without close() while it still held \(open.joined(separator: ", "))."
+            )
         }
         isTearingDown = true
         closeAllHandles()
@@ -62,7 +66,11 @@ extension LoopCore {
     func closeAllHandles() { for handle in openHandles where !handle.isClosing { handle.close() } }
 
     private func claim(_ operation: StaticString) throws(UVError) {
-        let (exchanged, found) = runner.compareExchange(expected: 0, desired: currentThread(), ordering: .acquiringAndReleasing)
+        let (exchanged, found) = runner.compareExchange(
+            expected: 0,
+            desired: currentThread(),
+            ordering: .acquiringAndReleasing
+        )
         if exchanged {
             owner.store(currentThread(), ordering: .relaxed)
             return
@@ -80,7 +88,8 @@ extension LoopCore {
     /// Every handle and all pending work, in words.
     private var openWork: [String] {
         let posted = queue.count + remote.count
-        return openHandles.map(\.description) + (posted > 0 ? ["\(posted) posted closure\(posted == 1 ? "" : "s")"] : [])
+        return openHandles.map(\.description)
+            + (posted > 0 ? ["\(posted) posted closure\(posted == 1 ? "" : "s")"] : [])
     }
 
     private var openHandles: [UVHandle] {

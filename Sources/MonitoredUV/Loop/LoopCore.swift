@@ -18,7 +18,7 @@ final class LoopCore {
     let remote = RemoteQueue()
     let wakeUp = AsyncSender()
     let monitorSwitch: MonitorSwitch
-    let timeSums: LoopTimeSums
+    let timeSums = LoopTimeSums()
 
     // MARK: Loop thread
 
@@ -85,7 +85,6 @@ final class LoopCore {
         self.own = own
         owner = Atomic(currentThread())
         meter = DispatchMeter(at: clock.now())
-        timeSums = meter.sums
         monitorSwitch = MonitorSwitch(monitor)
         let context = Unmanaged.passUnretained(self).toOpaque()
         uv.pointee.data = context
@@ -125,14 +124,14 @@ final class LoopCore {
     private func beforePoll() {
         freeRetired()
         drainPosted(isBeforePoll: true)
-        if monitor != nil { meter.enterPoll(at: clock.now()) }
+        if monitor != nil { meter.enterPoll(at: clock.now(), timeSums) }
     }
 
     /// The check hook. I/O callbacks ran before it, so what they posted runs in the same iteration.
     @inline(__always)
     private func afterPoll() {
         freeRetired()
-        if monitor != nil, meter.isPolling { meter.leaveLoopCode(at: clock.now()) }
+        if monitor != nil, meter.isPolling { meter.leaveLoopCode(at: clock.now(), timeSums) }
         drainPosted(isBeforePoll: false)
     }
 
@@ -158,7 +157,7 @@ final class LoopCore {
         guard let change = monitorSwitch.take() else { return }
         let now = clock.now()
         if let monitor {
-            meter.leaveLoopCode(at: now)
+            meter.leaveLoopCode(at: now, timeSums)
             retire(monitor.takeRetainedValue())
         } else {
             meter.beginMonitoring(at: now)
@@ -241,7 +240,9 @@ final class LoopCore {
 extension UnsafeMutablePointer {
     /// Every libuv handle begins with the fields of `uv_handle_t`.
     @inline(__always)
-    var handle: UnsafeMutablePointer<uv_handle_t> { UnsafeMutableRawPointer(self).assumingMemoryBound(to: uv_handle_t.self) }
+    var handle: UnsafeMutablePointer<uv_handle_t> {
+        UnsafeMutableRawPointer(self).assumingMemoryBound(to: uv_handle_t.self)
+    }
 }
 
 /// Calls `body` with the core that one of the library's own handles belongs to; the run holds it.

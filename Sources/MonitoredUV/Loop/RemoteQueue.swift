@@ -3,7 +3,7 @@ import Synchronization
 /// What other threads post: a lock-free stack that the loop takes as a whole and turns around.
 ///
 /// Only the push that finds it empty has to wake the loop, so a burst of posts costs one wake-up.
-final class RemoteQueue: Sendable {
+struct RemoteQueue: ~Copyable, Sendable {
     enum Push { case queued, queuedFirst, refused }
 
     private struct Node {
@@ -17,7 +17,7 @@ final class RemoteQueue: Sendable {
 
     private static let closed: UInt = 1
 
-    deinit { _ = takeAll { _ in } }
+    deinit { takeAll { _ in } }
 
     var count: Int {
         @inline(__always) get { pending.load(ordering: .relaxed) }
@@ -46,16 +46,13 @@ final class RemoteQueue: Sendable {
         return .refused
     }
 
-    /// Loop thread: hands over what is there, oldest first; `false` if there was nothing.
-    @inline(__always)
-    func takeAll(_ take: (consuming PostedWork) -> Void) -> Bool {
-        if newest.load(ordering: .relaxed) <= Self.closed { return false }
-        drain(take)
-        return true
+    var isEmpty: Bool {
+        @inline(__always) get { newest.load(ordering: .relaxed) <= Self.closed }
     }
 
-    @inline(never)
-    private func drain(_ take: (consuming PostedWork) -> Void) {
+    /// Loop thread: hands over what is there, oldest first.
+    func takeAll(_ take: (consuming PostedWork) -> Void) {
+        if isEmpty { return }
         var newer = UnsafeMutablePointer<Node>(bitPattern: newest.exchange(0, ordering: .acquiring))
         var oldest: UnsafeMutablePointer<Node>?
         while let node = newer {

@@ -36,7 +36,7 @@ extension LoopCore {
         currentName = name
         if let start { return start }
         let now = clock.now()
-        meter.leaveLoopCode(at: now)
+        meter.leaveLoopCode(at: now, timeSums)
         return now
     }
 
@@ -53,7 +53,7 @@ extension LoopCore {
     @inline(__always)
     private func end(_ kind: CallbackKind, _ lag: DispatchLag, _ start: UInt64) {
         guard let monitor else { return }
-        let wall = meter.endCallback(startedAt: start, at: clock.now())
+        let wall = meter.endCallback(startedAt: start, at: clock.now(), timeSums)
         let state = IOLoopMonitorState(
             wallTime: wall,
             lag: lag,
@@ -63,6 +63,6 @@ extension LoopCore {
             kind: kind
         )
         monitor._withUnsafeGuaranteedRef { $0.call(state) }
-        meter.endMonitor(at: clock.now())
+        meter.endMonitor(at: clock.now(), timeSums)
     }
 }

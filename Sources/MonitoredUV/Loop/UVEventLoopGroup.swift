@@ -26,7 +26,9 @@ public final class UVEventLoopGroup: Sendable {
         name: String = "uv",
         monitor: (@Sendable (borrowing IOLoopMonitorState) -> Void)? = nil
     ) throws(UVError) {
-        if count < 1 { throw UVError(.invalidArgument, operation: "UVEventLoopGroup", detail: "count \(count) is not positive") }
+        if count < 1 {
+            throw UVError(.invalidArgument, operation: "UVEventLoopGroup", detail: "count \(count) is not positive")
+        }
         var loops: [UVEventLoop] = []
         var threads: [LoopThread] = []
         do {
@@ -66,7 +68,9 @@ public final class UVEventLoopGroup: Sendable {
     /// one of the loops afterwards traps, as with any closed loop.
     public func shutdown() {
         for loop in loops where UVEventLoop.current === loop {
-            fatalError("UVEventLoopGroup.shutdown() was called on \(loop)'s own thread. Call it from a thread outside of the group.")
+            fatalError(
+                "UVEventLoopGroup.shutdown() was called on \(loop)'s own thread. Call it from a thread outside of the group."
+            )
         }
         if isShutDown.exchange(true, ordering: .acquiringAndReleasing) { return }
         UVEventLoopGroup.end(loops[...], threads)

@@ -24,7 +24,9 @@ public class UVHandle {
     ) throws(Failure) {
         core.preconditionOnOwnThread("a new handle")
         if core.isClosed {
-            fatalError("a handle was made on UVEventLoop '\(core.name.text)' after it was closed. Make a new loop instead.")
+            fatalError(
+                "a handle was made on UVEventLoop '\(core.name.text)' after it was closed. Make a new loop instead."
+            )
         }
         let raw = UnsafeMutablePointer<Raw>.allocate(capacity: 1)
         do { try initialize(core.uv, raw) } catch {

@@ -1,8 +1,8 @@
 /// Attributes the loop's time, stamp by stamp, and derives the lag of what it dispatches. It reads no clock itself.
 ///
-/// The time since the last stamp goes to the part that the next stamp ends, so nothing is counted twice or left out.
+/// The time since the last stamp goes to the part that the next stamp ends, so nothing is counted twice or left out. The
+/// sums themselves live with the loop, where other threads may read them.
 struct DispatchMeter {
-    let sums = LoopTimeSums()
     private(set) var polls: PollTimes
     private(set) var isPolling = false
     /// Everything before this instant is attributed.
@@ -28,7 +28,7 @@ struct DispatchMeter {
     mutating func resume(at now: UInt64) { last = now }
 
     @inline(__always)
-    mutating func enterPoll(at now: UInt64) {
+    mutating func enterPoll(at now: UInt64, _ sums: borrowing LoopTimeSums) {
         sums.overhead.add(now &- last)
         polls.enter(at: now)
         isPolling = true
@@ -37,7 +37,7 @@ struct DispatchMeter {
 
     /// Libuv's or the library's own code ends here, and with it the poll, if this is the first stamp after one.
     @inline(__always)
-    mutating func leaveLoopCode(at now: UInt64) {
+    mutating func leaveLoopCode(at now: UInt64, _ sums: borrowing LoopTimeSums) {
         if isPolling {
             let waited = now &- last
             sums.poll.add(waited)
@@ -51,7 +51,7 @@ struct DispatchMeter {
 
     /// The user's code that began at `start` returned: how long it ran.
     @inline(__always)
-    mutating func endCallback(startedAt start: UInt64, at now: UInt64) -> UInt64 {
+    mutating func endCallback(startedAt start: UInt64, at now: UInt64, _ sums: borrowing LoopTimeSums) -> UInt64 {
         let wall = now &- start
         sums.callbacks.add(wall)
         last = now
@@ -59,7 +59,7 @@ struct DispatchMeter {
     }
 
     @inline(__always)
-    mutating func endMonitor(at now: UInt64) {
+    mutating func endMonitor(at now: UInt64, _ sums: borrowing LoopTimeSums) {
         sums.monitor.add(now &- last)
         last = now
     }

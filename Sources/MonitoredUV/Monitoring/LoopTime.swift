@@ -44,7 +44,7 @@ public struct LoopTime: Sendable, Hashable, BitwiseCopyable {
 
 /// The running sums behind ``LoopTime``: written by the loop's thread alone, which makes a relaxed load and store as good
 /// as an addition, and read from any.
-final class LoopTimeSums: Sendable {
+struct LoopTimeSums: ~Copyable, Sendable {
     let callbacks = Sum()
     let monitor = Sum()
     let poll = Sum()

@@ -62,7 +62,9 @@ struct LibuvBehaviourTests {
         try withLoop { loop in
             var events: [String] = []
             try loop.pair { client, accepted in
-                try accepted.startReading { bytes in events.append(String(copying: bytes)) } onEnd: { end in
+                try accepted.startReading { bytes in
+                    events.append(String(copying: bytes))
+                } onEnd: { end in
                     events.append("\(end)")
                     accepted.close()
                 }
@@ -82,7 +84,9 @@ struct LibuvBehaviourTests {
                 try accepted.startReading { bytes in
                     largest = max(largest, bytes.byteCount)
                     total += bytes.byteCount
-                } onEnd: { _ in accepted.close() }
+                } onEnd: { _ in
+                    accepted.close()
+                }
                 try client.write([UInt8](repeating: 3, count: 4 << 20)) { _ in client.close() }
             }
             try loop.run()

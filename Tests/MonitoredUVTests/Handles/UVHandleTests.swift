@@ -67,7 +67,9 @@ struct UVHandleTests {
                 socket.close()
             case "reader", "reader closed from inside":
                 try loop.pair { client, accepted in
-                    try accepted.startReading { _ in withExtendedLifetime((held, client)) { accepted.close() } } onEnd: { _ in
+                    try accepted.startReading { _ in
+                        withExtendedLifetime((held, client)) { accepted.close() }
+                    } onEnd: { _ in
                         accepted.close()
                     }
                     if subject != "reader" { try client.write("x") }
@@ -97,7 +99,7 @@ struct UVHandleTests {
             #expect(timer.name == "")
             timer.name = "heartbeat"
             #expect(timer.name == "heartbeat")
-            timer.close { }
+            timer.close {}
             let other = loop.callLater(.zero) { _ in }
             other.name = "one shot"
             try loop.run()

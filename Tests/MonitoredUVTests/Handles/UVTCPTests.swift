@@ -28,7 +28,9 @@ struct UVTCPTests {
                     try client.startReading { bytes in
                         text += String(copying: bytes)
                         if text == "hello, loop" { client.close() }
-                    } onEnd: { Issue.record("\($0)") }
+                    } onEnd: {
+                        Issue.record("\($0)")
+                    }
                     try client.write("hello, ")
                     try client.write(Array("loop".utf8))
                 }
@@ -154,7 +156,9 @@ struct UVTCPTests {
                 }
                 for _ in 0..<2 {
                     #expect((#expect(throws: UVError.self) { try client.write("late") })?.code == .brokenPipe)
-                    #expect((#expect(throws: UVError.self) { _ = try client.tryWrite([1].span.bytes) })?.code == .brokenPipe)
+                    #expect(
+                        (#expect(throws: UVError.self) { _ = try client.tryWrite([1].span.bytes) })?.code == .brokenPipe
+                    )
                     #expect((#expect(throws: UVError.self) { try client.shutdown() })?.code == .notConnected)
                 }
             }
@@ -169,11 +173,14 @@ struct UVTCPTests {
             try loop.pair { client, accepted in
                 try client.write("question")
                 try client.shutdown { _ in order.append("shut down") }
-                try client.startReading { bytes in received += String(copying: bytes) } onEnd: { end in
+                try client.startReading { bytes in
+                    received += String(copying: bytes)
+                } onEnd: { end in
                     #expect(end == .endOfStream)
                     client.close()
                 }
-                try accepted.startReading { _ in } onEnd: { end in
+                try accepted.startReading { _ in
+                } onEnd: { end in
                     #expect(end == .endOfStream)
                     order.append("end")
                     succeed { try accepted.write("answer") { _ in accepted.close() } }
@@ -194,7 +201,9 @@ struct UVTCPTests {
                     reads += 1
                     accepted.close()
                     accepted.close()
-                } onEnd: { _ in ends += 1 }
+                } onEnd: { _ in
+                    ends += 1
+                }
                 try client.write("one")
                 try client.drain()
             }
@@ -246,10 +255,12 @@ struct UVTCPTests {
                             order.append("second: " + String(copying: bytes))
                             accepted.close()
                             client.close()
-                        } onEnd: { _ in }
+                        } onEnd: { _ in
+                        }
                         try client.write("b")
                     }
-                } onEnd: { _ in }
+                } onEnd: { _ in
+                }
                 try client.write("a")
             }
             try loop.run()
@@ -259,12 +270,17 @@ struct UVTCPTests {
 
     @Test func vectoredWrite_keepsOrder_alsoWhereTheKernelTakesAPart() throws {
         try withLoop { loop in
-            let buffers = (0..<1000).map { number in [UInt8](repeating: UInt8(number % 251), count: number * 13 % 9000) }
+            let buffers = (0..<1000).map { number in [UInt8](repeating: UInt8(number % 251), count: number * 13 % 9000)
+            }
             let sent = Array(buffers.joined())
             var received: [UInt8] = []
             var completions = 0
             try loop.pair { client, accepted in
-                try accepted.startReading { received += [UInt8](copying: $0) } onEnd: { _ in accepted.close() }
+                try accepted.startReading {
+                    received += [UInt8](copying: $0)
+                } onEnd: { _ in
+                    accepted.close()
+                }
                 try client.write(buffers) { error in
                     #expect(error == nil)
                     completions += 1
@@ -304,7 +320,8 @@ struct UVTCPTests {
         try withLoop { loop in
             var codes: [UVError.Code?: Int] = [:]
             try loop.pair { client, accepted in
-                try client.write([UInt8](repeating: 1, count: 32 << 20)) { error in codes[error?.code, default: 0] += 1 }
+                try client.write([UInt8](repeating: 1, count: 32 << 20)) { error in codes[error?.code, default: 0] += 1
+                }
                 for number in 1..<10_000 {
                     try client.write([UInt8(number & 255)]) { error in codes[error?.code, default: 0] += 1 }
                 }
@@ -380,7 +397,9 @@ struct UVTCPTests {
                         answers += 1
                         client.close()
                         if answers == count { listening?.close() }
-                    } onEnd: { Issue.record("\($0)") }
+                    } onEnd: {
+                        Issue.record("\($0)")
+                    }
                     try client.write("ping")
                 }
             }
@@ -390,7 +409,9 @@ struct UVTCPTests {
                 succeed {
                     try peer.startReading { bytes in
                         succeed { try peer.write(bytes) }
-                    } onEnd: { _ in peer.close { open -= 1 } }
+                    } onEnd: { _ in
+                        peer.close { open -= 1 }
+                    }
                     if open == count { try talk() } else { try connectNext(listening!.localAddress()) }
                 }
             }
@@ -413,7 +434,9 @@ struct UVTCPTests {
                 #expect(error == nil)
                 announced += 1
             }
-            #expect((#expect(throws: UVError.self) { _ = try server.accept() })?.code == .resourceTemporarilyUnavailable)
+            #expect(
+                (#expect(throws: UVError.self) { _ = try server.accept() })?.code == .resourceTemporarilyUnavailable
+            )
             var connected = 0
             var clients: [UVTCP] = []
             for _ in 0..<3 {
@@ -441,11 +464,17 @@ struct UVTCPTests {
             #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
             let left = try UVTCP(on: loop, adopting: ends[0])
             try #expect(left.fileDescriptor() == ends[0])
-            try left.startReading { _ in } onEnd: { _ in }
+            try left.startReading { _ in
+            } onEnd: { _ in
+            }
             #expect((#expect(throws: UVError.self) { _ = try UVTCP(on: loop, adopting: ends[0]) })?.code == .fileExists)
             let right = try UVTCP(on: loop, adopting: ends[1])
             var received = ""
-            try right.startReading { received += String(copying: $0) } onEnd: { _ in right.close() }
+            try right.startReading {
+                received += String(copying: $0)
+            } onEnd: { _ in
+                right.close()
+            }
             try left.write("adopted") { _ in left.close() }
             try loop.run()
             #expect(received == "adopted")  // and the right end saw the left one's descriptor being closed
@@ -455,9 +484,14 @@ struct UVTCPTests {
     @Test func adopting_refusesWhatIsNoSocketOfItsOwn() throws {
         try withLoop { loop in
             for descriptor in [-1, 0, 1, 2] as [Int32] {
-                #expect((#expect(throws: UVError.self) { _ = try UVTCP(on: loop, adopting: descriptor) })?.code == .invalidArgument)
+                #expect(
+                    (#expect(throws: UVError.self) { _ = try UVTCP(on: loop, adopting: descriptor) })?.code
+                        == .invalidArgument
+                )
             }
-            #expect((#expect(throws: UVError.self) { _ = try UVTCP(on: loop, adopting: 9999) })?.code == .badFileDescriptor)
+            #expect(
+                (#expect(throws: UVError.self) { _ = try UVTCP(on: loop, adopting: 9999) })?.code == .badFileDescriptor
+            )
             try loop.run()
         }
     }
@@ -465,12 +499,20 @@ struct UVTCPTests {
     @Test func operations_withoutAConnection_throw() throws {
         try withLoop { loop in
             let socket = try UVTCP(on: loop)
-            #expect((#expect(throws: UVError.self) { try socket.startReading { _ in } onEnd: { _ in } })?.code == .notConnected)
+            #expect(
+                (#expect(throws: UVError.self) {
+                    try socket.startReading { _ in
+                    } onEnd: { _ in
+                    }
+                })?.code == .notConnected
+            )
             #expect((#expect(throws: UVError.self) { try socket.write("x") })?.code == .badFileDescriptor)
             #expect((#expect(throws: UVError.self) { try socket.shutdown() })?.code == .notConnected)
             #expect((#expect(throws: UVError.self) { _ = try socket.remoteAddress() }) != nil)
             #expect((#expect(throws: UVError.self) { try socket.setKeepAlive(.zero) })?.code == .invalidArgument)
-            #expect((#expect(throws: UVError.self) { try socket.setKeepAlive(.seconds(40_000)) })?.code == .invalidArgument)
+            #expect(
+                (#expect(throws: UVError.self) { try socket.setKeepAlive(.seconds(40_000)) })?.code == .invalidArgument
+            )
             #expect(!socket.isReadable && !socket.isWritable)
             socket.stopReading()
             socket.close()
@@ -490,7 +532,11 @@ struct UVTCPTests {
                 expectClosed { try socket.listen { _ in } }
                 expectClosed { _ = try socket.accept() }
                 expectClosed { try socket.connect(to: loopback) { _ in } }
-                expectClosed { try socket.startReading { _ in } onEnd: { _ in } }
+                expectClosed {
+                    try socket.startReading { _ in
+                    } onEnd: { _ in
+                    }
+                }
                 expectClosed { try socket.write("x") }
                 expectClosed { try socket.write([[1]]) }
                 expectClosed { _ = try socket.tryWrite([1].span.bytes) }
@@ -566,7 +612,10 @@ struct UVTCPTests {
                 try loop.pair { client, accepted in
                     try accepted.echo()
                     try client.write("x")
-                    try client.startReading { _ in client.close() } onEnd: { _ in }
+                    try client.startReading { _ in
+                        client.close()
+                    } onEnd: { _ in
+                    }
                 }
                 try loop.run()
             }

@@ -130,7 +130,10 @@ struct MisuseTests {
             let loop = try UVEventLoop(name: "leaky")
             loop.callLater(.seconds(1)) { _ in }.name = "tick"
         }
-        expectMessage(result, "warning: UVEventLoop 'leaky' was released without close() while it still held UVTimer 'tick'")
+        expectMessage(
+            result,
+            "warning: UVEventLoop 'leaky' was released without close() while it still held UVTimer 'tick'"
+        )
     }
 }
 

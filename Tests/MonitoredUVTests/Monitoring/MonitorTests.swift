@@ -177,7 +177,10 @@ struct MonitorTests {
                     if state.kind == .read && state.callbackPrettyName == "connection" { accepted.close() }
                 }
                 try accepted.echo()
-                try client.startReading { _ in } onEnd: { _ in client.close() }
+                try client.startReading { _ in
+                } onEnd: { _ in
+                    client.close()
+                }
                 try client.write("x")
             }
             try loop.run()

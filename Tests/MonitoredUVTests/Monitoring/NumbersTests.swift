@@ -60,7 +60,10 @@ struct NumbersTests {
 
             let blocks = recorder.states.filter { $0.callbackWallTime >= Self.block }
             let found = Set(blocks.map { "\($0.kind) \($0.callbackPrettyName)" })
-            let names = ["posted posted block", "timer timer block", "posted remote block", "connection accept block", "read read block"]
+            let names = [
+                "posted posted block", "timer timer block", "posted remote block", "connection accept block",
+                "read read block",
+            ]
             #expect(found == Set(names))
             #expect(blocks.count == 5)
             for victim in ["behind posted", "behind remote"] {
@@ -91,7 +94,8 @@ struct NumbersTests {
                     spin(.microseconds(200))
                     if messages == 200 { return client.close() }
                     succeed { try client.write("message") }
-                } onEnd: { _ in }
+                } onEnd: { _ in
+                }
                 try client.write("message")
             }
             var ticks = 0
@@ -230,7 +234,8 @@ struct NumbersTests {
                     if round < rounds { return loop.callSoon { next() } }
                     accepted.close()
                     client.close()
-                } onEnd: { _ in }
+                } onEnd: { _ in
+                }
                 loop.callSoon { next() }
             }
             try loop.run()
@@ -256,7 +261,8 @@ struct NumbersTests {
                 try accepted.startReading { _ in
                     accepted.close()
                     client.close()
-                } onEnd: { _ in }
+                } onEnd: { _ in
+                }
                 let descriptor = try client.fileDescriptor()
                 // The loop sleeps at least 20 ms: the thread begins to wait after it, and writes past the library.
                 writer = try LoopThread(name: "writer") {

@@ -5,7 +5,10 @@ import MonitoredUV
 /// The server whose cost per message is measured: it writes back what it reads.
 @main
 struct EchoServer: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "uvecho", abstract: "A TCP echo server on UVEventLoop.")
+    static let configuration = CommandConfiguration(
+        commandName: "uvecho",
+        abstract: "A TCP echo server on UVEventLoop."
+    )
 
     enum Monitor: String, ExpressibleByArgument, CaseIterable { case off, count }
 

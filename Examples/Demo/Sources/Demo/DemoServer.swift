@@ -31,7 +31,9 @@ final class DemoServer {
         do {
             let connection = Connection(try result.get())
             let id = ObjectIdentifier(connection)
-            try connection.readLines { [unowned self] in handle($0, on: connection) } onEnd: { [unowned self] in
+            try connection.readLines { [unowned self] in
+                handle($0, on: connection)
+            } onEnd: { [unowned self] in
                 connections[id] = nil
             }
             connections[id] = connection

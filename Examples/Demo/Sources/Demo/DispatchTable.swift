@@ -21,7 +21,10 @@ final class DispatchTable {
         let lines =
             [header]
             + sorted.map { name, row in
-                [name, "\(row.wall.count)"] + [row.wall, row.lag].flatMap { [$0.percentile(50).brief, $0.percentile(99).brief, $0.longest.brief] }
+                [name, "\(row.wall.count)"]
+                    + [row.wall, row.lag].flatMap {
+                        [$0.percentile(50).brief, $0.percentile(99).brief, $0.longest.brief]
+                    }
             }
         let widths = header.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
         return lines.map { line in

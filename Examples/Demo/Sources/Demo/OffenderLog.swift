@@ -44,7 +44,8 @@ final class OffenderLog {
     func finish() {
         guard let offender else { return }
         self.offender = nil
-        let waited = "\(offender.waited) callback\(offender.waited == 1 ? "" : "s") waited up to \(offender.longest.brief)"
+        let waited =
+            "\(offender.waited) callback\(offender.waited == 1 ? "" : "s") waited up to \(offender.longest.brief)"
         report("\(offender.text); \(offender.waited == 0 ? "nobody waited" : waited)")
     }
 }
