@@ -195,16 +195,21 @@ struct PostingTests {
     @Test func remoteQueue_refusesPushes_afterClose() {
         let queue = RemoteQueue()
         func work() -> PostedWork { PostedWork(body: {}, site: CallSite("f", 1, "f"), posted: 0, kind: .posted) }
-        #expect(queue.push(work()) == .queuedFirst)
-        #expect(queue.push(work()) == .queued)
-        #expect(queue.close() == false)
+        let pushes = [queue.push(work()), queue.push(work())]
+        #expect(pushes == [.queuedFirst, .queued])
+        let closedTooEarly = queue.close()
+        #expect(!closedTooEarly)
         var taken = 0
         queue.takeAll { _ in taken += 1 }
-        #expect(queue.isEmpty)
+        let isEmpty = queue.isEmpty
+        #expect(isEmpty)
         #expect(taken == 2)
-        #expect(queue.close())
-        #expect(queue.push(work()) == .refused)
-        #expect(queue.count == 0)
+        let isClosed = queue.close()
+        #expect(isClosed)
+        let late = queue.push(work())
+        #expect(late == .refused)
+        let count = queue.count
+        #expect(count == 0)
     }
 
     /// The loop is closed while another thread posts and stops: the post is refused, or the close is.
