@@ -1,4 +1,3 @@
-import Synchronization
 import Testing
 
 @testable import MonitoredUV
@@ -13,7 +12,7 @@ struct UVEventLoopGroupTests {
 
     @Test func loops_runOnThreadsOfTheirOwn() throws {
         let group = try UVEventLoopGroup(count: 3)
-        let threads = Mutex<Set<UInt>>([])
+        let threads = Lock<Set<UInt>>([])
         for loop in group.loops {
             loop.execute {
                 #expect(UVEventLoop.current === loop)
@@ -69,7 +68,7 @@ struct UVEventLoopGroupTests {
     }
 
     @Test func monitor_seesEveryLoop() throws {
-        let names = Mutex<Set<String>>([])
+        let names = Lock<Set<String>>([])
         let group = try UVEventLoopGroup(count: 3, name: "seen") { state in
             let name = state.loopName
             _ = names.withLock { $0.insert(name) }
