@@ -16,7 +16,7 @@ extension UVStream {
     /// - Parameters:
     ///   - completion: Called once when everything is written, or can no longer be, always after this call has returned.
     ///     Without one, a failure after this call has returned shows on the reading side alone.
-    /// - Throws: What is known at once, in which case nothing of `bytes` is kept and `completion` is not called:
+    /// - Throws: What is known at once, in which case no more of `bytes` is sent and `completion` is not called:
     ///   ``UVError/Code/brokenPipe`` after a shutdown or a peer's close, ``UVError/Code/badFileDescriptor`` without a
     ///   connection, ``UVError/Code/connectionReset`` and others.
     ///
@@ -30,7 +30,10 @@ extension UVStream {
     ) throws(UVError) {
         let written = try tryWrite(bytes)
         if written == bytes.byteCount && completion == nil { return }
-        try finishWrite(bytes, written, CallSite(file, line, function), completion)
+        let site = CallSite(file, line, function)
+        try finishWrite(rest: bytes.byteCount - written, site, completion) { memory in
+            bytes.withUnsafeBytes { memory.copyMemory(from: $0.baseAddress! + written, byteCount: $0.count - written) }
+        }
     }
 
     /// Writes an array; see ``write(_:file:line:function:_:)-(RawSpan,_,_,_,_)``.
@@ -52,22 +55,14 @@ extension UVStream {
         function: StaticString = #function,
         _ completion: ((UVError?) -> Void)? = nil
     ) throws(UVError) {
-        try write(text.utf8.span.bytes, file: file, line: line, function: function, completion)
-    }
-
-    /// Writes several arrays as one, without joining them first; see ``write(_:file:line:function:_:)-(RawSpan,_,_,_,_)``.
-    public final func write(
-        _ buffers: [[UInt8]],
-        file: StaticString = #fileID,
-        line: UInt = #line,
-        function: StaticString = #function,
-        _ completion: ((UVError?) -> Void)? = nil
-    ) throws(UVError) {
-        let total = buffers.reduce(0) { $0 + $1.count }
-        let written = try tryWrite(buffers)
-        if written == total && completion == nil { return }
-        let rest = Array(buffers.joined().dropFirst(written))
-        try finishWrite(rest.span.bytes, 0, CallSite(file, line, function), completion)
+        var text = text
+        let result = text.withUTF8 { utf8 in
+            Result { () throws(UVError) in
+                let bytes = UnsafeRawBufferPointer(utf8)
+                try write(bytes.bytes, file: file, line: line, function: function, completion)
+            }
+        }
+        try result.get()
     }
 
     /// Writes what the kernel takes at once, and keeps nothing: returns the number of bytes written, 0 where earlier
@@ -83,46 +78,29 @@ extension UVStream {
         return try UVStream.count(status)
     }
 
-    /// The same for several arrays in one system call; at most the first 256 are tried.
-    public final func tryWrite(_ buffers: [[UInt8]]) throws(UVError) -> Int {
-        try checkWritable("uv_try_write")
-        let status = UVStream.withBuffers(buffers.prefix(256)[...], []) { uv_try_write(stream, $0, UInt32($0.count)) }
-        return try UVStream.count(status)
-    }
-
+    /// What libuv says of trying: the count, with 0 for not now.
     @inline(__always)
-    private static func count(_ status: Int32) throws(UVError) -> Int {
+    static func count(_ status: Int32) throws(UVError) -> Int {
         if status == UV_EAGAIN.rawValue { return 0 }
         return Int(try UVError.check(status, "uv_try_write"))
     }
 
-    /// Holds all arrays' memory at once, one call deep for each.
-    private static func withBuffers(
-        _ rest: ArraySlice<[UInt8]>,
-        _ held: [uv_buf_t],
-        _ body: ([uv_buf_t]) -> Int32
-    ) -> Int32 {
-        guard let first = rest.first else { return held.isEmpty ? 0 : body(held) }
-        return first.withUnsafeBytes { withBuffers(rest.dropFirst(), held + [uv_buf_t($0)], body) }
-    }
-
-    /// Queues a copy of what was not written at once, or posts the completion if all was.
+    /// Queues the `rest` that was not written at once, which `copy` puts into memory of that size, or posts the
+    /// completion if there is no rest.
     @inline(never)
-    private final func finishWrite(
-        _ bytes: RawSpan,
-        _ written: Int,
+    final func finishWrite(
+        rest: Int,
         _ site: CallSite,
-        _ completion: ((UVError?) -> Void)?
+        _ completion: ((UVError?) -> Void)?,
+        copy: (UnsafeMutableRawPointer) -> Void
     ) throws(UVError) {
-        let rest = bytes.byteCount - written
         if rest == 0 {
             if let completion { post(.write, site) { completion(nil) } }
             return
         }
         try StreamRequest.start(.write, "uv_write", on: self, site, extraBytes: rest, completion) { request, memory in
-            bytes.withUnsafeBytes { memory.copyMemory(from: $0.baseAddress! + written, byteCount: rest) }
-            let copy = UnsafeRawBufferPointer(start: memory, count: rest)
-            return withUnsafePointer(to: uv_buf_t(copy)) {
+            copy(memory)
+            return withUnsafePointer(to: uv_buf_t(UnsafeRawBufferPointer(start: memory, count: rest))) {
                 uv_write(request, stream, $0, 1) { StreamRequest.finish($0, $1) }
             }
         }
@@ -131,7 +109,7 @@ extension UVStream {
 
 extension uv_buf_t {
     /// For writing: libuv does not change what the buffer points to.
-    fileprivate init(_ bytes: UnsafeRawBufferPointer) {
+    init(_ bytes: UnsafeRawBufferPointer) {
         let base = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
         self.init(base: base?.assumingMemoryBound(to: CChar.self), len: bytes.count)
     }

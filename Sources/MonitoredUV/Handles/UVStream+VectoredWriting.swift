@@ -1,0 +1,72 @@
+internal import CLibUV
+
+extension UVStream {
+    /// Writes several arrays as one, without joining them first; see ``write(_:file:line:function:_:)-(RawSpan,_,_,_,_)``.
+    public final func write(
+        _ buffers: [[UInt8]],
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        _ completion: ((UVError?) -> Void)? = nil
+    ) throws(UVError) {
+        let written = try tryWrite(buffers)
+        let rest = UVStream.size(buffers[...]) - written
+        if rest == 0 && completion == nil { return }
+        try finishWrite(rest: rest, CallSite(file, line, function), completion) { memory in
+            UVStream.copy(buffers, droppingFirst: written, to: memory)
+        }
+    }
+
+    /// Writes what the kernel takes at once of several arrays, in one system call for each 256 of them, and keeps nothing:
+    /// returns the number of bytes written.
+    ///
+    /// Throws what ``write(_:file:line:function:_:)-(RawSpan,_,_,_,_)`` throws. The corresponding libuv function is
+    /// `uv_try_write`.
+    public final func tryWrite(_ buffers: [[UInt8]]) throws(UVError) -> Int {
+        try checkWritable("uv_try_write")
+        var written = 0
+        var rest = buffers[...]
+        while !rest.isEmpty {
+            let batch = rest.prefix(256)
+            let taken = try UVStream.count(
+                UVStream.withBuffers(batch) { uv_try_write(stream, $0, UInt32(batch.count)) }
+            )
+            written += taken
+            if taken < UVStream.size(batch) { break }
+            rest = rest.dropFirst(batch.count)
+        }
+        return written
+    }
+
+    private static func size(_ buffers: ArraySlice<[UInt8]>) -> Int { buffers.reduce(0) { $0 + $1.count } }
+
+    private static func copy(_ buffers: [[UInt8]], droppingFirst dropped: Int, to memory: UnsafeMutableRawPointer) {
+        var left = dropped
+        var target = memory
+        for buffer in buffers {
+            buffer.withUnsafeBytes { bytes in
+                let part = UnsafeRawBufferPointer(rebasing: bytes.dropFirst(left))
+                if let start = part.baseAddress { target.copyMemory(from: start, byteCount: part.count) }
+                target += part.count
+            }
+            left -= min(left, buffer.count)
+        }
+    }
+
+    /// Holds the memory of all arrays at once, one call deep for each.
+    private static func withBuffers(
+        _ buffers: ArraySlice<[UInt8]>,
+        _ body: (UnsafePointer<uv_buf_t>) -> Int32
+    ) -> Int32 {
+        withUnsafeTemporaryAllocation(of: uv_buf_t.self, capacity: buffers.count) { filled in
+            func fill(_ rest: ArraySlice<[UInt8]>) -> Int32 {
+                guard let first = rest.first else { return body(filled.baseAddress!) }
+                return first.withUnsafeBytes { bytes in
+                    filled.initializeElement(at: rest.startIndex - buffers.startIndex, to: uv_buf_t(bytes))
+                    return fill(rest.dropFirst())
+                }
+            }
+            return fill(buffers)
+        }
+    }
+}
