@@ -39,18 +39,18 @@ extension LoopCore {
 
     /// Runs what was queued when the drain began; what that posts waits for the next drain, after timers and I/O.
     @inline(__always)
-    func drainPosted(isBeforePoll: Bool) {
+    func drainPosted() {
         takeRemote()
-        if isIdleActive { drainQueue(isBeforePoll) }
+        if isIdleActive { drainQueue() }
     }
 
     @inline(never)
-    private func drainQueue(_ isBeforePoll: Bool) {
+    private func drainQueue() {
         let batch = queue.count
         if monitor != nil { meter.leaveLoopCode(at: clock.now(), timeSums) }
         for _ in 0..<batch { run(queue.removeFirst()) }
-        let mustPollReturn = isBeforePoll && runMode == .once && (batch > 0 || ranBeforePoll)
-        if queue.isEmpty && !mustPollReturn { stopIdle() }
+        if batch > 0 { ranBeforePoll = true }
+        if queue.isEmpty { stopIdle() }
     }
 
     /// In a batch the end of one dispatch is the start of the next: one reading of the clock serves both.

@@ -123,7 +123,8 @@ final class LoopCore {
     @inline(__always)
     private func beforePoll() {
         freeRetired()
-        drainPosted(isBeforePoll: true)
+        drainPosted()
+        if ranBeforePoll && runMode == .once && !isIdleActive { startIdle() }
         if monitor != nil { meter.enterPoll(at: clock.now(), timeSums) }
     }
 
@@ -132,7 +133,7 @@ final class LoopCore {
     private func afterPoll() {
         freeRetired()
         if monitor != nil, meter.isPolling { meter.leaveLoopCode(at: clock.now(), timeSums) }
-        drainPosted(isBeforePoll: false)
+        drainPosted()
     }
 
     /// Another thread posted (the check hook takes it), asked to stop, or changed the monitor.

@@ -37,9 +37,11 @@ struct RunTests {
         try withLoop { loop in
             let forever = try UVAsync(on: loop) {}
             var ran = 0
-            loop.callLater(.zero) { _ in ran += 1 }
-            while ran == 0 { try loop.run(.once) }
+            let timer = UVTimer(on: loop) { _ in ran += 1 }
+            timer.start(after: .zero)
+            while ran == 0 { try loop.run(.once) }  // would hang in the poll behind the timer
             forever.close()
+            timer.close()
             try loop.run()
             #expect(ran == 1)
         }
