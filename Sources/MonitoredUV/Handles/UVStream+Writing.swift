@@ -81,8 +81,10 @@ extension UVStream {
     /// What libuv says of trying: the count, with 0 for not now.
     @inline(__always)
     static func count(_ status: Int32) throws(UVError) -> Int {
+        if status >= 0 { return Int(status) }
         if status == UV_EAGAIN.rawValue { return 0 }
-        return Int(try UVError.check(status, "uv_try_write"))
+        let isUnconnected = status == UV_EBADF.rawValue
+        throw UVError(.init(rawValue: status), operation: "uv_try_write", detail: isUnconnected ? "not connected" : nil)
     }
 
     /// Queues the `rest` that was not written at once, which `copy` puts into memory of that size, or posts the

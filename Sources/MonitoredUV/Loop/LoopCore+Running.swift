@@ -33,7 +33,12 @@ extension LoopCore {
         guard open.isEmpty, remote.close() else {
             runner.store(0, ordering: .releasing)
             let what = open.isEmpty ? "work posted by another thread" : open.joined(separator: ", ")
-            throw UVError(.busy, operation: "uv_loop_close", detail: "UVEventLoop '\(name.text)' still holds \(what)")
+            let advice = openHandles.contains { !$0.isClosing } ? "" : "; run it once more, so that it can finish"
+            throw UVError(
+                .busy,
+                operation: "uv_loop_close",
+                detail: "UVEventLoop '\(name.text)' still holds \(what)\(advice)"
+            )
         }
         closeOwnHandles()
     }

@@ -108,7 +108,8 @@ public final class UVEventLoop: Sendable {
     /// Names the dispatch that is running on this thread, for the monitor: what a web framework's middleware calls with
     /// the route.
     ///
-    /// Digits in path segments are masked, so that `GET /users/42` and `GET /users/7` count as one `GET /users/_`. Does
+    /// The last name of a dispatch counts. Where one read holds several requests, give each a dispatch of its own with
+    /// `callSoon`, so that each has its own time and name. Digits in path segments are masked, so that `GET /users/42` and `GET /users/7` count as one `GET /users/_`. Does
     /// nothing outside of a loop or on one without a monitor.
     public static func nameCurrentDispatch(_ name: String) {
         guard let core = CurrentLoop.loop?.core, core.monitor != nil else { return }

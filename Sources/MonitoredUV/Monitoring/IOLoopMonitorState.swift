@@ -63,8 +63,8 @@ public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
 }
 
 extension IOLoopMonitorState: CustomStringConvertible {
-    /// One line for a log: `read Server.swift:42 accept(_:): ran 0.000012 seconds, lag 0.0 seconds, 3 handles`.
+    /// One line for a log: `Server.swift:42 accept(_:) (read) ran 203 ms, had waited 1.2 ms, handles 3`.
     public var description: String {
-        "\(kind) \(callbackPrettyName): ran \(callbackWallTime), lag \(loopLag), \(loopHandlesCount) handles"
+        "\(callbackPrettyName) (\(kind)) ran \(callbackWallTime.brief), had waited \(loopLag.brief), handles \(loopHandlesCount)"
     }
 }

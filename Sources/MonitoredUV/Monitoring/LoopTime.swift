@@ -42,6 +42,13 @@ public struct LoopTime: Sendable, Hashable, BitwiseCopyable {
     }
 }
 
+extension LoopTime: CustomStringConvertible {
+    /// `callbacks 1.1 s, monitor 43 ms, overhead 40 ms, waiting for I/O 2.9 s`.
+    public var description: String {
+        "callbacks \(callbacks.brief), monitor \(monitor.brief), overhead \(overhead.brief), waiting for I/O \(poll.brief)"
+    }
+}
+
 /// The running sums behind ``LoopTime``: written by the loop's thread alone, which makes a relaxed load and store as good
 /// as an addition, and read from any.
 struct LoopTimeSums: ~Copyable, Sendable {

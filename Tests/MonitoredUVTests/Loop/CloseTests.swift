@@ -21,6 +21,10 @@ struct CloseTests {
             timer.close()
             #expect((#expect(throws: UVError.self) { try loop.close() })?.detail?.contains("(closing)") == true)
             idle.close()
+            #expect((#expect(throws: UVError.self) { try loop.close() })?.detail?.contains("run it once more") == false)
+            try loop.run()
+            UVTimer(on: loop) { _ in }.close()
+            #expect((#expect(throws: UVError.self) { try loop.close() })?.detail?.contains("run it once more") == true)
             try loop.run()
         }
     }

@@ -48,7 +48,26 @@ struct MisuseTests {
             try onOtherThread { timer.value.start(after: .zero) }
         }
         expectMessage(result, "UVTimer 'tick' was used on a thread that UVEventLoop 'mine' does not belong to")
-        expectMessage(result, "Go through loop.execute")
+        expectMessage(result, "No thread runs that loop now: to take it over, run it on this one")
+    }
+
+    @Test func handle_onAnotherThreadThanTheOneThatRuns_traps() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let loop = try UVEventLoop(name: "mine")
+            let timer = Box(UVTimer(on: loop) { _ in })
+            loop.execute { try! onOtherThread { timer.value.stop() } }
+            try loop.run()
+        }
+        expectMessage(result, "Go through loop.execute { … }, which any thread may call, and UVLoopBound")
+    }
+
+    @Test func boundValue_onAnotherThread_traps() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let loop = try UVEventLoop(name: "mine")
+            let bound = UVLoopBound([1], to: loop)
+            try onOtherThread { bound.value = [2] }
+        }
+        expectMessage(result, "UVLoopBound.value was used on a thread that UVEventLoop 'mine' does not belong to")
     }
 
     @Test func newHandle_onAnotherThread_traps() async {

@@ -168,6 +168,19 @@ struct PostingTests {
         }
     }
 
+    @Test func boundValue_reachesWhatBelongsToTheLoop_fromAnotherThread() throws {
+        try withLoop { loop in
+            let timer = UVLoopBound(loop.callLater(.seconds(3600)) { _ in }, to: loop)
+            let count = UVLoopBound(0, to: loop)
+            try onOtherThread {
+                for _ in 0..<100 { loop.execute { count.value += 1 } }
+                loop.execute { timer.value.close() }
+            }
+            try loop.run()
+            #expect(count.value == 100)
+        }
+    }
+
     @Test func queue_keepsOrder_whenItGrowsAroundItsEnd() {
         var queue = PostedQueue()
         var expected = 0

@@ -9,5 +9,8 @@ enum Console {
     /// Without a terminal each call makes a line of its own.
     static func progress(_ text: String) { isTerminal ? write("\r\u{1B}[K" + text) : line(text) }
 
-    private static func write(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+    /// A reader that has gone (`demo | head`) is no error of the demo's.
+    private static func write(_ text: String) {
+        do { try FileHandle.standardOutput.write(contentsOf: Data(text.utf8)) } catch { exit(0) }
+    }
 }

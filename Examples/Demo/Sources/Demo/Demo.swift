@@ -68,18 +68,21 @@ struct Demo: ParsableCommand {
     /// For a person with `nc`, until Ctrl-C.
     private func serve(_ loop: UVEventLoop, _ port: Int) throws {
         Console.line("Serving on 127.0.0.1:\(port). Try: nc 127.0.0.1 \(port), then ping, slow or block. Ctrl-C ends.")
-        signal(SIGINT, SIG_IGN)
-        let interrupt = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
-        interrupt.setEventHandler { loop.stop() }
-        interrupt.resume()
-        defer { interrupt.cancel() }
+        let signals = [SIGINT, SIGTERM].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { loop.stop() }
+            source.resume()
+            return source
+        }
         try loop.run()
+        signals.forEach { $0.cancel() }
     }
 
     /// With clients on a loop and thread of their own, for some seconds.
     private func drive(_ loop: UVEventLoop, _ server: DemoServer) throws {
         let address = try server.address
-        Console.line("\(clients) clients talk to a server on \(address) for \(seconds) seconds.")
+        Console.line("A server on \(address); clients: \(clients); seconds: \(seconds).")
         let group = try UVEventLoopGroup(count: 1, name: "clients")
         defer { group.shutdown() }
         let load = DemoClients(on: group.next(), count: clients, address: address)
@@ -95,10 +98,12 @@ struct Demo: ParsableCommand {
     }
 
     private func summary(_ dispatches: Int, _ time: LoopTime) -> String {
-        let busy = String(format: "%.1f %%", time.utilization * 100)
-        return """
-            \(dispatches) dispatches; utilisation \(busy) of \(time.elapsed.brief): callbacks \(time.callbacks.brief), \
-            monitor \(time.monitor.brief), overhead \(time.overhead.brief), waiting for I/O \(time.poll.brief)
-            """
+        String(
+            format: "%d dispatches in %@; utilization %.1f %%: ",
+            dispatches,
+            time.elapsed.brief,
+            time.utilization * 100
+        )
+            + "\(time)"
     }
 }

@@ -81,7 +81,7 @@ private final class Connection {
                 while let end = partialLine.firstIndex(of: UInt8(ascii: "\n")) {
                     let line = String(decoding: partialLine[..<end], as: UTF8.self)
                     partialLine.removeSubrange(...end)
-                    onLine(line.trimmingCharacters(in: .whitespaces))
+                    onLine(line.trimmingCharacters(in: .whitespacesAndNewlines))
                 }
                 if partialLine.count > Self.longestLine { end(onEnd) }
             } onEnd: { [unowned self] _ in

@@ -61,11 +61,18 @@ struct Distribution {
 }
 
 extension Duration {
-    /// `203 ms`, `1.2 ms`, `45 us`: two or three digits, as a person reads them.
+    /// `203 ms`, `1.2 ms`, `45 us`: one unit, with a digit behind the point where there is only one before it.
     var brief: String {
-        let units: [(Duration, String)] = [(.seconds(1), "s"), (.milliseconds(1), "ms"), (.microseconds(1), "us")]
-        let (unit, name) = units.first { self >= $0.0 } ?? (.nanoseconds(1), "ns")
-        let value = self / unit
-        return String(format: value < 9.95 && name != "ns" ? "%.1f %@" : "%.0f %@", value, name)
+        let isShort = [Duration.seconds(1), .milliseconds(1), .microseconds(1)].contains {
+            ($0..<$0 * 10).contains(self)
+        }
+        return formatted(
+            .units(
+                allowed: [.seconds, .milliseconds, .microseconds, .nanoseconds],
+                width: .abbreviated,
+                maximumUnitCount: 1,
+                fractionalPart: .show(length: isShort ? 1 : 0)
+            )
+        )
     }
 }

@@ -1,0 +1,34 @@
+/// Carries what belongs to a loop's thread through closures that other threads hand to that loop.
+///
+/// ```swift
+/// let server = UVLoopBound(Server(on: loop), to: loop)
+/// Thread.detachNewThread { loop.execute { server.value.close() } }
+/// ```
+///
+/// The box may be passed and kept anywhere; what is in it can be reached on the loop's thread alone. It is also freed by
+/// whichever thread lets go of the box last, so a value that must be freed on the loop needs a reference there as well.
+public final class UVLoopBound<Value>: Sendable {
+    // Only its check of the thread is used here, which any thread may call.
+    nonisolated(unsafe) private let core: LoopCore
+    // Reached after that check alone.
+    nonisolated(unsafe) private var bound: Value
+
+    /// Binds `value` to `loop`, whose thread this must be.
+    public init(_ value: Value, to loop: UVEventLoop) {
+        loop.core.preconditionOnOwnThread("UVLoopBound")
+        core = loop.core
+        bound = value
+    }
+
+    /// The value. Traps on any thread but the loop's.
+    public var value: Value {
+        get {
+            core.preconditionOnOwnThread("UVLoopBound.value")
+            return bound
+        }
+        set {
+            core.preconditionOnOwnThread("UVLoopBound.value")
+            bound = newValue
+        }
+    }
+}
