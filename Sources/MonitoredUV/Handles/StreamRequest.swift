@@ -57,7 +57,7 @@ final class StreamRequest {
         let core = stream.core
         core.requestsFreed += 1
         raw.deallocate()
-        guard let completion, !core.isTearingDown else { return }
+        guard let completion, !core.isTearingDown else { return core.stampLoopCode() }
         let error = UVError.of(status, operation)
         // A request that its handle's close canceled was ready with that; all others wait for the kernel.
         let readiness: Readiness = stream.isClosing ? .exact(stream.closeRequested) : .io

@@ -2,8 +2,6 @@ internal import CLibUV
 
 #if canImport(Glibc)
     import Glibc
-#elseif canImport(Musl)
-    import Musl
 #elseif canImport(Darwin)
     import Darwin
 #endif
@@ -30,14 +28,15 @@ public struct UVSocketAddress: Sendable {
                 ? uv_ip6_addr(host, Int32(port), raw.assumingMemoryBound(to: sockaddr_in6.self))
                 : uv_ip4_addr(host, Int32(port), raw.assumingMemoryBound(to: sockaddr_in.self))
         }
-        if status < 0 {
+        if status < 0 || host.utf8.contains(0) {
+            let code = status < 0 ? UVError.Code(rawValue: status) : .invalidArgument
             let detail = "'\(host)' is not a numeric IPv4 or IPv6 address"
-            throw UVError(.init(rawValue: status), operation: operation, detail: detail)
+            throw UVError(code, operation: operation, detail: detail)
         }
         self.storage = storage
     }
 
-    /// Lets `fill` write an address, as `getsockname` and its like do; `nil` result where it is neither IPv4 nor IPv6.
+    /// Lets `fill` write an address, as `getsockname` and its like do; throws for one that is neither IPv4 nor IPv6.
     init(
         _ operation: StaticString,
         filledBy fill: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<Int32>) -> Int32
@@ -48,6 +47,9 @@ public struct UVSocketAddress: Sendable {
             fill(UnsafeMutableRawPointer(storage).assumingMemoryBound(to: sockaddr.self), &length)
         }
         try UVError.check(status, operation)
+        guard [AF_INET, AF_INET6].contains(Int32(storage.ss_family)) else {
+            throw UVError(.addressFamilyNotSupported, operation: "\(operation)", detail: "neither IPv4 nor IPv6")
+        }
         self.storage = storage
     }
 

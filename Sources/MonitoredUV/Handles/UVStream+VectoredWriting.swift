@@ -3,17 +3,17 @@ internal import CLibUV
 extension UVStream {
     /// Writes several arrays as one, without joining them first; see ``write(_:file:line:function:_:)-(RawSpan,_,_,_,_)``.
     public final func write(
-        _ buffers: [[UInt8]],
+        vectored buffers: [[UInt8]],
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
         _ completion: ((UVError?) -> Void)? = nil
     ) throws(UVError) {
-        let written = try tryWrite(buffers)
-        let rest = UVStream.size(buffers[...]) - written
-        if rest == 0 && completion == nil { return }
-        try finishWrite(rest: rest, CallSite(file, line, function), completion) { memory in
-            UVStream.copy(buffers, droppingFirst: written, to: memory)
+        let taken = try attemptWrite(buffers)
+        let total = UVStream.size(buffers[...])
+        if taken == total && completion == nil { return }
+        try finishWrite(taken, of: total, CallSite(file, line, function), completion) { memory in
+            UVStream.copy(buffers, droppingFirst: max(taken, 0), to: memory)
         }
     }
 
@@ -22,19 +22,23 @@ extension UVStream {
     ///
     /// Throws what ``write(_:file:line:function:_:)-(RawSpan,_,_,_,_)`` throws. The corresponding libuv function is
     /// `uv_try_write`.
-    public final func tryWrite(_ buffers: [[UInt8]]) throws(UVError) -> Int {
+    public final func tryWrite(vectored buffers: [[UInt8]]) throws(UVError) -> Int { max(0, try attemptWrite(buffers)) }
+
+    /// The same with -1 where earlier writes or the connection come first.
+    private final func attemptWrite(_ buffers: [[UInt8]]) throws(UVError) -> Int {
+        if buffers.isEmpty { return try attemptWrite([[]]) }
         try checkWritable("uv_try_write")
         var written = 0
         var rest = buffers[...]
-        while !rest.isEmpty {
+        repeat {
             let batch = rest.prefix(256)
-            let taken = try UVStream.count(
-                UVStream.withBuffers(batch) { uv_try_write(stream, $0, UInt32(batch.count)) }
-            )
+            let status = UVStream.withBuffers(batch) { uv_try_write(stream, $0, UInt32(batch.count)) }
+            let taken = try UVStream.taken(status)
+            if taken < 0 { return written == 0 ? -1 : written }
             written += taken
             if taken < UVStream.size(batch) { break }
             rest = rest.dropFirst(batch.count)
-        }
+        } while !rest.isEmpty
         return written
     }
 

@@ -28,10 +28,10 @@ extension UVStream {
         function: StaticString = #function,
         _ completion: ((UVError?) -> Void)? = nil
     ) throws(UVError) {
-        let written = try tryWrite(bytes)
-        if written == bytes.byteCount && completion == nil { return }
-        let site = CallSite(file, line, function)
-        try finishWrite(rest: bytes.byteCount - written, site, completion) { memory in
+        let taken = try attemptWrite(bytes)
+        if taken == bytes.byteCount && completion == nil { return }
+        let written = max(taken, 0)
+        try finishWrite(taken, of: bytes.byteCount, CallSite(file, line, function), completion) { memory in
             bytes.withUnsafeBytes { memory.copyMemory(from: $0.baseAddress! + written, byteCount: $0.count - written) }
         }
     }
@@ -44,7 +44,12 @@ extension UVStream {
         function: StaticString = #function,
         _ completion: ((UVError?) -> Void)? = nil
     ) throws(UVError) {
-        try write(bytes.span.bytes, file: file, line: line, function: function, completion)
+        let result = bytes.withUnsafeBytes { bytes in
+            Result { () throws(UVError) in
+                try write(bytes.bytes, file: file, line: line, function: function, completion)
+            }
+        }
+        try result.get()
     }
 
     /// Writes a text as UTF-8; see ``write(_:file:line:function:_:)-(RawSpan,_,_,_,_)``.
@@ -71,32 +76,44 @@ extension UVStream {
     /// Throws what ``write(_:file:line:function:_:)-(RawSpan,_,_,_,_)`` throws. The corresponding libuv function is
     /// `uv_try_write`.
     public final func tryWrite(_ bytes: RawSpan) throws(UVError) -> Int {
+        max(0, try attemptWrite(bytes))
+    }
+
+    /// The same for an array.
+    public final func tryWrite(_ bytes: [UInt8]) throws(UVError) -> Int {
+        let result = bytes.withUnsafeBytes { bytes in Result { () throws(UVError) in try tryWrite(bytes.bytes) } }
+        return try result.get()
+    }
+
+    @inline(__always)
+    private final func attemptWrite(_ bytes: RawSpan) throws(UVError) -> Int {
         try checkWritable("uv_try_write")
         let status = bytes.withUnsafeBytes { source in
             withUnsafePointer(to: uv_buf_t(source)) { uv_try_write(stream, $0, 1) }
         }
-        return try UVStream.count(status)
+        return try UVStream.taken(status)
     }
 
-    /// What libuv says of trying: the count, with 0 for not now.
+    /// What libuv says of trying: how many bytes the kernel took, or -1 where earlier writes or the connection come first.
     @inline(__always)
-    static func count(_ status: Int32) throws(UVError) -> Int {
+    static func taken(_ status: Int32) throws(UVError) -> Int {
         if status >= 0 { return Int(status) }
-        if status == UV_EAGAIN.rawValue { return 0 }
+        if status == UV_EAGAIN.rawValue { return -1 }
         let isUnconnected = status == UV_EBADF.rawValue
         throw UVError(.init(rawValue: status), operation: "uv_try_write", detail: isUnconnected ? "not connected" : nil)
     }
 
-    /// Queues the `rest` that was not written at once, which `copy` puts into memory of that size, or posts the
-    /// completion if there is no rest.
+    /// Queues what was not `taken` at once, which `copy` puts into memory of that size, or posts the completion if all was.
     @inline(never)
     final func finishWrite(
-        rest: Int,
+        _ taken: Int,
+        of total: Int,
         _ site: CallSite,
         _ completion: ((UVError?) -> Void)?,
         copy: (UnsafeMutableRawPointer) -> Void
     ) throws(UVError) {
-        if rest == 0 {
+        let rest = total - max(taken, 0)
+        if taken == total {
             if let completion { post(.write, site) { completion(nil) } }
             return
         }

@@ -63,7 +63,8 @@ public class UVStream: UVHandle {
     /// - Parameters:
     ///   - onBytes: Gets at least one byte.
     ///   - onEnd: Called once when there will be no more bytes; the stream stays open, for writing and until it is closed.
-    /// - Throws: ``UVError/Code/notConnected`` before there is a connection.
+    /// - Throws: ``UVError/Code/notConnected`` on a stream that neither has a connection nor is connecting,
+    ///   ``UVError/Code/alreadyInProgress`` on one that reads already.
     ///
     /// The corresponding libuv function is `uv_read_start`.
     public final func startReading(

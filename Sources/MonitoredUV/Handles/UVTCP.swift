@@ -1,5 +1,11 @@
 internal import CLibUV
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// A TCP socket: a listening server, a client, or an accepted connection.
 ///
 /// ```swift
@@ -21,13 +27,18 @@ public final class UVTCP: UVStream {
     /// Takes over an open socket, such as one from a supervisor; from then on the handle closes it.
     ///
     /// - Throws: ``UVError/Code/invalidArgument`` for descriptors 0 to 2, which libuv does not close: pass a `dup` of it.
-    ///   ``UVError/Code/fileExists`` if a handle of the loop reads or writes it already, and what the system says of one
-    ///   that is not open. After an error the descriptor is still the caller's.
+    ///   ``UVError/Code/fileExists`` if a handle of the loop reads or writes it already, ``UVError/Code/notSocket`` and
+    ///   ``UVError/Code/badFileDescriptor`` for what is no socket. After an error the descriptor is still the caller's.
     ///
     /// The corresponding libuv function is `uv_tcp_open`.
     public convenience init(on loop: UVEventLoop, adopting descriptor: Int32) throws(UVError) {
         if descriptor <= 2 {
             throw UVError(.invalidArgument, operation: "uv_tcp_open", detail: "descriptor \(descriptor) is not above 2")
+        }
+        var type: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        if getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) != 0 {
+            throw UVError(.init(rawValue: -errno), operation: "uv_tcp_open", detail: "descriptor \(descriptor)")
         }
         try self.init(loop.core)
         do {

@@ -3,9 +3,9 @@ internal import CLibUV
 extension LoopCore {
     /// Loop thread: queues work for the next drain.
     @inline(__always)
-    func post(_ kind: CallbackKind, _ site: CallSite, _ body: @escaping () -> Void) {
-        let now = monitor == nil ? 0 : clock.now()
-        queue.append(PostedWork(body: body, site: site, posted: now, kind: kind))
+    func post(_ kind: CallbackKind, _ site: CallSite, readySince: UInt64? = nil, _ body: @escaping () -> Void) {
+        let ready = readySince ?? (monitor == nil ? 0 : clock.now())
+        queue.append(PostedWork(body: body, site: site, posted: ready, kind: kind))
         if !isIdleActive { startIdle() }
     }
 
@@ -47,18 +47,32 @@ extension LoopCore {
     @inline(never)
     private func drainQueue() {
         let batch = queue.count
-        if monitor != nil { meter.leaveLoopCode(at: clock.now(), timeSums) }
-        for _ in 0..<batch { run(queue.removeFirst()) }
+        // In a batch the end of one dispatch is the start of the next: one reading of the clock serves both.
+        var isStamped = monitor != nil
+        if isStamped { meter.leaveLoopCode(at: clock.now(), timeSums) }
+        for _ in 0..<batch {
+            let wasMonitored = monitor != nil
+            run(queue.removeFirst(), isStamped)
+            isStamped = wasMonitored && monitor != nil
+        }
         if batch > 0 { ranBeforePoll = true }
         if queue.isEmpty { stopIdle() }
     }
 
-    /// In a batch the end of one dispatch is the start of the next: one reading of the clock serves both.
+    /// Lets go of the closure within the dispatch: what that frees is the closure's own doing.
     @inline(__always)
-    private func run(_ work: consuming PostedWork) {
-        let body = work.body
-        let ready = work.posted == 0 ? meter.monitoredSince : work.posted
-        dispatch(work.kind, siteNames.name(of: work.site), .exact(ready), startedAt: meter.last) { body() }
+    private func run(_ work: consuming PostedWork, _ isStamped: Bool) {
+        let (site, posted, kind) = (work.site, work.posted, work.kind)
+        var body = Optional(work.body)
+        _ = consume work
+        dispatch(
+            kind,
+            siteNames.name(of: site),
+            .exact(posted == 0 ? meter.monitoredSince : posted),
+            startedAt: isStamped ? meter.last : nil
+        ) {
+            body.take()?()
+        }
     }
 
     func startIdle() {

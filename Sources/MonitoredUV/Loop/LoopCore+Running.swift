@@ -4,10 +4,13 @@ extension LoopCore {
     /// Runs the loop on this thread, which then owns it; `true` if work is left.
     func run(_ mode: UVEventLoop.RunMode, as loop: UVEventLoop) throws(UVError) -> Bool {
         try claim("run")
+        owner.store(currentThread(), ordering: .relaxed)
         defer { runner.store(0, ordering: .releasing) }
         let outer = CurrentLoop.enter(loop)
         defer { CurrentLoop.leave(to: outer) }
         ProcessSetup.ignoreSIGPIPE()
+        var block = SIGPIPEBlock()
+        defer { block.end() }
         if stopRequested.exchange(false, ordering: .acquiring) { return isAlive }
         applyMonitorChange()
         runMode = mode
@@ -40,6 +43,7 @@ extension LoopCore {
                 detail: "UVEventLoop '\(name.text)' still holds \(what)\(advice)"
             )
         }
+        owner.store(currentThread(), ordering: .relaxed)
         closeOwnHandles()
     }
 
@@ -76,10 +80,7 @@ extension LoopCore {
             desired: currentThread(),
             ordering: .acquiringAndReleasing
         )
-        if exchanged {
-            owner.store(currentThread(), ordering: .relaxed)
-            return
-        }
+        if exchanged { return }
         if found == Self.closed {
             throw UVError(.invalidArgument, operation: "\(operation)", detail: "UVEventLoop '\(name.text)' is closed")
         }
@@ -120,6 +121,7 @@ extension LoopCore {
         // Both may hold the loop.
         monitor?.release()
         monitor = nil
+        monitorSwitch.request(nil)
         freeRetired()
         runner.store(Self.closed, ordering: .releasing)
     }

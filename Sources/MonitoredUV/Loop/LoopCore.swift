@@ -34,6 +34,8 @@ final class LoopCore {
     @exclusivity(unchecked) var ownActive = 0
     /// For `.once`: something ran before the poll, so the poll must not block.
     @exclusivity(unchecked) var ranBeforePoll = false
+    /// A timer's callback runs: libuv takes no other turn before all timers that are due have run.
+    @exclusivity(unchecked) var isInTimer = false
     @exclusivity(unchecked) var runMode = UVEventLoop.RunMode.untilDone
     @exclusivity(unchecked) var isStopping = false
     @exclusivity(unchecked) var isTearingDown = false
@@ -138,6 +140,7 @@ final class LoopCore {
 
     /// Another thread posted (the check hook takes it), asked to stop, or changed the monitor.
     private func woken() {
+        if monitor != nil { meter.leaveLoopCode(at: clock.now(), timeSums) }
         if stopRequested.exchange(false, ordering: .acquiring) { stop() }
         applyMonitorChange()
     }
@@ -148,21 +151,17 @@ final class LoopCore {
         uv_stop(uv)
     }
 
-    /// Any thread.
+    /// Any thread; does nothing on a closed loop.
     func requestMonitor(_ monitor: LoopMonitor?) {
+        if isClosed { return }
         monitorSwitch.request(monitor)
         if isRunningHere { applyMonitorChange() } else { wakeUp.send() }
     }
 
+    /// Loop thread. May come from within a callback or the monitor, whose time goes on as if nothing had happened.
     func applyMonitorChange() {
         guard let change = monitorSwitch.take() else { return }
-        let now = clock.now()
-        if let monitor {
-            meter.leaveLoopCode(at: now, timeSums)
-            retire(monitor.takeRetainedValue())
-        } else {
-            meter.beginMonitoring(at: now)
-        }
+        if let monitor { retire(monitor.takeRetainedValue()) } else { meter.beginMonitoring(at: clock.now()) }
         monitor = change.monitor.map(Unmanaged.passRetained)
     }
 
@@ -223,6 +222,9 @@ final class LoopCore {
 
     @inline(__always)
     var isOnOwnThread: Bool { owner.load(ordering: .relaxed) == currentThread() }
+
+    /// The loop belongs to nobody until a thread runs it.
+    func giveAway() { owner.store(0, ordering: .relaxed) }
 
     @inline(__always)
     func preconditionOnOwnThread(_ subject: @autoclosure () -> String) {

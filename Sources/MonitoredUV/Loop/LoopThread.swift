@@ -2,8 +2,6 @@ internal import CLibUV
 
 #if canImport(Glibc)
     import Glibc
-#elseif canImport(Musl)
-    import Musl
 #elseif canImport(Darwin)
     import Darwin
 #endif
@@ -26,7 +24,7 @@ struct LoopThread: Sendable {
         }
     }
 
-    /// Starts a thread; debuggers and `top` show as much of `name` as the system keeps (15 bytes on Linux).
+    /// Starts a thread; debuggers and `top` show the last 15 bytes of `name` on Linux.
     init(name: String, _ body: @escaping @Sendable () -> Void) throws(UVError) {
         let start = Unmanaged.passRetained(Start(name, body))
         #if canImport(Darwin)
@@ -56,7 +54,10 @@ struct LoopThread: Sendable {
     #else
         private static func main(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
             let start = Unmanaged<Start>.fromOpaque(context!).takeRetainedValue()
-            pthread_setname_np(pthread_self(), String(decoding: start.name.utf8.prefix(15), as: UTF8.self))
+            // The end tells the threads of a group apart. A thread without its name runs as well.
+            var name = start.name
+            while name.utf8.count > 15 { name.removeFirst() }
+            _ = pthread_setname_np(pthread_self(), name)
             start.body()
             return nil
         }

@@ -2,7 +2,7 @@
 struct PostedWork {
     let body: () -> Void
     let site: CallSite
-    /// When it was posted; 0 where nobody was monitoring.
+    /// When it became ready; 0 where nobody was monitoring.
     let posted: UInt64
     let kind: CallbackKind
 }

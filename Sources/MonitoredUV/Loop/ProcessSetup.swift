@@ -1,7 +1,5 @@
 #if canImport(Glibc)
     import Glibc
-#elseif canImport(Musl)
-    import Musl
 #elseif canImport(Darwin)
     import Darwin
 #endif
@@ -27,6 +25,37 @@ enum ProcessSetup {
         #endif
         if unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_DFL, to: Int.self) { signal(SIGPIPE, SIG_IGN) }
     }
+}
+
+/// Keeps `SIGPIPE` from this thread while it runs a loop, for a program that resets the signal's handling after
+/// ``ProcessSetup/ignoreSIGPIPE()``. Darwin's sockets can be told not to raise it, which libuv does.
+struct SIGPIPEBlock {
+    #if os(Linux)
+        private var outer = sigset_t()
+
+        init() {
+            var pipe = SIGPIPEBlock.set
+            pthread_sigmask(SIG_BLOCK, &pipe, &outer)
+        }
+
+        /// Takes back what was raised meanwhile, which would end the process as soon as the signal is let through.
+        mutating func end() {
+            if sigismember(&outer, SIGPIPE) == 1 { return }
+            var pipe = SIGPIPEBlock.set
+            var none = timespec()
+            while sigtimedwait(&pipe, nil, &none) == SIGPIPE {}
+            pthread_sigmask(SIG_SETMASK, &outer, nil)
+        }
+
+        private static var set: sigset_t {
+            var set = sigset_t()
+            sigemptyset(&set)
+            sigaddset(&set, SIGPIPE)
+            return set
+        }
+    #else
+        mutating func end() {}
+    #endif
 }
 
 /// The thread that is running, as one word.

@@ -30,6 +30,9 @@ extension LoopCore {
         end(kind, lag, start)
     }
 
+    /// Where libuv calls back and there is no user code to call: what it did so far is its own time.
+    func stampLoopCode() { if monitor != nil { meter.leaveLoopCode(at: clock.now(), timeSums) } }
+
     /// A dispatch starts now, or at `start` where the clock was just read.
     @inline(__always)
     private func begin(_ name: CallbackName, _ start: UInt64?) -> UInt64 {

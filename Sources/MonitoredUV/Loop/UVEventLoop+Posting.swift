@@ -41,13 +41,13 @@ extension UVEventLoop {
 
     @inline(__always)
     private func post(_ site: CallSite, sendable body: @escaping @Sendable () -> Void) {
-        if core.isRunningHere { core.post(.posted, site, body) } else { core.postRemotely(site, body) }
+        if core.isRunningHere { post(site, local: body) } else { core.postRemotely(site, body) }
     }
 
     @inline(__always)
     private func post(_ site: CallSite, local body: @escaping () -> Void) {
         if core.isClosed { core.refusePost() }
-        core.takeRemote()  // what this thread gave to execute before comes first
+        core.takeRemote()  // what was posted before, from this thread or another, comes first
         core.post(.posted, site, body)
     }
 }

@@ -62,8 +62,8 @@ public final class UVEventLoop: Sendable {
     /// closure may capture what belongs to the loop. Traps on any other thread.
     public func setMonitor(_ monitor: ((borrowing IOLoopMonitorState) -> Void)?) {
         core.preconditionOnOwnThread("setMonitor")
-        core.monitorSwitch.request(LoopMonitor(monitor))
-        core.applyMonitorChange()
+        core.requestMonitor(LoopMonitor(monitor))
+        if !core.isClosed { core.applyMonitorChange() }
     }
 
     /// Runs the loop on this thread, which from then on owns it.

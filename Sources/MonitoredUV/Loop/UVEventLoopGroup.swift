@@ -12,7 +12,7 @@ public final class UVEventLoopGroup: Sendable {
     public let loops: [UVEventLoop]
     private let threads: [LoopThread]
     private let turn = Atomic<Int>(0)
-    private let isShutDown = Atomic<Bool>(false)
+    private let isShutDown = Lock(false)
 
     /// Makes `count` loops and starts their threads.
     ///
@@ -39,6 +39,7 @@ public final class UVEventLoopGroup: Sendable {
             }
             for loop in loops {
                 loop.core.holdOpen(true)
+                loop.core.giveAway()
                 threads.append(try LoopThread(name: loop.name) { UVEventLoopGroup.serve(loop) })
             }
         } catch {
@@ -50,7 +51,7 @@ public final class UVEventLoopGroup: Sendable {
     }
 
     deinit {
-        if !isShutDown.load(ordering: .acquiring) {
+        if !isShutDown.withLock({ $0 }) {
             fatalError("UVEventLoopGroup was released while its threads run. Call shutdown() before.")
         }
     }
@@ -62,20 +63,24 @@ public final class UVEventLoopGroup: Sendable {
     }
 
     /// Ends the group, and waits for it: work that was posted before runs, then each loop closes the handles that are
-    /// still open, calls back for what that ends, and its thread goes.
+    /// still open, calls back for what that ends, and its thread goes. What one of the loops posts to another whose thread
+    /// has gone already runs on the thread that called this.
     ///
-    /// Any thread but the group's own, which would wait for itself: that traps. A second call does nothing. Posting to
-    /// one of the loops afterwards traps, as with any closed loop.
+    /// Any thread but the group's own, which would wait for itself: that traps. A second call waits for the first.
+    /// Posting to one of the loops afterwards traps, as with any closed loop.
     public func shutdown() {
-        for loop in loops where UVEventLoop.current === loop {
+        for loop in loops where loop.core.isRunningHere {
             fatalError(
                 "UVEventLoopGroup.shutdown() was called on \(loop)'s own thread. Call it from a thread outside of the group."
             )
         }
-        if isShutDown.exchange(true, ordering: .acquiringAndReleasing) { return }
-        UVEventLoopGroup.end(loops[...], threads)
+        isShutDown.withLock { isShutDown in
+            if !isShutDown { UVEventLoopGroup.end(loops[...], threads) }
+            isShutDown = true
+        }
     }
 
+    /// No loop is closed before all threads have gone, so that the loops can post to each other until the end.
     private static func end(_ loops: ArraySlice<UVEventLoop>, _ threads: [LoopThread]) {
         for loop in loops {
             loop.execute("shutdown") {
@@ -85,18 +90,25 @@ public final class UVEventLoopGroup: Sendable {
             }
         }
         for thread in threads { thread.join() }
+        while loops.contains(where: { $0.core.isAlive || $0.core.hasOpenHandles }) { loops.forEach(finish) }
+        for loop in loops { close(loop) }
     }
 
     /// A loop's thread: runs until shut down and done, whoever stops the loop meanwhile.
     private static func serve(_ loop: UVEventLoop) {
-        do {
-            while try loop.run() || !loop.core.isShuttingDown || loop.core.hasOpenHandles {
-                // What callbacks opened while the loop shut down is closed as well.
-                if loop.core.isShuttingDown { loop.core.closeAllHandles() }
-            }
-            try loop.close()
-        } catch {
-            fatalError("\(loop) could not end: \(error)")
+        repeat { finish(loop) } while !loop.core.isShuttingDown || loop.core.isAlive || loop.core.hasOpenHandles
+    }
+
+    /// Runs the loop; what callbacks opened while it shut down is closed.
+    private static func finish(_ loop: UVEventLoop) {
+        do { try loop.run() } catch { fatalError("\(loop) could not run: \(error)") }
+        if loop.core.isShuttingDown { loop.core.closeAllHandles() }
+    }
+
+    /// Closes the loop, after running what a thread outside of the group may still have posted.
+    private static func close(_ loop: UVEventLoop) {
+        while true {
+            do { return try loop.close() } catch { finish(loop) }
         }
     }
 }

@@ -12,6 +12,7 @@ public class UVHandle {
     @exclusivity(unchecked) private final var state = State.open
     @exclusivity(unchecked) private final var explicitName = CallbackName.none
     @exclusivity(unchecked) final var closeRequested: UInt64 = 0
+    @exclusivity(unchecked) private final var pendingPosts = 0
     private final var closeCompletions: [(site: CallSite, body: () -> Void)] = []
 
     private enum State { case open, closing, closed }
@@ -89,7 +90,9 @@ public class UVHandle {
     final func beginClose(_ site: CallSite, _ completion: (() -> Void)?) -> Bool {
         core.preconditionOnOwnThread("close() of \(self)")
         if state == .closed {
-            if let completion, !core.isTearingDown { post(.close, site, completion) }
+            if core.isTearingDown { return false }
+            if core.isClosed && completion != nil { core.refusePost() }
+            if let completion { post(.close, site, completion) }
             return false
         }
         if let completion { closeCompletions.append((site, completion)) }
@@ -114,7 +117,12 @@ public class UVHandle {
         closeCompletions = []
         if core.isTearingDown { return }
         for (site, body) in completions {
-            core.dispatch(.close, dispatchName(core.siteNames.name(of: site)), .exact(closeRequested), body)
+            // Completions that were posted before come first.
+            if pendingPosts > 0 {
+                post(.close, site, readySince: closeRequested, body)
+            } else {
+                core.dispatch(.close, dispatchName(core.siteNames.name(of: site)), .exact(closeRequested), body)
+            }
         }
     }
 
@@ -125,8 +133,10 @@ public class UVHandle {
     func dropCallbacks() {}
 
     /// Dispatches `body` in the next drain, under this handle's name.
-    final func post(_ kind: CallbackKind, _ site: CallSite, _ body: @escaping () -> Void) {
-        core.post(kind, site) { [self] in
+    final func post(_ kind: CallbackKind, _ site: CallSite, readySince: UInt64? = nil, _ body: @escaping () -> Void) {
+        pendingPosts += 1
+        core.post(kind, site, readySince: readySince) { [self] in
+            pendingPosts -= 1
             core.currentName = dispatchName(core.currentName)
             body()
         }

@@ -17,10 +17,11 @@ public struct LoopTime: Sendable, Hashable, BitwiseCopyable {
     /// In the monitor itself.
     public var monitor: Duration { Duration(nanoseconds: monitorNanoseconds) }
 
-    /// Blocked in the poll for I/O: the loop had nothing to do.
+    /// In the poll for I/O, which is from going into it to the first callback after it: all of the time in which the loop
+    /// had nothing to do, and with it the system call that reads or writes for that callback.
     public var poll: Duration { Duration(nanoseconds: pollNanoseconds) }
 
-    /// In libuv and in this library, system calls for reading and accepting included.
+    /// In libuv and in this library, system calls for reading and accepting included, but for the first after a poll.
     public var overhead: Duration { Duration(nanoseconds: overheadNanoseconds) }
 
     /// How long the loop has run with a monitor set: the sum of the four parts.

@@ -11,7 +11,15 @@ final class MonitorSwitch: Sendable {
     init(_ monitor: LoopMonitor?) { pending = Lock(monitor.map { Change(monitor: $0) }) }
 
     /// Any thread; the last change before the loop's next look wins.
-    func request(_ monitor: LoopMonitor?) { pending.withLock { $0 = Change(monitor: monitor) } }
+    func request(_ monitor: LoopMonitor?) {
+        let change = Change(monitor: monitor)
+        // What is replaced goes after the lock is open: freeing a closure may run code that comes back here.
+        let replaced = pending.withLock { pending in
+            defer { pending = change }
+            return pending
+        }
+        withExtendedLifetime(replaced) {}
+    }
 
     /// Whether a monitor was in place at the loop's last look. Any thread.
     var isOn: Bool { on.load(ordering: .relaxed) }

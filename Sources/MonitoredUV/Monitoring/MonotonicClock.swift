@@ -2,8 +2,6 @@ internal import CLibUV
 
 #if canImport(Glibc)
     import Glibc
-#elseif canImport(Musl)
-    import Musl
 #endif
 
 /// Nanoseconds of the monotonic clock that libuv's timers run on.
@@ -38,8 +36,8 @@ extension Duration {
     /// Nanoseconds, rounded up; negative becomes 0, and what does not fit becomes the largest that libuv can add to.
     var nanosecondsClamped: UInt64 {
         if self <= .zero { return 0 }
+        if self >= .seconds(4_000_000_000) { return 4_000_000_000_000_000_000 }  // components would trap far beyond
         let (seconds, attoseconds) = components
-        guard seconds < 4_000_000_000 else { return 4_000_000_000_000_000_000 }
         return UInt64(seconds) * 1_000_000_000 + UInt64((attoseconds + 999_999_999) / 1_000_000_000)
     }
 

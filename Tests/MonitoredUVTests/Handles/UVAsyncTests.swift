@@ -63,4 +63,25 @@ struct UVAsyncTests {
             try loop.run()
         }
     }
+
+    /// A send can be delivered together with the one before it, whose instant is gone by then.
+    @Test func lag_isNeverLongerThanTheTest_underAFloodOfSends() throws {
+        try withLoop { loop in
+            let recorder = Recorder(on: loop)
+            let start = MonotonicClock.read()
+            let handle = try UVAsync(on: loop) {}
+            let sender = handle.sender
+            let isDone = Counter()
+            let thread = try LoopThread(name: "sender") {
+                for _ in 0..<100_000 { succeed { try sender.send() } }
+                isDone.count()
+            }
+            while isDone.value == 0 { try loop.run(.noWait) }
+            thread.join()
+            handle.close()
+            try loop.run()
+            let longest = recorder.of(.async).map { $0.loopLag.nanosecondsClamped }.max() ?? 0
+            #expect(longest <= MonotonicClock.read() - start)
+        }
+    }
 }

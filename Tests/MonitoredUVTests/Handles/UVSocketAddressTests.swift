@@ -15,7 +15,7 @@ struct UVSocketAddressTests {
         #expect(address.isIPv6 == host.contains(":"))
     }
 
-    @Test(arguments: ["localhost", "", "1.2.3", "256.0.0.1", "1.2.3.4.5", "::g", "127.0.0.1:80"])
+    @Test(arguments: ["localhost", "", "1.2.3", "256.0.0.1", "1.2.3.4.5", "::g", "127.0.0.1:80", "127.0.0.1\0.example"])
     func text_thatIsNoAddress_isRefusedByName(_ host: String) {
         let error = #expect(throws: UVError.self) { try UVSocketAddress(host, port: 80) }
         #expect(error?.code == .invalidArgument)

@@ -195,4 +195,22 @@ struct UVTimerTests {
             #expect(fired == 100_000)
         }
     }
+
+    @Test func timersThatStartEachOther_leaveTheirTurnToOthers() throws {
+        try withLoop { loop in
+            var fired = 0
+            var checks = 0
+            let check = UVCheck(on: loop) { checks += 1 }
+            check.start()
+            let timer = UVTimer(on: loop) { timer in
+                fired += 1
+                if checks < 3 { timer.start(after: .zero) } else { timer.close() }
+            }
+            timer.start(after: .zero)
+            while !timer.isClosing { try loop.run(.noWait) }
+            #expect(fired <= checks + 1)
+            check.close()
+            try loop.run()
+        }
+    }
 }

@@ -77,4 +77,14 @@ struct CloseTests {
         #expect(token == nil)
         #expect(core == nil)
     }
+
+    @Test func failedClose_fromAnotherThread_leavesTheOwner() throws {
+        try withLoop { loop in
+            let timer = UVTimer(on: loop) { _ in }
+            try onOtherThread { #expect((#expect(throws: UVError.self) { try loop.close() })?.code == .busy) }
+            #expect(loop.inEventLoop)
+            timer.close()
+            try loop.run()
+        }
+    }
 }

@@ -154,6 +154,40 @@ struct MisuseTests {
             "warning: UVEventLoop 'leaky' was released without close() while it still held UVTimer 'tick'"
         )
     }
+
+    @Test func closeCompletion_onAClosedLoop_traps() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let loop = try UVEventLoop(name: "gone")
+            let timer = UVTimer(on: loop) { _ in }
+            timer.close()
+            try loop.run()
+            try loop.close()
+            timer.close()  // does no harm
+            timer.close {}
+        }
+        expectMessage(result, "work was posted to UVEventLoop 'gone' after it was closed")
+    }
+
+    @Test func newHandle_onAGroupsLoop_fromOutside_traps() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let group = try UVEventLoopGroup(count: 1, name: "theirs")
+            _ = UVTimer(on: group.next()) { _ in }
+        }
+        expectMessage(result, "does not belong to")
+    }
+
+    @Test func group_shutDownFromALoopInsideItsOwn_traps() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let group = try UVEventLoopGroup(count: 1)
+            group.next().execute {
+                let inner = try! UVEventLoop()
+                inner.callSoon { group.shutdown() }
+                try! inner.run()
+            }
+            group.shutdown()
+        }
+        expectMessage(result, "own thread. Call it from a thread outside of the group")
+    }
 }
 
 private func expectMessage(

@@ -224,7 +224,7 @@ struct PostingTests {
         #expect(count == 0)
     }
 
-    /// The loop is closed while another thread posts and stops: the post is refused, or the close is.
+    /// The loop is closed while another thread stops it, which wakes it.
     @Test func wakeUps_raceWithClose_withoutTouchingAFreedHandle() throws {
         for _ in 0..<200 {
             let loop = try UVEventLoop()
@@ -232,6 +232,20 @@ struct PostingTests {
             try loop.run()
             try loop.close()
             stopper.join()
+        }
+    }
+
+    @Test func posted_byAnotherThreadBefore_runsBefore() throws {
+        try withLoop { loop in
+            let order = Box<[String]>([])
+            loop.callSoon {
+                succeed { try onOtherThread { loop.execute { order.value.append("other thread") } } }
+                loop.execute { order.value.append("execute") }
+                succeed { try onOtherThread { loop.execute { order.value.append("other thread") } } }
+                loop.callSoon { order.value.append("callSoon") }
+            }
+            try loop.run()
+            #expect(order.value == ["other thread", "execute", "other thread", "callSoon"])
         }
     }
 }

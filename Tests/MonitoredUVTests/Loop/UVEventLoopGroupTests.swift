@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import MonitoredUV
@@ -81,6 +82,60 @@ struct UVEventLoopGroupTests {
     @Test func count_mustBePositive() {
         let error = #expect(throws: UVError.self) { try UVEventLoopGroup(count: 0) }
         #expect(error?.code == .invalidArgument)
+    }
+
+    @Test func inEventLoop_isFalseOutside_fromTheBeginning() throws {
+        for _ in 0..<50 {
+            let group = try UVEventLoopGroup(count: 1)
+            #expect(!group.next().inEventLoop)
+            group.shutdown()
+        }
+    }
+
+    /// Loops that post to each other until the end: all of it runs, whichever thread goes first.
+    @Test func shutdown_runsWhatLoopsPostToEachOther() throws {
+        for _ in 0..<20 {
+            let group = try UVEventLoopGroup(count: 2)
+            let ran = Counter()
+            let (a, b) = (group.loops[0], group.loops[1])
+            a.execute {
+                spin(.milliseconds(3))
+                b.execute {
+                    spin(.milliseconds(3))
+                    a.execute { b.execute { ran.count() } }
+                }
+            }
+            group.shutdown()
+            #expect(ran.value == 1)
+        }
+    }
+
+    @Test func shutdown_calledTwiceAtOnce_waitsBothTimes() throws {
+        let group = try UVEventLoopGroup(count: 1)
+        group.next().execute { spin(.milliseconds(50)) }
+        let other = try LoopThread(name: "other") {
+            group.shutdown()
+            #expect(group.loops[0].core.isClosed)
+        }
+        group.shutdown()
+        #expect(group.loops[0].core.isClosed)
+        other.join()
+    }
+
+    @Test(.enabled(if: FileManager.default.fileExists(atPath: "/proc/thread-self/comm")))
+    func longName_keepsTheThreadsApart() throws {
+        let group = try UVEventLoopGroup(count: 2, name: "größer-als-fünfzehn")
+        let names = Lock<[String]>([])
+        for loop in group.loops {
+            loop.execute {
+                let name = currentThreadName()
+                names.withLock { $0.append(name) }
+            }
+        }
+        group.shutdown()
+        let found = names.withLock { $0 }.sorted()
+        #expect(found.map { $0.hasSuffix("-1") || $0.hasSuffix("-2") } == [true, true])
+        #expect(found[0] != found[1])
     }
 }
 

@@ -229,4 +229,46 @@ struct MonitorTests {
             #expect(recorder.states.map(\.callbackPrettyName) == ["renamed", "b"])
         }
     }
+
+    /// The replaced monitor frees something that changes the monitor again.
+    @Test func monitor_mayBeSetWhileOneIsFreed() throws {
+        final class Subscription {
+            let monitoring: Monitoring
+            init(_ monitoring: Monitoring) { self.monitoring = monitoring }
+            deinit { monitoring.setMonitor(nil) }
+        }
+        try withLoop { loop in
+            func subscribe() {
+                let subscription = Subscription(loop.monitoring)
+                loop.monitoring.setMonitor { _ in withExtendedLifetime(subscription) {} }
+            }
+            subscribe()
+            subscribe()
+            subscribe()
+            try loop.run()
+        }
+    }
+
+    @Test func monitor_thatIsNeverApplied_orSetTooLate_isFreed() throws {
+        final class Token {}
+        weak var early: Token?
+        weak var late: Token?
+        do {
+            let loop = try UVEventLoop()
+            func set(_ body: (Token) -> Void) -> Token {
+                let token = Token()
+                body(token)
+                return token
+            }
+            early = set { token in
+                let token = Box(token)
+                loop.monitoring.setMonitor { [loop] _ in withExtendedLifetime((loop, token)) {} }
+            }
+            try loop.close()
+            late = set { token in loop.setMonitor { [loop] _ in withExtendedLifetime((loop, token)) {} } }
+            #expect(!loop.monitoring.isMonitored)
+        }
+        #expect(early == nil)
+        #expect(late == nil)
+    }
 }

@@ -17,7 +17,9 @@ struct MonotonicClockTests {
         arguments: [
             (Duration.zero, 0), (.seconds(-1), 0), (.nanoseconds(1), 1), (.milliseconds(3), 3_000_000),
             (Duration(secondsComponent: 0, attosecondsComponent: 1), 1),
-            (.seconds(Int64.max), 4_000_000_000_000_000_000), (.seconds(3_999_999_999), 3_999_999_999_000_000_000),
+            (.seconds(Int64.max), 4_000_000_000_000_000_000),
+            (.seconds(Int64.max) + .seconds(Int64.max), 4_000_000_000_000_000_000),
+            (.seconds(3_999_999_999), 3_999_999_999_000_000_000),
         ] as [(Duration, UInt64)]
     )
     func nanosecondsClamped(_ duration: Duration, _ expected: UInt64) {

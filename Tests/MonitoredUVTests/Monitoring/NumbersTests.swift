@@ -301,6 +301,65 @@ struct NumbersTests {
             #expect(loop.monitoring.time.elapsed - before <= passed)
         }
     }
+
+    /// The monitor changes in the middle of callbacks and of itself: nothing is counted twice or put to others.
+    @Test func sumRule_holds_whileTheMonitorChanges() throws {
+        try withLoop { loop in
+            let count = Box(0)
+            func monitor(_ state: borrowing IOLoopMonitorState) {
+                count.value += 1
+                spin(.milliseconds(2))
+                if count.value % 3 == 0 { loop.setMonitor { monitor($0) } }
+            }
+            loop.setMonitor { monitor($0) }
+            for _ in 0..<20 {
+                loop.callSoon {
+                    spin(.milliseconds(5))
+                    loop.setMonitor { monitor($0) }
+                    spin(.milliseconds(5))
+                }
+            }
+            let start = MonotonicClock.read()
+            try loop.run()
+            let elapsed = Double(MonotonicClock.read() - start)
+            let time = loop.monitoring.time
+            #expect(count.value == 20)
+            #expect(abs(Double(time.elapsed.nanosecondsClamped) / elapsed - 1) < 0.01)
+            #expect(time.callbacks >= .milliseconds(200))
+            #expect(time.monitor >= .milliseconds(40))
+            #expect(time.overhead < .milliseconds(100))
+        }
+    }
+
+    @Test func callbackBehindTheOneThatSetTheMonitor_isNotBlamed() throws {
+        try withLoop { loop in
+            var walls: [String: Duration] = [:]
+            loop.callSoon("guilty") {
+                loop.setMonitor { walls[$0.callbackPrettyName] = $0.callbackWallTime }
+                spin(.milliseconds(100))
+            }
+            loop.callSoon("innocent") {}
+            try loop.run()
+            #expect(walls.keys.sorted() == ["innocent"])
+            #expect(walls["innocent"]! < .milliseconds(100))
+        }
+    }
+
+    @Test func whatFreesTheClosure_isChargedToTheClosure() throws {
+        final class Slow { deinit { spin(.milliseconds(100)) } }
+        try withLoop { loop in
+            let recorder = Recorder(on: loop)
+            func post() {
+                let slow = Slow()
+                loop.callSoon("guilty") { withExtendedLifetime(slow) {} }
+                loop.callSoon("innocent") {}
+            }
+            post()
+            try loop.run()
+            #expect(recorder.named("guilty").first!.callbackWallTime >= .milliseconds(100))
+            #expect(recorder.named("innocent").first!.callbackWallTime < .milliseconds(100))
+        }
+    }
 }
 
 private func writeByte(_ descriptor: Int32) -> Int {

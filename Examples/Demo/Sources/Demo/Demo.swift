@@ -38,7 +38,7 @@ struct Demo: ParsableCommand {
     func run() throws {
         let loop = try UVEventLoop(name: "server")
         let table = DispatchTable()
-        let offenders = OffenderLog(limit: .milliseconds(100)) { Console.line($0) }
+        let offenders = OffenderLog(on: loop, limit: .milliseconds(100)) { Console.line($0) }
         loop.setMonitor { state in
             table.record(state)
             offenders.record(state)

@@ -2,6 +2,7 @@ import MonitoredUV
 
 /// Says of each callback that ran too long where it was registered, and how many others waited for it.
 final class OffenderLog {
+    private let loop: UVEventLoop
     private let limit: Duration
     private let report: (String) -> Void
     private var offender: Offender?
@@ -13,7 +14,8 @@ final class OffenderLog {
         var longest = Duration.zero
     }
 
-    init(limit: Duration, report: @escaping (String) -> Void) {
+    init(on loop: UVEventLoop, limit: Duration, report: @escaping (String) -> Void) {
+        self.loop = loop
         self.limit = limit
         self.report = report
     }
@@ -37,6 +39,11 @@ final class OffenderLog {
             finish()
             let text = "Blocked \(state.callbackWallTime.brief) in \(state.callbackPrettyName)"
             offender = Offender(text: text, end: now)
+            // Those who wait have their turn right after; with nobody there the report comes all the same.
+            let following = now
+            loop.callLater(.milliseconds(20)) { [unowned self] _ in
+                if offender?.end == following { finish() }
+            }.name = "report"
         }
     }
 
