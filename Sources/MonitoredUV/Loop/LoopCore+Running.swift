@@ -118,12 +118,13 @@ extension LoopCore {
         own.all.forEach { uv_close($0, nil) }
         while uv_run(uv, UV_RUN_DEFAULT) != 0 {}
         UVError.require(uv_loop_close(uv), "uv_loop_close")
-        // Both may hold the loop.
-        monitor?.release()
+        // Closed from here on, so that what is freed now can no longer change the loop. Each may hold it.
+        runner.store(Self.closed, ordering: .releasing)
+        let last = monitor
         monitor = nil
+        last?.release()
         monitorSwitch.request(nil)
         freeRetired()
-        runner.store(Self.closed, ordering: .releasing)
     }
 
     private func dropPosted() {
