@@ -22,9 +22,7 @@ extension LoopCore {
         } while mode == .untilDone && !isStopping && remote.count > 0
         isStopping = false
         freeRetired()
-        if monitor != nil {
-            meter.leaveLoopCode(at: clock.now(), timeSums)
-        }
+        stampLoopCode()
         return isAlive
     }
 
@@ -34,9 +32,9 @@ extension LoopCore {
         try claim("close")
         let open = openWork
         guard open.isEmpty, remote.close() else {
-            runner.store(0, ordering: .releasing)
             let what = open.isEmpty ? "work posted by another thread" : open.joined(separator: ", ")
             let advice = openHandles.contains { !$0.isClosing } ? "" : "; run it once more, so that it can finish"
+            runner.store(0, ordering: .releasing)
             throw UVError(
                 .busy,
                 operation: "uv_loop_close",

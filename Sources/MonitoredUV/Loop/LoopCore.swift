@@ -140,7 +140,7 @@ final class LoopCore {
 
     /// Another thread posted (the check hook takes it), asked to stop, or changed the monitor.
     private func woken() {
-        if monitor != nil { meter.leaveLoopCode(at: clock.now(), timeSums) }
+        stampLoopCode()
         if stopRequested.exchange(false, ordering: .acquiring) { stop() }
         applyMonitorChange()
     }
