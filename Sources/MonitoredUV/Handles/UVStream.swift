@@ -1,5 +1,11 @@
 internal import CLibUV
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// What byte streams share: listening, reading, writing, shutting down.
 ///
 /// The corresponding libuv type is `uv_stream_t`.
@@ -7,6 +13,8 @@ public class UVStream: UVHandle {
     @exclusivity(unchecked) private final var reader: Unmanaged<StreamReader>?
     private final var listener: StreamListener?
     @exclusivity(unchecked) private final var isShutDown = false
+    /// The next connection is accepted with a spare descriptor, and closed.
+    private final var isShedding = false
 
     final var stream: UnsafeMutablePointer<uv_stream_t> { rawPointer() }
 
@@ -36,6 +44,7 @@ public class UVStream: UVHandle {
     final func listen(_ backlog: Int32, _ site: CallSite, _ onPending: @escaping (UVError?) -> Void) throws(UVError) {
         try checkOpen("uv_listen")
         try UVError.check(uv_listen(stream, backlog) { UVStream.connectionPending($0, $1) }, "uv_listen")
+        core.spares.fill()
         if let listener { core.retire(listener) }
         listener = StreamListener(core.siteNames.name(of: site), onPending)
     }
@@ -43,10 +52,29 @@ public class UVStream: UVHandle {
     private static func connectionPending(_ raw: UnsafeMutablePointer<uv_stream_t>?, _ status: Int32) {
         Unmanaged<UVStream>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { stream in
             guard let listener = stream.listener else { return }
+            if status >= 0 && stream.isShedding { return stream.shed() }
             let error = UVError.of(status, "uv_listen")
+            if let error, [.tooManyOpenFiles, .tooManyOpenFilesInSystem].contains(error.code) {
+                stream.beginShedding()
+            }
             stream.core.dispatch(.connection, stream.dispatchName(listener.site), .io) { listener.onPending(error) }
         }
     }
+
+    /// There is no descriptor to accept with, and libuv will try again at once: let it accept the next, to close it.
+    private final func beginShedding() {
+        isShedding = core.spares.giveUp()
+        if !isShedding { poll(nil, 0, 1) }  // only another thread, or the callback, can free one now
+    }
+
+    private final func shed() {
+        isShedding = false
+        closePending()
+        core.spares.refill()
+    }
+
+    /// Accepts the pending connection and closes it; subclasses that listen know how.
+    func closePending() {}
 
     // MARK: Reading
 

@@ -74,8 +74,9 @@ public final class UVTCP: UVStream {
     /// Listens, and calls back with each connection, accepted; see
     /// ``UVStream/listenWithoutAccepting(backlog:file:line:function:onPending:)`` for accepting at a later time.
     ///
-    /// The callback gets a failure where a connection could not be accepted. When the process runs out of descriptors
-    /// libuv closes the connections that wait, so that clients see an end instead of hanging, and the server goes on.
+    /// The callback gets a failure where a connection could not be accepted. When the process runs out of descriptors the
+    /// connections that wait are closed, so that clients see an end instead of hanging, and the server goes on; a few
+    /// descriptors are held back for that from the first call on.
     ///
     /// The corresponding libuv functions are `uv_listen` and `uv_accept`.
     public func listen(
@@ -107,6 +108,8 @@ public final class UVTCP: UVStream {
         }
         return client
     }
+
+    override func closePending() { if let client = try? accept() { client.close() } }
 
     // MARK: Client
 

@@ -49,6 +49,7 @@ final class LoopCore {
     private var retired: [AnyObject] = []
     @exclusivity(unchecked) private var hasRetired = false
 
+    @exclusivity(unchecked) var spares = SpareDescriptors()
     /// Where all reads of this loop land, one after the other; allocated with the first stream that reads.
     @exclusivity(unchecked) var readBuffer = uv_buf_t(base: nil, len: 0)
     static let readBufferSize = 256 * 1024
