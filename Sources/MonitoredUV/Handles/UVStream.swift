@@ -13,8 +13,6 @@ public class UVStream: UVHandle {
     @exclusivity(unchecked) private final var reader: Unmanaged<StreamReader>?
     private final var listener: StreamListener?
     @exclusivity(unchecked) private final var isShutDown = false
-    /// The next connection is accepted with a spare descriptor, and closed.
-    private final var isShedding = false
 
     final var stream: UnsafeMutablePointer<uv_stream_t> { rawPointer() }
 
@@ -52,7 +50,7 @@ public class UVStream: UVHandle {
     private static func connectionPending(_ raw: UnsafeMutablePointer<uv_stream_t>?, _ status: Int32) {
         Unmanaged<UVStream>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { stream in
             guard let listener = stream.listener else { return }
-            if status >= 0 && stream.isShedding { return stream.shed() }
+            if status >= 0 && stream.core.spares.isGivenUp { return stream.shed() }
             let error = UVError.of(status, "uv_listen")
             if let error, [.tooManyOpenFiles, .tooManyOpenFilesInSystem].contains(error.code) {
                 stream.beginShedding()
@@ -63,14 +61,12 @@ public class UVStream: UVHandle {
 
     /// There is no descriptor to accept with, and libuv will try again at once: let it accept the next, to close it.
     private final func beginShedding() {
-        isShedding = core.spares.giveUp()
-        if !isShedding { poll(nil, 0, 1) }  // only another thread, or the callback, can free one now
+        if !core.spares.giveUp() { poll(nil, 0, 1) }  // only another thread, or the callback, can free one now
     }
 
     private final func shed() {
-        isShedding = false
         closePending()
-        core.spares.refill()
+        core.spares.fill()
     }
 
     /// Accepts the pending connection and closes it; subclasses that listen know how.

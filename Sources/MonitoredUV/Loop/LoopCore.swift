@@ -135,6 +135,7 @@ final class LoopCore {
     @inline(__always)
     private func afterPoll() {
         freeRetired()
+        if spares.isShort { spares.fill() }
         if monitor != nil, meter.isPolling { meter.leaveLoopCode(at: clock.now(), timeSums) }
         drainPosted()
     }

@@ -15,32 +15,28 @@ struct SpareDescriptors: ~Copyable {
 
     deinit { for descriptor in held { close(descriptor) } }
 
+    /// One was given up in this iteration of the loop: the next connection is accepted with it.
+    private(set) var isGivenUp = false
+    /// Some are missing.
+    private(set) var isShort = false
+
     /// Gets what is missing, as far as there are descriptors.
     mutating func fill() {
+        isGivenUp = false
         while held.count < Self.count {
             let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
-            if descriptor < 0 { return }
+            if descriptor < 0 { break }
             held.append(descriptor)
         }
+        isShort = held.count < Self.count
     }
-
-    /// Some were given up and not replaced yet.
-    private(set) var isShort = false
 
     /// Makes room for one descriptor; `false` if none is left to give up.
     mutating func giveUp() -> Bool {
         isShort = true
         guard let descriptor = held.popLast() else { return false }
         close(descriptor)
+        isGivenUp = true
         return true
-    }
-
-    /// Whenever a descriptor may have become free.
-    @inline(__always)
-    mutating func refill() {
-        if isShort {
-            fill()
-            isShort = held.count < Self.count
-        }
     }
 }

@@ -113,7 +113,6 @@ public class UVHandle {
         core.handlesFreed += 1
         dropCallbacks()
         raw.deallocate()
-        core.spares.refill()
         let completions = closeCompletions
         closeCompletions = []
         if core.isTearingDown { return }

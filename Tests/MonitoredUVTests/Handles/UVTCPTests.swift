@@ -674,10 +674,6 @@ struct UVTCPTests {
 private func useUpDescriptors(libuvHasOne: Bool) throws {
     precondition(setDescriptorLimit { $0 = rlimit(rlim_cur: 64, rlim_max: 64) })
     let loop = try UVEventLoop()
-    if !libuvHasOne {
-        close(loop.core.uv.pointee.emfile_fd)
-        loop.core.uv.pointee.emfile_fd = -1
-    }
     var accepted: [UVTCP] = []
     let server = try UVTCP(on: loop)
     try server.bind(to: loopback)
@@ -687,6 +683,10 @@ private func useUpDescriptors(libuvHasOne: Bool) throws {
         case .success(let peer): accepted.append(peer)
         case .failure: failures += 1
         }
+    }
+    if !libuvHasOne {
+        close(loop.core.uv.pointee.emfile_fd)
+        loop.core.uv.pointee.emfile_fd = -1
     }
     let address = try server.localAddress()
     // Sockets of this side, plain ones, until there are no descriptors left at all.
