@@ -57,10 +57,15 @@ final class StreamRequest {
         let core = stream.core
         core.requestsFreed += 1
         raw.deallocate()
+        if kind == .connect { stream.isConnecting = false }
         guard let completion, !core.isTearingDown else { return core.stampLoopCode() }
         let error = UVError.of(status, operation)
         // A request that its handle's close canceled was ready with that; all others wait for the kernel.
-        let readiness: Readiness = stream.isClosing ? .exact(stream.closeRequested) : .io
+        let canceledAt = stream.isEnding ? stream.closeRequested : nil
+        if stream.pendingPosts > 0 {
+            return stream.post(kind, site, readySince: canceledAt) { completion(error) }
+        }
+        let readiness: Readiness = canceledAt.map { .exact($0) } ?? .io
         core.dispatch(kind, stream.dispatchName(core.siteNames.name(of: site)), readiness) { completion(error) }
     }
 }

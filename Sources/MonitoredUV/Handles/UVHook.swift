@@ -19,8 +19,7 @@ public class UVHook: UVHandle {
 
     /// Runs the closure in every iteration from now on. Traps on a handle that was closed.
     public final func start() {
-        preconditionOpen("start()")
-        UVError.require(startRaw(), "start")
+        if requireOpen("start()") { UVError.require(startRaw(), "start") }
     }
 
     /// Ends that; the hook can be started again.

@@ -32,7 +32,10 @@ extension UVStream {
         if taken == bytes.byteCount && completion == nil { return }
         let written = max(taken, 0)
         try finishWrite(taken, of: bytes.byteCount, CallSite(file, line, function), completion) { memory in
-            bytes.withUnsafeBytes { memory.copyMemory(from: $0.baseAddress! + written, byteCount: $0.count - written) }
+            bytes.withUnsafeBytes { bytes in
+                guard let start = bytes.baseAddress else { return }
+                memory.copyMemory(from: start + written, byteCount: bytes.count - written)
+            }
         }
     }
 

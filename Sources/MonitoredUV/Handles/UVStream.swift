@@ -13,6 +13,8 @@ public class UVStream: UVHandle {
     @exclusivity(unchecked) private final var reader: Unmanaged<StreamReader>?
     private final var listener: StreamListener?
     @exclusivity(unchecked) private final var isShutDown = false
+    /// A connect request is under way, during which libuv takes a shutdown for the connection's success.
+    final var isConnecting = false
 
     final var stream: UnsafeMutablePointer<uv_stream_t> { rawPointer() }
 
@@ -174,7 +176,7 @@ public class UVStream: UVHandle {
 
     /// Ends this side once all writes are through: the peer sees end of stream, and can still send.
     ///
-    /// - Throws: ``UVError/Code/notConnected`` without a connection and for a second shutdown.
+    /// - Throws: ``UVError/Code/notConnected`` without a connection, also while connecting, and for a second shutdown.
     ///
     /// The corresponding libuv function is `uv_shutdown`.
     public final func shutdown(
@@ -184,6 +186,7 @@ public class UVStream: UVHandle {
         _ completion: ((UVError?) -> Void)? = nil
     ) throws(UVError) {
         try checkOpen("uv_shutdown")
+        if isConnecting { throw UVError(.notConnected, operation: "uv_shutdown", detail: "\(self) is connecting") }
         let site = CallSite(file, line, function)
         try StreamRequest.start(.shutdown, "uv_shutdown", on: self, site, completion) { request, _ in
             uv_shutdown(request, stream) { StreamRequest.finish($0, $1) }
@@ -199,8 +202,12 @@ public class UVStream: UVHandle {
     }
 
     override final func dropCallbacks() {
-        replaceReader(nil)
-        listener = nil
+        // Neither is running. What freeing them runs may look at the handle.
+        let (reader, listener) = (self.reader, self.listener)
+        self.reader = nil
+        self.listener = nil
+        reader?.release()
+        withExtendedLifetime(listener) {}
     }
 
     override final var registeredName: CallbackName {

@@ -129,6 +129,7 @@ public final class UVTCP: UVStream {
         try StreamRequest.start(.connect, "uv_tcp_connect", on: self, site, completion) { request, _ in
             address.withSockaddr { uv_tcp_connect(request, tcp, $0) { StreamRequest.finish($0, $1) } }
         }
+        isConnecting = true
     }
 
     // MARK: Options and addresses
@@ -182,7 +183,8 @@ public final class UVTCP: UVStream {
     /// Closes with a reset instead of an orderly end: what was not yet sent is dropped, and the peer sees
     /// ``UVError/Code/connectionReset``.
     ///
-    /// - Throws: ``UVError/Code/invalidArgument`` while a shutdown is under way; the handle is then still open.
+    /// - Throws: ``UVError/Code/invalidArgument`` while a shutdown is under way, and ``UVError/Code/badFileDescriptor`` for
+    ///   a handle without a socket; the handle is then still open.
     ///
     /// The corresponding libuv function is `uv_tcp_close_reset`.
     public func closeReset(

@@ -47,7 +47,7 @@ public final class UVTimer: UVHandle {
     }
 
     private func start(after delay: UInt64, repeating interval: UInt64) {
-        preconditionOpen("start(after:)")
+        guard requireOpen("start(after:)") else { return }
         wasStarted = true
         self.interval = interval
         due = core.clock.now() + delay
@@ -83,7 +83,7 @@ public final class UVTimer: UVHandle {
     public var repeatInterval: Duration? {
         get { interval == 0 ? nil : Duration(nanoseconds: interval) }
         set {
-            preconditionOpen("repeatInterval")
+            guard requireOpen("repeatInterval") else { return }
             interval = newValue?.nanosecondsClamped ?? 0
             uv_timer_set_repeat(timer, interval.roundedUpToMilliseconds)
         }
@@ -110,8 +110,12 @@ public final class UVTimer: UVHandle {
         core.ranBeforePoll = true
         core.isInTimer = true
         defer { core.isInTimer = false }
-        core.dispatch(.timer, dispatchName(site), .exact(due)) { callback?(self) }
-        if closesAfterLast && !isClosing && uv_is_active(raw) == 0 { close() }
+        core.dispatch(.timer, dispatchName(site), .exact(due)) {
+            callback?(self)
+            guard closesAfterLast && !isEnding && uv_is_active(raw) == 0 else { return }
+            callback = nil  // what that frees is still this call's doing
+            close()
+        }
     }
 
     override func dropCallbacks() { callback = nil }

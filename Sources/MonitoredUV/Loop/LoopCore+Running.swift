@@ -33,7 +33,7 @@ extension LoopCore {
         let open = openWork
         guard open.isEmpty, remote.close() else {
             let what = open.isEmpty ? "work posted by another thread" : open.joined(separator: ", ")
-            let advice = openHandles.contains { !$0.isClosing } ? "" : "; run it once more, so that it can finish"
+            let advice = openHandles.contains { !$0.isEnding } ? "" : "; run it once more, so that it can finish"
             runner.store(0, ordering: .releasing)
             throw UVError(
                 .busy,
@@ -70,7 +70,7 @@ extension LoopCore {
     }
 
     /// Starts to close every handle that is not closing yet.
-    func closeAllHandles() { for handle in openHandles where !handle.isClosing { handle.close() } }
+    func closeAllHandles() { for handle in openHandles where !handle.isEnding { handle.close() } }
 
     private func claim(_ operation: StaticString) throws(UVError) {
         let (exchanged, found) = runner.compareExchange(

@@ -10,11 +10,13 @@ final class LoopCore {
     // MARK: Any thread
 
     let name: CallbackName
+    private let defaultName: LoopNames.Number?
     /// The thread that the loop belongs to: that of its creation, then that of its last run.
     let owner: Atomic<UInt>
     /// The thread inside a run; 0 while there is none, ``closed`` for good after a close.
     let runner = Atomic<UInt>(0)
     let stopRequested = Atomic<Bool>(false)
+    let shutdownRequested = Atomic<Bool>(false)
     let remote = RemoteQueue()
     let wakeUp = AsyncSender()
     let monitorSwitch: MonitorSwitch
@@ -71,7 +73,8 @@ final class LoopCore {
         }
     }
 
-    init(name: CallbackName, monitor: LoopMonitor?) throws(UVError) {
+    /// A `name` of `nil` stands for `loop-` and a number.
+    init(name: String?, monitor: LoopMonitor?) throws(UVError) {
         _ = ProcessSetup.openStandardDescriptors
         ProcessSetup.ignoreSIGPIPE()
         let uv = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
@@ -83,7 +86,8 @@ final class LoopCore {
             uv.deallocate()
             throw error
         }
-        self.name = name
+        defaultName = name == nil ? LoopNames.Number() : nil
+        self.name = CallbackName(name ?? defaultName!.text)
         self.uv = uv
         self.own = own
         owner = Atomic(currentThread())
@@ -138,12 +142,18 @@ final class LoopCore {
         if spares.isShort { spares.fill() }
         if monitor != nil, meter.isPolling { meter.leaveLoopCode(at: clock.now(), timeSums) }
         drainPosted()
+        // Whatever callbacks open meanwhile is closed as well.
+        if isShuttingDown { closeAllHandles() }
     }
 
-    /// Another thread posted (the check hook takes it), asked to stop, or changed the monitor.
+    /// Another thread posted (the check hook takes it), asked to stop or to shut down, or changed the monitor.
     private func woken() {
         stampLoopCode()
         if stopRequested.exchange(false, ordering: .acquiring) { stop() }
+        if shutdownRequested.exchange(false, ordering: .acquiring) {
+            isShuttingDown = true
+            holdOpen(false)
+        }
         applyMonitorChange()
     }
 

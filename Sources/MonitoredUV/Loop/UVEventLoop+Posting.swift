@@ -2,8 +2,8 @@ extension UVEventLoop {
     /// Runs `body` on the loop, in the order of the calls of each thread. Any thread; the loop's own needs no wake-up,
     /// and many calls from another thread between two iterations of the loop cost one.
     ///
-    /// What is queued when the loop begins to drain runs in that iteration, what it posts itself in the next one, so
-    /// that I/O and timers get their turn. A closure that comes after the run has ended waits for the next run. Posting
+    /// The loop drains its queue before and after each poll. A drain runs what was queued when it began; what that posts
+    /// waits for the next, so that I/O and timers get their turn. A closure that comes after the run has ended waits for the next run. Posting
     /// to a closed loop traps.
     ///
     /// The corresponding libuv function is `uv_async_send`.

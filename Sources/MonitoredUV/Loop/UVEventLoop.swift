@@ -36,14 +36,15 @@ public final class UVEventLoop: Sendable {
     /// each of the descriptors 0 to 2 that is closed.
     ///
     /// - Parameters:
-    ///   - name: What monitors, traces and messages call the loop; `loop-1`, `loop-2` … by default.
+    ///   - name: What monitors, traces and messages call the loop; `loop-1`, `loop-2` … by default, where the
+    ///     number of a loop that is gone is used again.
     ///   - monitor: Told of each dispatch after it ended, on the loop's thread; see ``Monitoring/setMonitor(_:)``.
     /// - Throws: ``UVError`` if the system has no descriptors left. The corresponding libuv function is `uv_loop_init`.
     public init(
         name: String? = nil,
         monitor: sending ((borrowing IOLoopMonitorState) -> Void)? = nil
     ) throws(UVError) {
-        core = try LoopCore(name: CallbackName(name ?? LoopNames.next()), monitor: LoopMonitor(monitor))
+        core = try LoopCore(name: name, monitor: LoopMonitor(monitor))
         core.face = Unmanaged.passUnretained(self)
     }
 

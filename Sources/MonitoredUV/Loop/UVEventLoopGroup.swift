@@ -63,7 +63,8 @@ public final class UVEventLoopGroup: Sendable {
     }
 
     /// Ends the group, and waits for it: work that was posted before runs, then each loop closes the handles that are
-    /// still open, calls back for what that ends, and its thread goes. What one of the loops posts to another whose thread
+    /// still open, calls back for what that ends, and its thread goes. What callbacks open or start
+    /// meanwhile is closed, too. What one of the loops posts to another whose thread
     /// has gone already runs on the thread that called this.
     ///
     /// Any thread but the group's own, which would wait for itself: that traps. A second call waits for the first.
@@ -83,11 +84,8 @@ public final class UVEventLoopGroup: Sendable {
     /// No loop is closed before all threads have gone, so that the loops can post to each other until the end.
     private static func end(_ loops: ArraySlice<UVEventLoop>, _ threads: [LoopThread]) {
         for loop in loops {
-            loop.execute("shutdown") {
-                loop.core.isShuttingDown = true
-                loop.core.holdOpen(false)
-                loop.core.closeAllHandles()
-            }
+            loop.core.shutdownRequested.store(true, ordering: .releasing)
+            loop.core.wakeUp.send()
         }
         for thread in threads { thread.join() }
         while loops.contains(where: { $0.core.isAlive || $0.core.hasOpenHandles }) { loops.forEach(finish) }
@@ -99,10 +97,9 @@ public final class UVEventLoopGroup: Sendable {
         repeat { finish(loop) } while !loop.core.isShuttingDown || loop.core.isAlive || loop.core.hasOpenHandles
     }
 
-    /// Runs the loop; what callbacks opened while it shut down is closed.
     private static func finish(_ loop: UVEventLoop) {
         do { try loop.run() } catch { fatalError("\(loop) could not run: \(error)") }
-        if loop.core.isShuttingDown { loop.core.closeAllHandles() }
+        if loop.core.isShuttingDown { loop.core.closeAllHandles() }  // inactive ones do not keep a run going
     }
 
     /// Closes the loop, after running what a thread outside of the group may still have posted.

@@ -12,7 +12,8 @@ public class UVHandle {
     @exclusivity(unchecked) private final var state = State.open
     @exclusivity(unchecked) private final var explicitName = CallbackName.none
     @exclusivity(unchecked) final var closeRequested: UInt64 = 0
-    @exclusivity(unchecked) private final var pendingPosts = 0
+    /// Completions that wait in the loop's queue; those that come after them must not overtake.
+    @exclusivity(unchecked) private(set) final var pendingPosts = 0
     private final var closeCompletions: [(site: CallSite, body: () -> Void)] = []
 
     private enum State { case open, closing, closed }
@@ -42,12 +43,19 @@ public class UVHandle {
 
     /// What the monitor calls this handle's dispatches, instead of where their callbacks were registered.
     public final var name: String {
-        get { explicitName.text }
-        set { explicitName = CallbackName(newValue) }
+        get {
+            core.preconditionOnOwnThread("\(self)")
+            return explicitName.text
+        }
+        set {
+            core.preconditionOnOwnThread("\(self)")
+            explicitName = CallbackName(newValue)
+        }
     }
 
     /// The loop the handle was made on. Traps if that loop is gone.
     public final var loop: UVEventLoop {
+        core.preconditionOnOwnThread("\(self)")
         guard let face = core.face else { fatalError("the loop of this \(Self.self) was released before the handle") }
         return face.takeUnretainedValue()
     }
@@ -58,7 +66,13 @@ public class UVHandle {
     public final var isActive: Bool { isOpenHere && uv_is_active(raw) != 0 }
 
     /// Whether ``close(_:file:line:function:)`` was called. The corresponding libuv function is `uv_is_closing`.
-    public final var isClosing: Bool { state != .open }
+    public final var isClosing: Bool {
+        core.preconditionOnOwnThread("\(self)")
+        return state != .open
+    }
+
+    /// The same for the loop itself, which has claimed the loop but may not own it.
+    final var isEnding: Bool { state != .open }
 
     /// Whether the handle, while active, keeps a run of its loop going. The corresponding libuv function is `uv_has_ref`.
     public final var hasRef: Bool { isOpenHere && uv_has_ref(raw) != 0 }
@@ -161,10 +175,16 @@ public class UVHandle {
         if !isOpenHere { throw UVError(.badFileDescriptor, operation: "\(operation)", detail: "\(self) is closed") }
     }
 
-    /// For operations that only a bug can call on a closed handle.
+    /// For operations that only a bug can call on a closed handle, unless a group's shutdown closed it: `false` then.
     @inline(__always)
-    final func preconditionOpen(_ operation: StaticString) {
-        if !isOpenHere { fatalError("\(self).\(operation) was called after close(). Make a new handle instead.") }
+    final func requireOpen(_ operation: StaticString) -> Bool { isOpenHere || mayBeClosed(operation) }
+
+    @inline(never)
+    private final func mayBeClosed(_ operation: StaticString) -> Bool {
+        if !core.isShuttingDown {
+            fatalError("\(self).\(operation) was called after close(). Make a new handle instead.")
+        }
+        return false
     }
 
     /// The C struct as what it is.

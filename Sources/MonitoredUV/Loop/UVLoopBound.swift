@@ -5,7 +5,7 @@
 /// Thread.detachNewThread { loop.execute { server.value.close() } }
 /// ```
 ///
-/// The box may be passed and kept anywhere; what is in it can be reached on the loop's thread alone. It is also freed by
+/// Whoever binds a value hands it over: a reference kept elsewhere is not checked. The box may be passed and kept anywhere; what is in it can be reached on the loop's thread alone. It is also freed by
 /// whichever thread lets go of the box last, so a value that must be freed on the loop needs a reference there as well.
 public final class UVLoopBound<Value>: Sendable {
     // Only its check of the thread is used here, which any thread may call.
@@ -28,7 +28,10 @@ public final class UVLoopBound<Value>: Sendable {
         }
         set {
             core.preconditionOnOwnThread("UVLoopBound.value")
+            // Freed when the box is whole again: that may run code which looks into it.
+            let replaced = bound
             bound = newValue
+            withExtendedLifetime(replaced) {}
         }
     }
 }

@@ -669,6 +669,92 @@ struct UVTCPTests {
             try loop.close()
         }
     }
+
+    /// A span without memory, as that of an empty `Data`.
+    @Test func emptySpan_canBeWritten() throws {
+        try withLoop { loop in
+            var completions = 0
+            let (server, address) = try loop.server { $0.close() }
+            let client = try UVTCP(on: loop)
+            try client.connect(to: address) { _ in
+                client.close()
+                server.close()
+            }
+            try client.write(UnsafeRawBufferPointer(start: nil, count: 0).bytes) { _ in completions += 1 }
+            try loop.run()
+            #expect(completions == 1)
+        }
+    }
+
+    @Test func shutdown_whileConnecting_throws() throws {
+        try withLoop { loop in
+            let (server, address) = try loop.server { $0.close() }
+            let client = try UVTCP(on: loop)
+            try client.connect(to: address) { error in
+                #expect(error == nil)
+                succeed { try client.shutdown { _ in client.close() } }
+                server.close()
+            }
+            #expect((#expect(throws: UVError.self) { try client.shutdown() })?.code == .notConnected)
+            try loop.run()
+        }
+    }
+
+    /// A write that the kernel took at once completes in the next drain; what was asked for after it must not overtake.
+    @Test func completions_comeInTheOrderOfTheCalls() throws {
+        try withLoop { loop in
+            var order: [Int] = []
+            try loop.pair { client, accepted in
+                try accepted.drain()
+                loop.callSoon {
+                    succeed {
+                        try client.write("small") { _ in order.append(1) }
+                        try client.write([UInt8](repeating: 0, count: 16 << 20)) { _ in order.append(2) }
+                        try client.write("small") { _ in order.append(3) }
+                        try client.shutdown { _ in
+                            order.append(4)
+                            client.close { order.append(5) }
+                        }
+                    }
+                }
+            }
+            try loop.pair { client, accepted in
+                try accepted.drain()
+                loop.callSoon {
+                    succeed {
+                        try client.write("small") { _ in order.append(-1) }
+                        try client.shutdown { _ in order.append(-2) }
+                        client.close { order.append(-3) }
+                    }
+                }
+            }
+            try loop.run()
+            #expect(order.filter { $0 > 0 } == [1, 2, 3, 4, 5])
+            #expect(order.filter { $0 < 0 } == [-1, -2, -3])
+        }
+    }
+
+    @Test func freedListener_mayLookAtItsServer() throws {
+        final class Slow {
+            let body: () -> Void
+            init(_ body: @escaping () -> Void) { self.body = body }
+            deinit { body() }
+        }
+        var text = ""
+        try withLoop { loop in
+            func listen() throws {
+                let server = try UVTCP(on: loop)
+                server.name = "front"
+                try server.bind(to: loopback)
+                let observer = Slow { [unowned server] in text = "\(server)" }
+                try server.listen { _ in withExtendedLifetime(observer) {} }
+                server.close()
+            }
+            try listen()
+            try loop.run()
+        }
+        #expect(text.contains("front"))
+    }
 }
 
 private func useUpDescriptors(libuvHasOne: Bool) throws {

@@ -188,6 +188,23 @@ struct MisuseTests {
         }
         expectMessage(result, "own thread. Call it from a thread outside of the group")
     }
+
+    @Test(arguments: ["name", "isClosing", "loop", "close", "ref"])
+    func handlesMembers_onAnotherThread_trap(_ member: String) async {
+        await #expect(processExitsWith: .failure) { [member] in
+            let loop = try UVEventLoop()
+            let timer = Box(UVTimer(on: loop) { _ in })
+            try onOtherThread {
+                switch member {
+                case "name": timer.value.name = "x"
+                case "isClosing": _ = timer.value.isClosing
+                case "loop": _ = timer.value.loop
+                case "close": timer.value.close()
+                default: timer.value.ref()
+                }
+            }
+        }
+    }
 }
 
 private func expectMessage(

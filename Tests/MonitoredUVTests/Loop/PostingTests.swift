@@ -248,4 +248,18 @@ struct PostingTests {
             #expect(order.value == ["other thread", "execute", "other thread", "callSoon"])
         }
     }
+
+    @Test func boundValue_mayLookIntoItsBox_whileItIsReplaced() throws {
+        final class Observer {
+            var onEnd: () -> Void = {}
+            deinit { onEnd() }
+        }
+        try withLoop { loop in
+            let bound = UVLoopBound<Observer?>(Observer(), to: loop)
+            var seen = false
+            bound.value?.onEnd = { seen = bound.value == nil }
+            bound.value = nil
+            #expect(seen)
+        }
+    }
 }

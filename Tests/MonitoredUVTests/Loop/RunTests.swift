@@ -149,4 +149,14 @@ struct RunTests {
         try first.close()
         try second.close()
     }
+
+    @Test func defaultNames_areUsedAgain() throws {
+        var names: Set<String> = []
+        for _ in 0..<200 {
+            let loop = try UVEventLoop()
+            names.insert(loop.name)
+            try loop.close()
+        }
+        #expect(names.count < 100)  // other tests have loops of their own
+    }
 }

@@ -137,6 +137,40 @@ struct UVEventLoopGroupTests {
         #expect(found.map { $0.hasSuffix("-1") || $0.hasSuffix("-2") } == [true, true])
         #expect(found[0] != found[1])
     }
+
+    /// Active handles that are opened after the shutdown has closed the others must not keep the loop running.
+    @Test func shutdown_ends_thoughCallbacksStartEndlessWorkMeanwhile() throws {
+        let group = try UVEventLoopGroup(count: 1)
+        let loop = group.next()
+        let canceled = Counter()
+        loop.execute {
+            loop.callSoon { loop.callSoon { loop.callLater(.seconds(3600)) { _ in } } }
+            let retry = UVTimer(on: loop) { _ in }
+            do {
+                let server = try UVTCP(on: loop)
+                try server.bind(to: loopback)
+                try server.listenWithoutAccepting { _ in }
+                let client = try UVTCP(on: loop)
+                try client.connect(to: server.localAddress()) { error in
+                    if error?.code == .canceled { canceled.count() }
+                    // What a client does that reconnects, with a timer that the shutdown closed already.
+                    retry.start(after: .seconds(1), repeating: .seconds(1))
+                    loop.callLater(.seconds(1), repeating: .seconds(1)) { _ in }
+                }
+                client.close()
+            } catch { Issue.record(error) }
+        }
+        group.shutdown()
+        #expect(canceled.value == 1)
+        #expect(loop.core.handlesCreated == loop.core.handlesFreed)
+    }
+
+    @Test func shutdown_itself_isNoDispatch() throws {
+        let dispatches = Counter()
+        let group = try UVEventLoopGroup(count: 2) { _ in dispatches.count() }
+        group.shutdown()
+        #expect(dispatches.value == 0)
+    }
 }
 
 /// A timer of an hour, and a connection that nobody ends.

@@ -360,6 +360,20 @@ struct NumbersTests {
             #expect(recorder.named("innocent").first!.callbackWallTime < .milliseconds(100))
         }
     }
+
+    @Test func whatFreesATimersClosure_isChargedToItsLastCall() throws {
+        final class Slow { deinit { spin(.milliseconds(100)) } }
+        try withLoop { loop in
+            let recorder = Recorder(on: loop)
+            func start() {
+                let slow = Slow()
+                loop.callLater(.zero) { _ in withExtendedLifetime(slow) {} }
+            }
+            start()
+            try loop.run()
+            #expect(recorder.of(.timer).first!.callbackWallTime >= .milliseconds(100))
+        }
+    }
 }
 
 private func writeByte(_ descriptor: Int32) -> Int {
