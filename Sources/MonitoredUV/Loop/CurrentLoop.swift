@@ -13,7 +13,7 @@ enum CurrentLoop {
         return key
     }()
 
-    /// A loop that runs is held by its run, so the word is good as long as it is set.
+    /// Releasing a loop while it runs traps, so the word is good as long as it is set.
     static var loop: UVEventLoop? {
         pthread_getspecific(key).map { Unmanaged<UVEventLoop>.fromOpaque($0).takeUnretainedValue() }
     }

@@ -110,8 +110,8 @@ public final class UVEventLoop: Sendable {
     /// the route.
     ///
     /// The last name of a dispatch counts. Where one read holds several requests, give each a dispatch of its own with
-    /// `callSoon`, so that each has its own time and name. Digits in path segments are masked, so that `GET /users/42` and `GET /users/7` count as one `GET /users/_`. Does
-    /// nothing outside of a loop or on one without a monitor.
+    /// `callSoon`, so that each has its own time and name. Digits in path segments are masked, so that `GET /users/42`
+    /// and `GET /users/7` count as one `GET /users/_`. Does nothing outside of a loop or on one without a monitor.
     public static func nameCurrentDispatch(_ name: String) {
         guard let core = CurrentLoop.loop?.core, core.monitor != nil else { return }
         core.currentName = CallbackName(PathMask.mask(name))

@@ -41,11 +41,7 @@ struct UVTCPTests {
 
     @Test func connect_isRefused_whereNobodyListens() throws {
         try withLoop { loop in
-            let closed = try UVTCP(on: loop)
-            try closed.bind(to: loopback)
-            let address = try closed.localAddress()
-            closed.close()
-            try loop.run()
+            let address = try loop.addressWhereNobodyListens()
             let client = try UVTCP(on: loop)
             var result: UVError?
             try client.connect(to: address) { error in

@@ -21,6 +21,16 @@ extension UVEventLoop {
         return (server, try server.localAddress())
     }
 
+    /// A port that was free a moment ago, so that connecting to it is refused.
+    func addressWhereNobodyListens() throws -> UVSocketAddress {
+        let socket = try UVTCP(on: self)
+        try socket.bind(to: loopback)
+        let address = try socket.localAddress()
+        socket.close()
+        try run()
+        return address
+    }
+
     /// Connects a client to a server of its own; `body` gets both ends, once, while the loop runs.
     func pair(_ body: @escaping (_ client: UVTCP, _ accepted: UVTCP) throws -> Void) throws {
         let client = try UVTCP(on: self)
