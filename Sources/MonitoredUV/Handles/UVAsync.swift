@@ -40,7 +40,8 @@ public final class UVAsync: UVHandle {
     private static func run(_ raw: UnsafeMutablePointer<uv_async_t>?) {
         Unmanaged<UVAsync>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { handle in
             let sent = handle.sender.takeInstant()
-            // A send that found the instant of one that was just being delivered has none of its own: it came right now.
+            // A send that found the instant of one that was just being delivered has none of its own: it came right
+            // now.
             let ready = sent == 0 ? MonotonicClock.read() : sent
             handle.core.dispatch(.async, handle.dispatchName(handle.site), .exact(ready)) { handle.callback?() }
         }

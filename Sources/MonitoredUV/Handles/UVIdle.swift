@@ -1,7 +1,7 @@
 internal import CLibUV
 
-/// Runs a closure once in each iteration, before the prepare hooks. While one is active the loop does not wait for I/O: it
-/// spins. For work to be done soon, once, post it instead.
+/// Runs a closure once in each iteration, before the prepare hooks. While one is active the loop does not wait for I/O:
+/// it spins. For work to be done soon, once, post it instead.
 ///
 /// Hooks of one kind run in the reverse order of their start. The corresponding libuv type is `uv_idle_t`.
 public final class UVIdle: UVHook {

@@ -1,7 +1,8 @@
 internal import CLibUV
 
 extension UVStream {
-    /// Writes several arrays as one, without joining them first; see ``write(_:file:line:function:_:)-(RawSpan,_,_,_,_)``.
+    /// Writes several arrays as one, without joining them first; see
+    /// ``write(_:file:line:function:_:)-(RawSpan,_,_,_,_)``.
     public final func write(
         vectored buffers: [[UInt8]],
         file: StaticString = #fileID,
@@ -17,8 +18,8 @@ extension UVStream {
         }
     }
 
-    /// Writes what the kernel takes at once of several arrays, in one system call for each 256 of them, and keeps nothing:
-    /// returns the number of bytes written.
+    /// Writes what the kernel takes at once of several arrays, in one system call for each 256 of them, and keeps
+    /// nothing: returns the number of bytes written.
     ///
     /// Throws what ``write(_:file:line:function:_:)-(RawSpan,_,_,_,_)`` throws. The corresponding libuv function is
     /// `uv_try_write`.

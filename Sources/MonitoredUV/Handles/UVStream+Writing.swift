@@ -10,12 +10,13 @@ extension UVStream {
     /// The corresponding libuv function is `uv_stream_get_write_queue_size`.
     public final var writeQueueSize: Int { isOpenHere ? uv_stream_get_write_queue_size(stream) : 0 }
 
-    /// Writes all of `bytes`: what the kernel takes at once without a copy, the rest from a copy that the loop keeps until
-    /// it is written. Writes go out in the order of the calls; those of a stream that is connecting wait for that.
+    /// Writes all of `bytes`: what the kernel takes at once without a copy, the rest from a copy that the loop keeps
+    /// until it is written. Writes go out in the order of the calls; those of a stream that is connecting wait for
+    /// that.
     ///
     /// - Parameters:
-    ///   - completion: Called once when everything is written, or can no longer be, always after this call has returned.
-    ///     Without one, a failure after this call has returned shows on the reading side alone.
+    ///   - completion: Called once when everything is written, or can no longer be, always after this call has
+    ///     returned. Without one, a failure after this call has returned shows on the reading side alone.
     /// - Throws: What is known at once, in which case no more of `bytes` is sent and `completion` is not called:
     ///   ``UVError/Code/brokenPipe`` after a shutdown or a peer's close, ``UVError/Code/badFileDescriptor`` without a
     ///   connection, ``UVError/Code/connectionReset`` and others.
@@ -97,7 +98,8 @@ extension UVStream {
         return try UVStream.taken(status)
     }
 
-    /// What libuv says of trying: how many bytes the kernel took, or -1 where earlier writes or the connection come first.
+    /// What libuv says of trying: how many bytes the kernel took, or -1 where earlier writes or the connection come
+    /// first.
     @inline(__always)
     static func taken(_ status: Int32) throws(UVError) -> Int {
         if status >= 0 { return Int(status) }
@@ -106,7 +108,8 @@ extension UVStream {
         throw UVError(.init(rawValue: status), operation: "uv_try_write", detail: isUnconnected ? "not connected" : nil)
     }
 
-    /// Queues what was not `taken` at once, which `copy` puts into memory of that size, or posts the completion if all was.
+    /// Queues what was not `taken` at once, which `copy` puts into memory of that size, or posts the completion if all
+    /// was.
     @inline(never)
     final func finishWrite(
         _ taken: Int,

@@ -22,8 +22,8 @@ public class UVStream: UVHandle {
 
     /// Listens for connections, and calls back for each that waits to be accepted; `listen` also accepts them.
     ///
-    /// As long as a connection has not been accepted no further one is announced, so a server that does not accept holds
-    /// its clients off. The callback gets an error where accepting failed.
+    /// As long as a connection has not been accepted no further one is announced, so a server that does not accept
+    /// holds its clients off. The callback gets an error where accepting failed.
     ///
     /// - Parameters:
     ///   - backlog: How many connections the kernel keeps until they are accepted.
@@ -80,15 +80,16 @@ public class UVStream: UVHandle {
     /// `uv_is_readable`.
     public final var isReadable: Bool { isOpenHere && uv_is_readable(stream) != 0 }
 
-    /// Calls back with each piece of bytes that arrives, until ``stopReading()``, ``UVHandle/close(file:line:function:_:)``
-    /// or the end.
+    /// Calls back with each piece of bytes that arrives, until ``stopReading()``,
+    /// ``UVHandle/close(file:line:function:_:)`` or the end.
     ///
     /// The bytes are the loop's own buffer, of up to 256 KiB, lent for the time of the call: the compiler does not let
     /// them out. `Array(copying: bytes)` and `String(copying: bytes)` make copies.
     ///
     /// - Parameters:
     ///   - onBytes: Gets at least one byte.
-    ///   - onEnd: Called once when there will be no more bytes; the stream stays open, for writing and until it is closed.
+    ///   - onEnd: Called once when there will be no more bytes; the stream stays open, for writing and until it is
+    ///     closed.
     /// - Throws: ``UVError/Code/notConnected`` on a stream that neither has a connection nor is connecting,
     ///   ``UVError/Code/alreadyInProgress`` on one that reads already.
     ///
@@ -113,8 +114,8 @@ public class UVStream: UVHandle {
         replaceReader(StreamReader(site, onBytes, onEnd))
     }
 
-    /// Ends the calls; what arrives meanwhile stays in the kernel, so that a fast peer has to wait. Neither end of stream
-    /// nor reset is noticed until reading starts again. The corresponding libuv function is `uv_read_stop`.
+    /// Ends the calls; what arrives meanwhile stays in the kernel, so that a fast peer has to wait. Neither end of
+    /// stream nor reset is noticed until reading starts again. The corresponding libuv function is `uv_read_stop`.
     public final func stopReading() {
         guard isOpenHere else { return }
         UVError.require(uv_read_stop(stream), "uv_read_stop")

@@ -26,9 +26,10 @@ public final class UVTCP: UVStream {
 
     /// Takes over an open socket, such as one from a supervisor; from then on the handle closes it.
     ///
-    /// - Throws: ``UVError/Code/invalidArgument`` for descriptors 0 to 2, which libuv does not close: pass a `dup` of it.
-    ///   ``UVError/Code/fileExists`` if a handle of the loop reads or writes it already, ``UVError/Code/notSocket`` and
-    ///   ``UVError/Code/badFileDescriptor`` for what is no socket. After an error the descriptor is still the caller's.
+    /// - Throws: ``UVError/Code/invalidArgument`` for descriptors 0 to 2, which libuv does not close: pass a `dup` of
+    ///   it. ``UVError/Code/fileExists`` if a handle of the loop reads or writes it already, ``UVError/Code/notSocket``
+    ///   and ``UVError/Code/badFileDescriptor`` for what is no socket. After an error the descriptor is still the
+    ///   caller's.
     ///
     /// The corresponding libuv function is `uv_tcp_open`.
     public convenience init(on loop: UVEventLoop, adopting descriptor: Int32) throws(UVError) {
@@ -74,9 +75,9 @@ public final class UVTCP: UVStream {
     /// Listens, and calls back with each connection, accepted; see
     /// ``UVStream/listenWithoutAccepting(backlog:file:line:function:onPending:)`` for accepting at a later time.
     ///
-    /// The callback gets a failure where a connection could not be accepted. When the process runs out of descriptors the
-    /// connections that wait are closed, so that clients see an end instead of hanging, and the server goes on; a few
-    /// descriptors are held back for that from the first call on.
+    /// The callback gets a failure where a connection could not be accepted. When the process runs out of descriptors
+    /// the connections that wait are closed, so that clients see an end instead of hanging, and the server goes on; a
+    /// few descriptors are held back for that from the first call on.
     ///
     /// The corresponding libuv functions are `uv_listen` and `uv_accept`.
     public func listen(
@@ -113,8 +114,8 @@ public final class UVTCP: UVStream {
 
     // MARK: Client
 
-    /// Connects. `completion` is called once: with `nil` when the connection stands, with ``UVError/Code/canceled`` when
-    /// the handle is closed before, with ``UVError/Code/connectionRefused`` and others.
+    /// Connects. `completion` is called once: with `nil` when the connection stands, with ``UVError/Code/canceled``
+    /// when the handle is closed before, with ``UVError/Code/connectionRefused`` and others.
     ///
     /// The corresponding libuv function is `uv_tcp_connect`.
     public func connect(
@@ -134,8 +135,8 @@ public final class UVTCP: UVStream {
 
     // MARK: Options and addresses
 
-    /// Whether small writes go out at once instead of waiting to be joined (`TCP_NODELAY`). May be set before there is a
-    /// connection. The corresponding libuv function is `uv_tcp_nodelay`.
+    /// Whether small writes go out at once instead of waiting to be joined (`TCP_NODELAY`). May be set before there is
+    /// a connection. The corresponding libuv function is `uv_tcp_nodelay`.
     public func setNoDelay(_ isOn: Bool) throws(UVError) {
         try checkOpen("uv_tcp_nodelay")
         try UVError.check(uv_tcp_nodelay(tcp, isOn ? 1 : 0), "uv_tcp_nodelay")
@@ -165,8 +166,8 @@ public final class UVTCP: UVStream {
         return try UVSocketAddress("uv_tcp_getsockname") { uv_tcp_getsockname(tcp, $0, $1) }
     }
 
-    /// The address of the peer; throws ``UVError/Code/notConnected`` where there is none. The corresponding libuv function
-    /// is `uv_tcp_getpeername`.
+    /// The address of the peer; throws ``UVError/Code/notConnected`` where there is none. The corresponding libuv
+    /// function is `uv_tcp_getpeername`.
     public func remoteAddress() throws(UVError) -> UVSocketAddress {
         try checkOpen("uv_tcp_getpeername")
         return try UVSocketAddress("uv_tcp_getpeername") { uv_tcp_getpeername(tcp, $0, $1) }
@@ -183,8 +184,8 @@ public final class UVTCP: UVStream {
     /// Closes with a reset instead of an orderly end: what was not yet sent is dropped, and the peer sees
     /// ``UVError/Code/connectionReset``.
     ///
-    /// - Throws: ``UVError/Code/invalidArgument`` while a shutdown is under way, and ``UVError/Code/badFileDescriptor`` for
-    ///   a handle without a socket; the handle is then still open.
+    /// - Throws: ``UVError/Code/invalidArgument`` while a shutdown is under way, and ``UVError/Code/badFileDescriptor``
+    ///   for a handle without a socket; the handle is then still open.
     ///
     /// The corresponding libuv function is `uv_tcp_close_reset`.
     public func closeReset(

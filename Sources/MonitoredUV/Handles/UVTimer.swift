@@ -36,8 +36,8 @@ public final class UVTimer: UVHandle {
 
     /// Calls back after `delay`, and then every `interval` if there is one. Starting a running timer starts it anew.
     ///
-    /// A delay of zero or less fires in the loop's next iteration; started by a timer, up to a millisecond later, so that
-    /// timers that start each other leave their turn to I/O. A delay beyond 126 years counts as 126 years. An
+    /// A delay of zero or less fires in the loop's next iteration; started by a timer, up to a millisecond later, so
+    /// that timers that start each other leave their turn to I/O. A delay beyond 126 years counts as 126 years. An
     /// interval is counted from when the loop came to the timer, as libuv does, so that a busy loop skips ticks instead
     /// of making up for them; one of zero or less counts as none. Traps on a timer that was closed.
     ///
@@ -51,9 +51,9 @@ public final class UVTimer: UVHandle {
         wasStarted = true
         self.interval = interval
         due = core.clock.now() + delay
-        // libuv adds the timeout to its cached time; taking that off makes the sum the first millisecond not before due.
-        // Due at once is the cached time itself, or from within a timer the next millisecond: else libuv would not get out of
-        // running timers that start each other.
+        // libuv adds the timeout to its cached time; taking that off makes the sum the first millisecond not before
+        // due. Due at once is the cached time itself, or from within a timer the next millisecond: else libuv would not
+        // get out of running timers that start each other.
         let timeout = delay == 0 ? (core.isInTimer ? 1 : 0) : due.roundedUpToMilliseconds - uv_now(core.uv)
         let status = uv_timer_start(timer, { UVTimer.fire($0) }, timeout, interval.roundedUpToMilliseconds)
         UVError.require(status, "uv_timer_start")
@@ -123,8 +123,8 @@ public final class UVTimer: UVHandle {
 }
 
 extension UVEventLoop {
-    /// Calls `body` once after `delay`, and then every `interval` if there is one; see ``UVTimer/start(after:repeating:)``
-    /// for how both are counted. Traps on any thread but the loop's.
+    /// Calls `body` once after `delay`, and then every `interval` if there is one; see
+    /// ``UVTimer/start(after:repeating:)`` for how both are counted. Traps on any thread but the loop's.
     ///
     /// - Returns: The timer. It closes itself after its last call; to cancel it, close it.
     @discardableResult

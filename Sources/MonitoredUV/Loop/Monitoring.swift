@@ -20,7 +20,7 @@ public struct Monitoring: Sendable {
     /// Whether the loop reports its dispatches.
     public var isMonitored: Bool { core.monitorSwitch.isOn }
 
-    /// Where the loop's time went while it was monitored. What is under way (a callback, a wait for I/O) is counted once it
-    /// has ended.
+    /// Where the loop's time went while it was monitored. What is under way (a callback, a wait for I/O) is counted
+    /// once it has ended.
     public var time: LoopTime { core.timeSums.read() }
 }

@@ -7,8 +7,9 @@
 /// Descriptors that a listening loop holds back for when the process has none left.
 ///
 /// libuv keeps one of its own: it closes it, accepts with it, closes the connection and opens it again. Where another
-/// thread is faster to take it, libuv has none from then on, and goes on accepting without success, for ever and without
-/// returning to the loop. Giving up one of these lets it accept once more. Several are held, because each may be taken.
+/// thread is faster to take it, libuv has none from then on, and goes on accepting without success, for ever and
+/// without returning to the loop. Giving up one of these lets it accept once more. Several are held, because each may
+/// be taken.
 struct SpareDescriptors: ~Copyable {
     private static let count = 4
     private var held: [Int32] = []

@@ -2,9 +2,9 @@ extension UVEventLoop {
     /// Runs `body` on the loop, in the order of the calls of each thread. Any thread; the loop's own needs no wake-up,
     /// and many calls from another thread between two iterations of the loop cost one.
     ///
-    /// The loop drains its queue before and after each poll. A drain runs what was queued when it began; what that posts
-    /// waits for the next, so that I/O and timers get their turn. A closure that comes after the run has ended waits for the next run. Posting
-    /// to a closed loop traps.
+    /// The loop drains its queue before and after each poll. A drain runs what was queued when it began; what that
+    /// posts waits for the next, so that I/O and timers get their turn. A closure that comes after the run has ended
+    /// waits for the next run. Posting to a closed loop traps.
     ///
     /// The corresponding libuv function is `uv_async_send`.
     public func execute(
@@ -21,8 +21,8 @@ extension UVEventLoop {
         post(CallSite(named: name), sendable: body)
     }
 
-    /// Runs `body` on the loop, as ``execute(file:line:function:_:)`` does, from the loop's own thread alone: the closure
-    /// may capture what belongs to the loop. Traps on any other thread.
+    /// Runs `body` on the loop, as ``execute(file:line:function:_:)`` does, from the loop's own thread alone: the
+    /// closure may capture what belongs to the loop. Traps on any other thread.
     public func callSoon(
         file: StaticString = #fileID,
         line: UInt = #line,

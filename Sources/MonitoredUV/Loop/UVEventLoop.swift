@@ -59,8 +59,8 @@ public final class UVEventLoop: Sendable {
     /// The monitor, and where the loop's time goes. Any thread.
     public var monitoring: Monitoring { Monitoring(core: core) }
 
-    /// Sets, replaces or removes the monitor as ``Monitoring/setMonitor(_:)`` does, from the loop's own thread alone: the
-    /// closure may capture what belongs to the loop. Traps on any other thread.
+    /// Sets, replaces or removes the monitor as ``Monitoring/setMonitor(_:)`` does, from the loop's own thread alone:
+    /// the closure may capture what belongs to the loop. Traps on any other thread.
     public func setMonitor(_ monitor: ((borrowing IOLoopMonitorState) -> Void)?) {
         core.preconditionOnOwnThread("setMonitor")
         core.requestMonitor(LoopMonitor(monitor))
@@ -70,8 +70,8 @@ public final class UVEventLoop: Sendable {
     /// Runs the loop on this thread, which from then on owns it.
     ///
     /// Handles and posted closures keep a run going; a loop that only waits for other threads to post needs an open
-    /// ``UVAsync`` to stay. A closed loop throws ``UVError/Code/invalidArgument``. Running a loop that runs already, also
-    /// from inside one of its callbacks, is a bug and traps.
+    /// ``UVAsync`` to stay. A closed loop throws ``UVError/Code/invalidArgument``. Running a loop that runs already,
+    /// also from inside one of its callbacks, is a bug and traps.
     ///
     /// - Returns: Whether anything is left to do: `true` after ``stop()`` with work pending.
     ///

@@ -74,7 +74,8 @@ public class UVHandle {
     /// The same for the loop itself, which has claimed the loop but may not own it.
     final var isEnding: Bool { state != .open }
 
-    /// Whether the handle, while active, keeps a run of its loop going. The corresponding libuv function is `uv_has_ref`.
+    /// Whether the handle, while active, keeps a run of its loop going. The corresponding libuv function is
+    /// `uv_has_ref`.
     public final var hasRef: Bool { isOpenHere && uv_has_ref(raw) != 0 }
 
     /// Lets the handle, while active, keep a run of its loop going, which is how handles start out.
@@ -87,8 +88,8 @@ public class UVHandle {
 
     /// Ends the handle and all it was doing; pending requests complete with ``UVError/Code/canceled``.
     ///
-    /// `completion` runs in the loop's next iteration at the latest, once nothing of the handle is left. A handle may be
-    /// closed any number of times; each call's completion runs once. The corresponding libuv function is `uv_close`.
+    /// `completion` runs in the loop's next iteration at the latest, once nothing of the handle is left. A handle may
+    /// be closed any number of times; each call's completion runs once. The corresponding libuv function is `uv_close`.
     public final func close(
         file: StaticString = #fileID,
         line: UInt = #line,

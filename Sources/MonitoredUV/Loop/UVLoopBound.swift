@@ -5,9 +5,9 @@
 /// Thread.detachNewThread { loop.execute { server.value.close() } }
 /// ```
 ///
-/// The box may be passed and kept anywhere; what is in it can be reached on the loop's thread alone. Whoever binds a value
-/// hands it over: a reference kept elsewhere is not checked. The value is freed by whichever thread lets go of the box
-/// last, so one that must be freed on the loop needs a reference there as well.
+/// The box may be passed and kept anywhere; what is in it can be reached on the loop's thread alone. Whoever binds a
+/// value hands it over: a reference kept elsewhere is not checked. The value is freed by whichever thread lets go of
+/// the box last, so one that must be freed on the loop needs a reference there as well.
 public final class UVLoopBound<Value>: Sendable {
     // Only its check of the thread is used here, which any thread may call.
     nonisolated(unsafe) private let core: LoopCore

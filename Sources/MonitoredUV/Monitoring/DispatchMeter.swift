@@ -1,7 +1,7 @@
 /// Attributes the loop's time, stamp by stamp, and derives the lag of what it dispatches. It reads no clock itself.
 ///
-/// The time since the last stamp goes to the part that the next stamp ends, so nothing is counted twice or left out. The
-/// sums themselves live with the loop, where other threads may read them.
+/// The time since the last stamp goes to the part that the next stamp ends, so nothing is counted twice or left out.
+/// The sums themselves live with the loop, where other threads may read them.
 struct DispatchMeter {
     private(set) var polls: PollTimes
     private(set) var isPolling = false

@@ -17,8 +17,8 @@ public struct LoopTime: Sendable, Hashable, BitwiseCopyable {
     /// In the monitor itself.
     public var monitor: Duration { Duration(nanoseconds: monitorNanoseconds) }
 
-    /// In the poll for I/O, which is from going into it to the first callback after it: all of the time in which the loop
-    /// had nothing to do, and with it the system call that reads or writes for that callback.
+    /// In the poll for I/O, which is from going into it to the first callback after it: all of the time in which the
+    /// loop had nothing to do, and with it the system call that reads or writes for that callback.
     public var poll: Duration { Duration(nanoseconds: pollNanoseconds) }
 
     /// In libuv and in this library, system calls for reading and accepting included, but for the first after a poll.
@@ -50,8 +50,8 @@ extension LoopTime: CustomStringConvertible {
     }
 }
 
-/// The running sums behind ``LoopTime``: written by the loop's thread alone, which makes a relaxed load and store as good
-/// as an addition, and read from any.
+/// The running sums behind ``LoopTime``: written by the loop's thread alone, which makes a relaxed load and store as
+/// good as an addition, and read from any.
 struct LoopTimeSums: ~Copyable, Sendable {
     let callbacks = Sum()
     let monitor = Sum()

@@ -2,8 +2,8 @@
 enum PathMask {
     /// Masks the digits of every path segment, that is of everything after the first `/`.
     ///
-    /// A segment of hexadecimal digits and dashes that holds a decimal digit (a number, a UUID, a hash) becomes `_` as a
-    /// whole; in other segments each run of digits does. The query is dropped.
+    /// A segment of hexadecimal digits and dashes that holds a decimal digit (a number, a UUID, a hash) becomes `_` as
+    /// a whole; in other segments each run of digits does. The query is dropped.
     static func mask(_ name: String) -> String {
         guard let path = name.firstIndex(of: "/") else { return name }
         let query = name[path...].firstIndex(of: "?")

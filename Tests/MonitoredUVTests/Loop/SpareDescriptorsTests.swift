@@ -5,8 +5,8 @@ import Testing
 @testable import MonitoredUV
 
 struct SpareDescriptorsTests {
-    /// In a process of its own, whose descriptors it uses up; the second time libuv has lost the one it holds back, as it
-    /// does when another thread takes it first.
+    /// In a process of its own, whose descriptors it uses up; the second time libuv has lost the one it holds back, as
+    /// it does when another thread takes it first.
     @Test func server_survives_whenDescriptorsRunOut() async {
         await #expect(processExitsWith: .success) { try useUpDescriptors(libuvHasOne: true) }
         await #expect(processExitsWith: .success) { try useUpDescriptors(libuvHasOne: false) }

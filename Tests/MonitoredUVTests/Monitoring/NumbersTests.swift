@@ -7,8 +7,8 @@ import Testing
 struct NumbersTests {
     static let block = Duration.milliseconds(200)
 
-    /// Five blocks in five kinds of dispatch: each is reported once, with its name, kind, wall time and the lag it caused to
-    /// a closure that was ready when it began; and the sum rule holds to 1 %.
+    /// Five blocks in five kinds of dispatch: each is reported once, with its name, kind, wall time and the lag it
+    /// caused to a closure that was ready when it began; and the sum rule holds to 1 %.
     @Test func fiveBlocks_areReportedOnceEach_withTheLagTheyCause() throws {
         try withLoop { loop in
             let recorder = Recorder(on: loop)
@@ -210,8 +210,8 @@ struct NumbersTests {
         }
     }
 
-    /// A message that arrives while the loop is busy has waited, by the upper bound, as long as the loop was busy. Where
-    /// the machine takes the processor away during the poll it looks as if the loop had slept, so most must do.
+    /// A message that arrives while the loop is busy has waited, by the upper bound, as long as the loop was busy.
+    /// Where the machine takes the processor away during the poll it looks as if the loop had slept, so most must do.
     @Test func ioLag_coversTheTimeTheLoopWasBusy() throws {
         try withLoop { loop in
             let recorder = Recorder(on: loop)
