@@ -13,7 +13,8 @@ let package = Package(
             pkgConfig: "libuv",
             providers: [.apt(["libuv1-dev"]), .brew(["libuv"])]
         ),
-        .target(name: "MonitoredUV", dependencies: ["CLibUV"]),
+        .target(name: "CMonitoredUV"),
+        .target(name: "MonitoredUV", dependencies: ["CLibUV", "CMonitoredUV"]),
         .testTarget(name: "MonitoredUVTests", dependencies: ["MonitoredUV", "CLibUV"]),
     ],
     swiftLanguageModes: [.v6]

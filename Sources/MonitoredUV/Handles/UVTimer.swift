@@ -157,7 +157,3 @@ extension UVEventLoop {
         callLater(ContinuousClock.now.duration(to: instant), file: file, line: line, function: function, body)
     }
 }
-
-extension UInt64 {
-    fileprivate var roundedUpToMilliseconds: UInt64 { self / 1_000_000 + (self % 1_000_000 == 0 ? 0 : 1) }
-}

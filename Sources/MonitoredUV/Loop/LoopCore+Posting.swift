@@ -11,12 +11,15 @@ extension LoopCore {
 
     /// Any thread.
     func postRemotely(_ site: CallSite, _ body: @escaping @Sendable () -> Void) {
+        if !postIfOpen(site, body) { refusePost() }
+    }
+
+    /// Any thread; `false` if the loop was closed.
+    func postIfOpen(_ site: CallSite, _ body: @escaping @Sendable () -> Void) -> Bool {
         let now = monitorSwitch.isOn ? MonotonicClock.read() : 0
-        switch remote.push(PostedWork(body: body, site: site, posted: now, kind: .posted)) {
-        case .queued: break
-        case .queuedFirst: wakeUp.send()
-        case .refused: refusePost()
-        }
+        let push = remote.push(PostedWork(body: body, site: site, posted: now, kind: .posted))
+        if push == .queuedFirst { wakeUp.send() }
+        return push != .refused
     }
 
     @inline(never)
@@ -33,19 +36,24 @@ extension LoopCore {
 
     @inline(never)
     private func moveRemote() {
-        remote.takeAll { queue.append($0) }
+        remote.takeAll {
+            queue.append($0)
+        } takeJob: {
+            jobs.append($0)
+        }
         if !isIdleActive { startIdle() }
     }
 
-    /// Runs what was queued when the drain began; what that posts waits for the next drain, after timers and I/O.
+    /// Runs the closures that were queued when the drain began, then jobs. What is left over waits for the next drain,
+    /// after timers and I/O.
     @inline(__always)
-    func drainPosted() {
+    func drain() {
         takeRemote()
-        if isIdleActive { drainQueue() }
+        if isIdleActive || pool != nil { drainQueues() }
     }
 
     @inline(never)
-    private func drainQueue() {
+    private func drainQueues() {
         let batch = queue.count
         // In a batch the end of one dispatch is the start of the next: one reading of the clock serves both.
         var isStamped = monitor != nil
@@ -55,8 +63,9 @@ extension LoopCore {
             run(queue.removeFirst(), isStamped)
             isStamped = wasMonitored && monitor != nil
         }
-        if batch > 0 { ranBeforePoll = true }
-        if queue.isEmpty { stopIdle() }
+        let ranJobs = drainJobs(isStamped)
+        if batch > 0 || ranJobs { ranBeforePoll = true }
+        if isIdleActive && queue.isEmpty && jobs.isEmpty { stopIdle() }
     }
 
     /// Lets go of the closure within the dispatch: what that frees is the closure's own doing.

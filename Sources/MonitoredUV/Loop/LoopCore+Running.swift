@@ -8,6 +8,7 @@ extension LoopCore {
         defer { runner.store(0, ordering: .releasing) }
         let outer = CurrentLoop.enter(loop)
         defer { CurrentLoop.leave(to: outer) }
+        defer { mainQueue?.stop(self) }
         ProcessSetup.ignoreSIGPIPE()
         var block = SIGPIPEBlock()
         defer { block.end() }
@@ -91,9 +92,10 @@ extension LoopCore {
 
     /// Every handle and all pending work, in words.
     private var openWork: [String] {
-        let posted = queue.count + remote.count
+        let posted = queue.count + jobs.count + remote.count
         return openHandles.map(\.description)
-            + (posted > 0 ? ["\(posted) posted closure\(posted == 1 ? "" : "s")"] : [])
+            + (posted > 0 ? ["\(posted) posted closure\(posted == 1 ? "" : "s") or job\(posted == 1 ? "" : "s")"] : [])
+            + (sleeps.count > 0 ? ["\(sleeps.count) sleeping task\(sleeps.count == 1 ? "" : "s")"] : [])
     }
 
     private var openHandles: [UVHandle] {
@@ -113,6 +115,8 @@ extension LoopCore {
 
     private func closeOwnHandles() {
         wakeUp.close()
+        mainQueue?.close()
+        sleepNumber = nil
         own.all.forEach { uv_close($0, nil) }
         while uv_run(uv, UV_RUN_DEFAULT) != 0 {}
         UVError.require(uv_loop_close(uv), "uv_loop_close")
@@ -128,5 +132,6 @@ extension LoopCore {
     private func dropPosted() {
         takeRemote()
         while !queue.isEmpty { _ = queue.removeFirst() }
+        while jobs.removeFirst() != nil {}
     }
 }

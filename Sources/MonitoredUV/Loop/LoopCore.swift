@@ -1,7 +1,7 @@
 internal import CLibUV
 import Synchronization
 
-/// One `uv_loop_t` with the library's own four handles: what ``UVEventLoop`` shows to other threads and every handle
+/// One `uv_loop_t` with the library's own handles: what ``UVEventLoop`` shows to other threads and every handle
 /// of the loop holds on to.
 ///
 /// Apart from the properties under "any thread", everything belongs to the loop's thread. Stored properties of the hot
@@ -21,6 +21,8 @@ final class LoopCore {
     let wakeUp = AsyncSender()
     let monitorSwitch: MonitorSwitch
     let timeSums = LoopTimeSums()
+    /// How actors come to the loop: another way where it is `MainActor`'s. Set before any thread could ask.
+    @exclusivity(unchecked) var serialRoute = Job.Route.serial
 
     // MARK: Loop thread
 
@@ -30,7 +32,16 @@ final class LoopCore {
     /// The public face of this loop, which does not retain what holds it; `nil` once it is gone.
     @exclusivity(unchecked) var face: Unmanaged<UVEventLoop>?
     @exclusivity(unchecked) var queue = PostedQueue()
-    /// Active, and referenced, as long as the queue holds something: keeps the poll from blocking and the loop alive.
+    @exclusivity(unchecked) var jobs = JobQueue()
+    @exclusivity(unchecked) var jobNames = JobNames()
+    /// Where the loop finds jobs that any of several loops may run.
+    @exclusivity(unchecked) var pool: JobPool?
+    @exclusivity(unchecked) var sleeps = SleepQueue()
+    @exclusivity(unchecked) var isSleepTimerActive = false
+    /// Registered while tasks may look for their sleeps here.
+    @exclusivity(unchecked) var sleepNumber: SleepDirectory.Number?
+    @exclusivity(unchecked) var mainQueue: MainQueuePump?
+    /// Active, and referenced, as long as a queue holds something: keeps the poll from blocking and the loop alive.
     @exclusivity(unchecked) var isIdleActive = false
     /// How many of the library's own handles count as active and referenced.
     @exclusivity(unchecked) var ownActive = 0
@@ -67,9 +78,10 @@ final class LoopCore {
         let prepare = UnsafeMutablePointer<uv_prepare_t>.allocate(capacity: 1)
         let check = UnsafeMutablePointer<uv_check_t>.allocate(capacity: 1)
         let idle = UnsafeMutablePointer<uv_idle_t>.allocate(capacity: 1)
+        let sleep = UnsafeMutablePointer<uv_timer_t>.allocate(capacity: 1)
 
         var all: [UnsafeMutablePointer<uv_handle_t>] {
-            [wake.handle, prepare.handle, check.handle, idle.handle]
+            [wake.handle, prepare.handle, check.handle, idle.handle, sleep.handle]
         }
     }
 
@@ -119,6 +131,7 @@ final class LoopCore {
         UVError.require(uv_prepare_init(uv, own.prepare), "uv_prepare_init")
         UVError.require(uv_check_init(uv, own.check), "uv_check_init")
         UVError.require(uv_idle_init(uv, own.idle), "uv_idle_init")
+        UVError.require(uv_timer_init(uv, own.sleep), "uv_timer_init")
         UVError.require(uv_prepare_start(own.prepare) { withCore(of: $0) { $0.beforePoll() } }, "uv_prepare_start")
         UVError.require(uv_check_start(own.check) { withCore(of: $0) { $0.afterPoll() } }, "uv_check_start")
         for handle in [own.wake.handle, own.prepare.handle, own.check.handle] { uv_unref(handle) }
@@ -130,8 +143,9 @@ final class LoopCore {
     @inline(__always)
     private func beforePoll() {
         freeRetired()
-        drainPosted()
+        drain()
         if ranBeforePoll && runMode == .once && !isIdleActive { startIdle() }
+        if let pool, !isIdleActive, !pool.rest(wakeUp) { startIdle() }
         if monitor != nil { meter.enterPoll(at: clock.now(), timeSums) }
     }
 
@@ -141,7 +155,8 @@ final class LoopCore {
         freeRetired()
         if spares.isShort { spares.fill() }
         if monitor != nil, meter.isPolling { meter.leaveLoopCode(at: clock.now(), timeSums) }
-        drainPosted()
+        if let pool { pool.rise(wakeUp) }
+        drain()
         // Whatever callbacks open meanwhile is closed as well.
         if isShuttingDown { closeAllHandles() }
     }
@@ -199,15 +214,19 @@ final class LoopCore {
 
     // MARK: What the loop holds
 
-    /// Pending posted work, active referenced handles and active requests, less the library's own.
+    /// Posted closures, jobs and sleeps that wait, active referenced handles and active requests, less the library's own.
     @inline(__always)
     var heldCount: Int {
-        Int(uv.pointee.active_handles) &- ownActive &+ Int(uv.pointee.active_reqs.count) &+ queue.count &+ remote.count
+        Int(uv.pointee.active_handles) &- ownActive &+ Int(uv.pointee.active_reqs.count) &+ waitingCount
     }
+
+    /// What waits in the loop's own queues.
+    @inline(__always)
+    var waitingCount: Int { queue.count &+ jobs.count &+ sleeps.count &+ remote.count }
 
     var hasOpenHandles: Bool { handlesCreated != handlesFreed }
 
-    var isAlive: Bool { uv_loop_alive(uv) != 0 || !queue.isEmpty || remote.count > 0 }
+    var isAlive: Bool { uv_loop_alive(uv) != 0 || waitingCount > 0 }
 
     /// Keeps a run from ending for want of work, for loops that wait for other threads.
     func holdOpen(_ hold: Bool) {

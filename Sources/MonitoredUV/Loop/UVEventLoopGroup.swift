@@ -21,10 +21,20 @@ public final class UVEventLoopGroup: Sendable {
     ///   - name: Loops and threads are called `name-1`, `name-2` ….
     ///   - monitor: Told of every loop's dispatches, on that loop's thread: several threads call it at once.
     /// - Throws: ``UVError`` if the system has no descriptors or threads left; nothing runs then.
-    public init(
+    public convenience init(
         count: Int,
         name: String = "uv",
         monitor: (@Sendable (borrowing IOLoopMonitorState) -> Void)? = nil
+    ) throws(UVError) {
+        try self.init(count: count, name: name, monitor: monitor, pool: nil)
+    }
+
+    /// The same, with loops that run the jobs of a `pool` besides their own.
+    init(
+        count: Int,
+        name: String,
+        monitor: (@Sendable (borrowing IOLoopMonitorState) -> Void)? = nil,
+        pool: JobPool?
     ) throws(UVError) {
         if count < 1 {
             throw UVError(.invalidArgument, operation: "UVEventLoopGroup", detail: "count \(count) is not positive")
@@ -35,6 +45,7 @@ public final class UVEventLoopGroup: Sendable {
             for number in 1...count {
                 let loop = try UVEventLoop(name: "\(name)-\(number)")
                 loop.setMonitor(monitor)
+                loop.core.pool = pool
                 loops.append(loop)
             }
             for loop in loops {

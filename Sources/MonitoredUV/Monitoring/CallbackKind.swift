@@ -4,10 +4,16 @@ public enum CallbackKind: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case timer
     /// A closure given to `execute` or `callSoon`.
     case posted
+    /// A part of a Swift task, up to where it waits for something, or a turn of an actor.
+    case job
+    /// `DispatchQueue.main` had work, on a loop that has taken the main thread.
+    case mainQueue
     /// A ``UVAsync`` was sent.
     case async
     /// A listening stream has a connection to accept.
     case connection
+    /// A look-up of a host's addresses ended.
+    case getaddrinfo
     /// A connect request ended.
     case connect
     /// Bytes arrived, or reading ended.

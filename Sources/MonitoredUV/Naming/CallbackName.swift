@@ -10,7 +10,7 @@ struct CallbackName: Hashable, Sendable {
     static let other = CallbackName(id: 1)
 
     init(_ text: String) { self = Self.table.withLock { $0.intern(text) } }
-    private init(id: UInt32) { self.id = id }
+    init(id: UInt32) { self.id = id }
 
     var text: String { Self.table.withLock { $0.texts[Int(id)] } }
 

@@ -212,7 +212,10 @@ struct PostingTests {
         let closedTooEarly = queue.close()
         #expect(!closedTooEarly)
         var taken = 0
-        queue.takeAll { _ in taken += 1 }
+        queue.takeAll { _ in
+            taken += 1
+        } takeJob: { _ in
+        }
         let isEmpty = queue.isEmpty
         #expect(isEmpty)
         #expect(taken == 2)

@@ -1,0 +1,4 @@
+#pragma once
+#include "jobs.h"
+#include "mainqueue.h"
+#include "symbols.h"

@@ -1,0 +1,50 @@
+// What the Swift runtime's jobs look like inside: the layout that its debugger interface describes.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+// The beginning of every job; tasks go on behind it.
+typedef struct muv_job {
+    const void *metadata;
+    uintptr_t reference_counts;
+    uintptr_t executor_words[2]; // the executor's own while the job is queued
+    uint32_t flags;              // kind in the low byte
+    uint32_t id;
+    void *voucher;
+    void *reserved;
+    uintptr_t resume;            // the function that continues the task
+    const void *context;         // the task's innermost async frame
+} muv_job;
+
+enum {
+    muv_job_task = 0,                 // kinds
+    muv_job_actor_inline = 192,
+    muv_job_actor = 193,
+    muv_job_resumption = 195,
+    muv_job_has_name = 1u << 30,      // a flag of tasks
+};
+
+// Whether this process's runtime has the layout that the functions below read. False where it cannot be told.
+bool muv_job_layout_is_known(void);
+
+// The name that the task was made with; NULL if it has none. The task must not be running.
+const char *muv_task_name(const muv_job *task);
+
+// Whether the task has not run yet: its frame then tells which closure it will run.
+bool muv_task_is_new(const muv_job *task);
+
+// The function that a new task enters.
+uintptr_t muv_task_entry(const muv_job *task);
+
+// The word at `index` of what the new task's closure has captured; 0 if it captures nothing. A thunk finds the function
+// that it wraps in one of the first three.
+uintptr_t muv_task_capture(const muv_job *task, int index);
+
+// Whether `function` belongs to Swift's concurrency library, which makes tasks of its own to wake sleeping ones. Any thread.
+bool muv_is_in_runtime(uintptr_t function);
+
+// The task that a resumption, such as a yield's, makes go on.
+const void *muv_job_resumed_task(const muv_job *job);
+
+// The actor whose queue the job runs down.
+const void *muv_job_actor_of(const muv_job *job);

@@ -1,0 +1,11 @@
+// What libdispatch offers event loops that run on the main thread in its stead.
+#pragma once
+#include <stdbool.h>
+
+bool muv_is_main_thread(void);
+
+// A descriptor that is readable as long as the main queue has work; -1 where there is none.
+int muv_main_queue_descriptor(void);
+
+// Runs what the main queue holds. On the main thread alone.
+void muv_main_queue_drain(void);

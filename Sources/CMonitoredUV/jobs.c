@@ -1,0 +1,86 @@
+#define _GNU_SOURCE
+#include "include/jobs.h"
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#if defined(__linux__) && defined(__LP64__)
+
+// Exported by the runtime for debuggers; weak, so that a runtime without them links as well.
+extern const uint32_t _swift_concurrency_debug_internal_layout_version __attribute__((weak));
+extern const size_t _swift_concurrency_debug_asyncTaskSize __attribute__((weak));
+extern const void *const _swift_concurrency_debug_future_adapter __attribute__((weak));
+extern const void *const _swift_concurrency_debug_non_future_adapter __attribute__((weak));
+
+bool muv_job_layout_is_known(void) {
+    return &_swift_concurrency_debug_internal_layout_version && &_swift_concurrency_debug_asyncTaskSize
+        && &_swift_concurrency_debug_future_adapter && &_swift_concurrency_debug_non_future_adapter
+        && _swift_concurrency_debug_internal_layout_version == 1
+        && _swift_concurrency_debug_asyncTaskSize == 0xd0;
+}
+
+bool muv_task_is_new(const muv_job *task) {
+    const void *resume = (const void *)task->resume;
+    return resume == _swift_concurrency_debug_future_adapter || resume == _swift_concurrency_debug_non_future_adapter;
+}
+
+extern char swift_task_cancel[] __attribute__((weak));
+
+bool muv_is_in_runtime(uintptr_t function) {
+    static _Atomic uintptr_t known[4];
+    for (int index = 0; index < 4; index++) {
+        if (atomic_load_explicit(&known[index], memory_order_relaxed) == function) return true;
+    }
+    Dl_info runtime, program, info;
+    if (!dladdr(swift_task_cancel, &runtime) || !dladdr((void *)function, &info)) return false;
+    if (!dladdr((void *)&muv_is_in_runtime, &program)) return false;
+    // Linked into the program itself, the library cannot be told from it.
+    if (info.dli_fbase != runtime.dli_fbase || info.dli_fbase == program.dli_fbase) return false;
+    for (int index = 0; index < 4; index++) {
+        uintptr_t none = 0;
+        if (atomic_compare_exchange_strong(&known[index], &none, function)) break;
+    }
+    return true;
+}
+
+#else
+
+bool muv_job_layout_is_known(void) { return false; }
+bool muv_is_in_runtime(uintptr_t function) { return false; }
+bool muv_task_is_new(const muv_job *task) { return false; }
+
+#endif
+
+typedef struct status_record {
+    uintptr_t flags; // kind in the low byte
+    struct status_record *next;
+    const char *name;
+} status_record;
+
+enum { status_records = 0x68, task_name_record = 6 };
+
+const char *muv_task_name(const muv_job *task) {
+    const status_record *record = *(status_record *const *)((const char *)task + status_records);
+    for (; record; record = record->next) {
+        if ((record->flags & 0xff) == task_name_record) return record->name;
+    }
+    return NULL;
+}
+
+// In front of a new task's frame: the closure's captures, and its entry.
+enum { entry_before_frame = 0x18, captures_before_frame = 0x10, object_header = 16 };
+
+uintptr_t muv_task_entry(const muv_job *task) {
+    return *(const uintptr_t *)((const char *)task->context - entry_before_frame);
+}
+
+// May read past what was captured: of a thunk it is not known how much that is, only that more memory follows.
+__attribute__((no_sanitize("address", "thread")))
+uintptr_t muv_task_capture(const muv_job *task, int index) {
+    const char *captures = *(const char *const *)((const char *)task->context - captures_before_frame);
+    return captures ? *(const uintptr_t *)(captures + object_header + sizeof(uintptr_t) * index) : 0;
+}
+
+const void *muv_job_actor_of(const muv_job *job) { return *(const void *const *)((const char *)job + 0x40); }
+
+const void *muv_job_resumed_task(const muv_job *job) { return *(const void *const *)((const char *)job + 0x48); }

@@ -1,0 +1,33 @@
+#define _GNU_SOURCE
+#include "include/mainqueue.h"
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+
+extern int _dispatch_get_main_queue_handle_4CF(void) __attribute__((weak));
+extern void _dispatch_main_queue_callback_4CF(void *) __attribute__((weak));
+
+bool muv_is_main_thread(void) { return getpid() == gettid(); }
+
+int muv_main_queue_descriptor(void) {
+    if (!_dispatch_get_main_queue_handle_4CF || !_dispatch_main_queue_callback_4CF) return -1;
+    return _dispatch_get_main_queue_handle_4CF();
+}
+
+void muv_main_queue_drain(void) {
+    uint64_t wakeups;
+    (void)!read(_dispatch_get_main_queue_handle_4CF(), &wakeups, sizeof wakeups);
+    _dispatch_main_queue_callback_4CF(NULL);
+}
+
+#else
+
+#include <pthread.h>
+
+bool muv_is_main_thread(void) { return pthread_main_np() != 0; }
+int muv_main_queue_descriptor(void) { return -1; }
+void muv_main_queue_drain(void) {}
+
+#endif

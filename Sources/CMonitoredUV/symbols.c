@@ -1,0 +1,160 @@
+#define _GNU_SOURCE
+#include "include/symbols.h"
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The runtime's own; flags must be 0. Weak for runtimes that do not have it.
+extern char *swift_demangle(const char *, size_t, char *, size_t *, uint32_t) __attribute__((weak));
+extern char swift_task_cancel[] __attribute__((weak));
+
+#if defined(__linux__)
+
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct symbol {
+    uintptr_t address, size;
+    const char *name;
+} symbol;
+
+// One loaded file. Its mapping stays: names point into it.
+typedef struct object {
+    uintptr_t base;
+    symbol *symbols;
+    size_t count;
+    struct object *next;
+} object;
+
+static object *objects;
+
+static int by_address(const void *left, const void *right) {
+    uintptr_t a = ((const symbol *)left)->address, b = ((const symbol *)right)->address;
+    return a < b ? -1 : a > b;
+}
+
+// Functions, and the constants that describe async functions.
+static bool is_wanted(const ElfW(Sym) *entry) {
+    if (entry->st_value == 0 || entry->st_shndx == SHN_UNDEF) return false;
+    int type = ELF64_ST_TYPE(entry->st_info);
+    return type == STT_FUNC || (type == STT_OBJECT && entry->st_size == 8);
+}
+
+// Whether `count` items of `size` bytes at `offset` lie within a file of `length` bytes.
+static bool lies_within(size_t length, uint64_t offset, uint64_t count, uint64_t size) {
+    return offset <= length && (size == 0 || count <= (length - offset) / size);
+}
+
+static void read_table(object *object, const char *file, size_t length) {
+    const ElfW(Ehdr) *header = (const void *)file;
+    if (length < sizeof *header || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return;
+    if (header->e_shentsize != sizeof(ElfW(Shdr))) return;
+    if (!lies_within(length, header->e_shoff, header->e_shnum, sizeof(ElfW(Shdr)))) return;
+    const ElfW(Shdr) *sections = (const void *)(file + header->e_shoff);
+    for (int number = 0; number < header->e_shnum; number++) {
+        const ElfW(Shdr) *table = &sections[number];
+        if (table->sh_type != SHT_SYMTAB || table->sh_link >= header->e_shnum) continue;
+        const ElfW(Shdr) *names = &sections[table->sh_link];
+        if (!lies_within(length, table->sh_offset, table->sh_size, 1)) continue;
+        if (!lies_within(length, names->sh_offset, names->sh_size, 1) || names->sh_size == 0) continue;
+        if (file[names->sh_offset + names->sh_size - 1] != 0) continue;
+        size_t count = table->sh_size / sizeof(ElfW(Sym));
+        const ElfW(Sym) *entries = (const void *)(file + table->sh_offset);
+        object->symbols = malloc(count * sizeof(symbol));
+        if (!object->symbols) return;
+        for (size_t index = 0; index < count; index++) {
+            if (!is_wanted(&entries[index]) || entries[index].st_name >= names->sh_size) continue;
+            const char *name = file + names->sh_offset + entries[index].st_name;
+            object->symbols[object->count++] = (symbol){entries[index].st_value, entries[index].st_size, name};
+        }
+        qsort(object->symbols, object->count, sizeof(symbol), by_address);
+        return;
+    }
+}
+
+static object *find_object(const char *path, uintptr_t base) {
+    for (object *known = objects; known; known = known->next) {
+        if (known->base == base) return known;
+    }
+    object *found = calloc(1, sizeof *found);
+    if (!found) return NULL;
+    found->base = base;
+    found->next = objects;
+    objects = found;
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return found;
+    struct stat status;
+    if (fstat(descriptor, &status) == 0 && status.st_size > 0) {
+        void *file = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+        if (file != MAP_FAILED) read_table(found, file, (size_t)status.st_size);
+    }
+    close(descriptor);
+    return found;
+}
+
+// The mangled name, or NULL.
+static const char *find(uintptr_t address, size_t *offset) {
+    Dl_info info;
+    struct link_map *map = NULL;
+    if (!dladdr1((void *)address, &info, (void **)&map, RTLD_DL_LINKMAP) || !map) return NULL;
+    const char *path = map->l_name && *map->l_name ? map->l_name : "/proc/self/exe";
+    object *object = find_object(path, map->l_addr);
+    if (object && object->count > 0) {
+        uintptr_t wanted = address - map->l_addr;
+        size_t low = 0, high = object->count;
+        while (low < high) {
+            size_t middle = low + (high - low) / 2;
+            if (object->symbols[middle].address <= wanted) low = middle + 1;
+            else high = middle;
+        }
+        if (low == 0) return NULL;
+        const symbol *nearest = &object->symbols[low - 1];
+        if (nearest->size != 0 && wanted >= nearest->address + nearest->size) return NULL;
+        *offset = wanted - nearest->address;
+        return nearest->name;
+    }
+    // A stripped file: only what it exports has a name, and that is good for nothing but its very beginning.
+    if (!info.dli_sname || (uintptr_t)info.dli_saddr != address) return NULL;
+    *offset = 0;
+    return info.dli_sname;
+}
+
+#else
+
+static const char *find(uintptr_t address, size_t *offset) {
+    Dl_info info;
+    if (!dladdr((void *)address, &info) || !info.dli_sname) return NULL;
+    *offset = address - (uintptr_t)info.dli_saddr;
+    return info.dli_sname;
+}
+
+#endif
+
+void muv_symbols_load(void) {
+    size_t offset;
+    find((uintptr_t)&muv_symbols_load, &offset);
+    if (swift_task_cancel) find((uintptr_t)swift_task_cancel, &offset);
+}
+
+char *muv_symbol_copy(uintptr_t address, size_t *offset) {
+    const char *name = find(address, offset);
+    if (!name) return NULL;
+    bool is_swift = strncmp(name, "$s", 2) == 0 || strncmp(name, "_$s", 3) == 0 || strncmp(name, "$S", 2) == 0;
+    char *demangled = is_swift && swift_demangle ? swift_demangle(name, strlen(name), NULL, NULL, 0) : NULL;
+    return demangled ? demangled : strdup(name);
+}
+
+bool muv_async_function_pointer(uintptr_t address, uintptr_t *function) {
+    size_t offset;
+    if (address == 0 || address % 4 != 0) return false;
+    const char *name = find(address, &offset);
+    size_t length = name ? strlen(name) : 0;
+    if (length < 2 || offset != 0 || strcmp(name + length - 2, "Tu") != 0) return false;
+    *function = address + *(const int32_t *)address;
+    return true;
+}

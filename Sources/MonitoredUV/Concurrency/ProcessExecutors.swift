@@ -1,0 +1,86 @@
+#if os(Linux) && compiler(>=6.3) && compiler(<6.4)
+    @_spi(ExperimentalCustomExecutors) @_spi(ExperimentalScheduling) import _Concurrency
+
+    // The one place that uses interfaces of the standard library which are not public yet.
+
+    /// Takes over Swift's own executors, those of `MainActor` and of everything that has no other.
+    enum ProcessExecutors {
+        static let areReplaceable = true
+
+        /// Before anything asked for them. Once in the life of a process.
+        static func install(main: UVEventLoop, default executor: DefaultExecutor) {
+            Factory.executors.withLock { $0 = (main, executor) }
+            _createExecutors(factory: Factory.self)
+        }
+
+        private struct Factory: ExecutorFactory {
+            static let executors = Lock<(main: UVEventLoop, default: DefaultExecutor)?>(nil)
+            static var mainExecutor: any MainExecutor { executors.withLock { $0! }.main }
+            static var defaultExecutor: any TaskExecutor { executors.withLock { $0! }.default }
+        }
+    }
+
+    @_spi(UVExecutors)
+    extension UVEventLoop: MainExecutor {
+        /// For `MainExecutor`; as `run(.untilDone)`.
+        public func run() throws { try run(.untilDone) }
+    }
+
+    @_spi(UVExecutors)
+    extension UVEventLoop: SchedulingExecutor {
+        /// Runs a job on the loop after a delay; `Task.sleep` calls it. Any thread.
+        public func enqueue<C: Clock>(
+            _ job: consuming ExecutorJob,
+            after delay: C.Duration,
+            tolerance: C.Duration?,
+            clock: C
+        ) {
+            core.enqueue(Job(job), after: nanoseconds(delay, of: clock))
+        }
+
+        /// Runs a job on the loop at an instant; `Task.sleep` calls it. Any thread.
+        public func enqueue<C: Clock>(
+            _ job: consuming ExecutorJob,
+            at instant: C.Instant,
+            tolerance: C.Duration?,
+            clock: C
+        ) {
+            core.enqueue(Job(job), after: nanoseconds(clock.now.duration(to: instant), of: clock))
+        }
+    }
+
+    extension DefaultExecutor: SchedulingExecutor {
+        func enqueue<C: Clock>(
+            _ job: consuming ExecutorJob,
+            after delay: C.Duration,
+            tolerance: C.Duration?,
+            clock: C
+        ) {
+            timerLoop.core.enqueue(Job(job), after: nanoseconds(delay, of: clock))
+        }
+
+        func enqueue<C: Clock>(
+            _ job: consuming ExecutorJob,
+            at instant: C.Instant,
+            tolerance: C.Duration?,
+            clock: C
+        ) {
+            timerLoop.core.enqueue(Job(job), after: nanoseconds(clock.now.duration(to: instant), of: clock))
+        }
+    }
+
+    private func nanoseconds<C: Clock>(_ delay: C.Duration, of clock: C) -> UInt64 {
+        guard let delay = delay as? Duration else {
+            fatalError(
+                "\(C.self) measures time in \(C.Duration.self); an event loop needs a clock whose Duration is Swift's"
+            )
+        }
+        return delay.nanosecondsClamped
+    }
+#else
+    /// This toolchain gives no access to Swift's own executors.
+    enum ProcessExecutors {
+        static let areReplaceable = false
+        static func install(main: UVEventLoop, default executor: DefaultExecutor) {}
+    }
+#endif

@@ -1,0 +1,92 @@
+import Synchronization
+
+extension UVEventLoop {
+    /// Runs `body` on a loop of its own on this thread, and returns what it returns or throws what it throws: for
+    /// synchronous code what `asyncio.run(main(), loop_factory: …)` is to Python.
+    ///
+    /// ```swift
+    /// try UVEventLoop.run(monitor: { print($0) }) {
+    ///     try await Task.sleep(for: .seconds(1))
+    /// }
+    /// ```
+    ///
+    /// On the loop run `body`, its child tasks (`async let`, task groups), the actors and nonisolated functions that
+    /// they call, and their `Task.sleep`. Not on it run `Task {}`, `Task.detached` and `MainActor`, which stay with
+    /// Swift's own executors; ``runMain(monitor:workers:_:)`` takes these as well. On the main thread of a Linux
+    /// program the loop runs `DispatchQueue.main`, and with it `MainActor`, as dispatches of the kind
+    /// ``CallbackKind/mainQueue``.
+    ///
+    /// When `body` has returned, what is still open on the loop is closed. A task that was left behind and then goes on
+    /// on this loop traps.
+    ///
+    /// Called from a task this traps: it would take a thread that Swift Concurrency needs. Use
+    /// `withTaskExecutorPreference` with a loop of ``UVEventLoopGroup`` there.
+    ///
+    /// - Parameters:
+    ///   - name: What monitors and messages call the loop.
+    ///   - monitor: Told of each dispatch after it ended, on this thread; see ``Monitoring/setMonitor(_:)``.
+    @available(*, noasync, message: "run blocks its thread; use withTaskExecutorPreference with a loop of a group")
+    public static func run<T: Sendable>(
+        name: String? = nil,
+        monitor: sending ((borrowing IOLoopMonitorState) -> Void)? = nil,
+        _ body: @escaping @Sendable () async throws -> T
+    ) throws -> T {
+        preconditionOutsideOfTasks("run")
+        if monitor != nil { Symbols.load() }
+        let loop = try UVEventLoop(name: name, monitor: monitor)
+        defer { loop.closeDown() }
+        return try loop.run(until: body) { Task(executorPreference: loop, operation: $0) }
+    }
+
+    /// Runs the loop on this thread until the task that `start` makes of `body` has ended.
+    func run<T: Sendable>(
+        until body: @escaping @Sendable () async throws -> T,
+        _ start: (@escaping @Sendable () async -> Void) -> Task<Void, Never>
+    ) throws -> T {
+        let outcome = Outcome<T>()
+        let loop = self
+        core.holdOpen(true)
+        defer { core.holdOpen(false) }
+        _ = start {
+            do { outcome.set(.success(try await body())) } catch { outcome.set(.failure(error)) }
+            loop.stop()
+        }
+        while true {
+            try run()
+            if let result = outcome.result { return try result.get() }
+        }
+    }
+
+    /// Ends the loop of a run whose body has ended, and all that is open on it.
+    private func closeDown() {
+        core.holdOpen(true)  // until the request is seen
+        core.shutdownRequested.store(true, ordering: .releasing)
+        core.wakeUp.send()
+        do {
+            repeat {
+                try run()
+                if core.isShuttingDown { core.closeAllHandles() }
+            } while !core.isShuttingDown || core.isAlive || core.hasOpenHandles
+            try close()
+        } catch {
+            fatalError("\(self) could not be closed: \(error)")
+        }
+    }
+
+    static func preconditionOutsideOfTasks(_ function: StaticString) {
+        let isInTask = withUnsafeCurrentTask { $0 != nil }
+        if isInTask {
+            fatalError(
+                "UVEventLoop.\(function) was called from a task, whose thread it would block. "
+                    + "Call it from a synchronous main, without 'async', or from a thread of your own."
+            )
+        }
+    }
+}
+
+/// What a task came to, for the thread that runs its loop.
+private final class Outcome<T: Sendable>: Sendable {
+    private let value = Lock<Result<T, any Error>?>(nil)
+    var result: Result<T, any Error>? { value.withLock { $0 } }
+    func set(_ result: Result<T, any Error>) { value.withLock { $0 = result } }
+}

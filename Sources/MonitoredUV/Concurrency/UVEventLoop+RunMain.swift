@@ -1,0 +1,87 @@
+extension UVEventLoop {
+    /// Runs `body` with the whole process on monitored loops, and returns what it returns or throws what it throws: what
+    /// `uvloop.install()` is to Python.
+    ///
+    /// ```swift
+    /// @main struct Server {
+    ///     static func main() throws {
+    ///         try UVEventLoop.runMain(monitor: { print($0) }) { … }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// From then on every task, actor, task group, `MainActor` and `Task.sleep` of the process runs on the loop of this
+    /// thread, and `DispatchQueue.main` with them. With `workers`, `MainActor` stays there, and everything that has no
+    /// executor of its own, `body` included, is spread over that many loops on threads of their own, named `worker-1`
+    /// and so on: a job goes to whichever of them is free.
+    ///
+    /// Only a synchronous main program can do this, before any other use of Swift Concurrency: in an `async` main
+    /// Swift's executors are at work already. Anywhere else this traps. It may be called again after it has returned,
+    /// with the same `workers`; tasks that were left behind wait meanwhile, unless they are on a worker.
+    ///
+    /// Toolchains on which the executors cannot be replaced (this needs Swift 6.3 on Linux) print one warning, and do
+    /// what ``run(name:monitor:_:)`` does.
+    ///
+    /// - Parameters:
+    ///   - monitor: Told of each dispatch of each loop, on that loop's thread: with workers several threads call it at
+    ///     once.
+    ///   - workers: How many loops share what needs no particular one; 0 for none but the main one.
+    @available(*, noasync, message: "runMain needs a synchronous main: remove 'async' from it")
+    public static func runMain<T: Sendable>(
+        monitor: (@Sendable (borrowing IOLoopMonitorState) -> Void)? = nil,
+        workers: Int = 0,
+        _ body: @escaping @Sendable () async throws -> T
+    ) throws -> T {
+        preconditionOutsideOfTasks("runMain")
+        if !MainQueuePump.isMainThread {
+            fatalError("UVEventLoop.runMain was called on a thread that is not the main one. Call it from main.")
+        }
+        if workers < 0 {
+            throw UVError(.invalidArgument, operation: "runMain", detail: "workers: \(workers) is negative")
+        }
+        guard ProcessExecutors.areReplaceable else {
+            warn(
+                "UVEventLoop.runMain cannot replace Swift's executors on this toolchain (it needs Swift 6.3 on Linux): "
+                    + "Task {}, Task.detached and MainActor stay off the loop, as with UVEventLoop.run."
+            )
+            return try run(monitor: monitor, body)
+        }
+        if monitor != nil { Symbols.load() }
+        let process = try ProcessLoops.take(workers: workers)
+        process.setMonitor(monitor)
+        return try process.main.run(until: body) { body in Task { await body() } }
+    }
+}
+
+/// The loops that the process has been given to, for the rest of its life.
+private struct ProcessLoops {
+    let main: UVEventLoop
+    let workers: UVEventLoopGroup?
+
+    private static let taken = Lock<ProcessLoops?>(nil)
+
+    /// Makes the loops and installs them, the first time.
+    static func take(workers: Int) throws(UVError) -> ProcessLoops {
+        if let process = taken.withLock({ $0 }) {
+            let count = process.workers?.loops.count ?? 0
+            if workers == count { return process }
+            let detail = "the process runs with \(count) workers already, and cannot change to \(workers)"
+            throw UVError(.invalidArgument, operation: "runMain", detail: detail)
+        }
+        let main = try UVEventLoop(name: "main")
+        main.core.serialRoute = .main
+        let pool = JobPool()
+        let group = workers == 0 ? nil : try UVEventLoopGroup(count: workers, name: "worker", pool: pool)
+        let executor =
+            group.map { DefaultExecutor(main: main, workers: $0.loops, pool: pool) } ?? DefaultExecutor(main: main)
+        ProcessExecutors.install(main: main, default: executor)
+        let process = ProcessLoops(main: main, workers: group)
+        taken.withLock { $0 = process }
+        return process
+    }
+
+    func setMonitor(_ monitor: (@Sendable (borrowing IOLoopMonitorState) -> Void)?) {
+        main.setMonitor(monitor)
+        for worker in workers?.loops ?? [] { worker.core.requestMonitor(LoopMonitor(monitor)) }
+    }
+}

@@ -1,0 +1,121 @@
+/// Makes a name for people of what the demangler says about a function.
+///
+/// `(1) suspend resume partial function for App.Store.put(Swift.Int, by: Swift.String) async throws -> ()` becomes
+/// `App.Store.put(_:by:)`, and closures `closure #1 in App.Store.put(_:by:)`.
+struct FunctionName {
+    let text: String
+    /// The function belongs to Swift's own libraries or to this one: whoever called it says more.
+    let isLibrary: Bool
+
+    private static let libraries = ["Swift.", "_Concurrency.", "MonitoredUV."]
+
+    /// `nil` for glue that the compiler made and that names no function.
+    init?(demangled: String) {
+        guard let inner = Self.withoutPrefixes(demangled) else { return nil }
+        // A declaration in a function is told from the inside out; types may hold an " in " of their own.
+        let parts = Self.split(inner[...], by: " in ").map(Self.withoutTypes)
+        // Without a module in front it is the runtime's, in C++.
+        guard let outermost = parts.last, outermost.contains(".") || outermost == "main" else { return nil }
+        text = parts.joined(separator: " in ")
+        isLibrary = Self.libraries.contains { outermost.hasPrefix($0) }
+    }
+
+    private static func withoutPrefixes(_ demangled: String) -> String? {
+        if demangled.hasPrefix("async_Main") { return "main" }
+        var text = demangled[...]
+        while true {
+            if text.hasPrefix("("), let end = text.firstRange(of: "partial function for ") {
+                text = text[end.upperBound...]
+            } else if let wrapped = ["generic ", "function signature "].first(where: text.hasPrefix),
+                let end = text.dropFirst(wrapped.count).firstRange(of: "> of ")
+            {
+                text = text[end.upperBound...]
+            } else if text.contains("reabstraction thunk") {
+                // A specialised thunk still names what it was made for.
+                guard let start = text.firstRange(of: "Constant Propagated Function : ") else { return nil }
+                text = text[start.upperBound...].prefix { $0 != "]" }
+            } else if text.hasPrefix("protocol witness for ") {
+                text = text.dropFirst("protocol witness for ".count)
+                if let end = text.firstRange(of: " in conformance ") { text = text[..<end.lowerBound] }
+            } else if text.hasPrefix("(extension in "), let end = text.firstRange(of: "):") {
+                text = text[end.upperBound...]
+            } else if let prefix = prefixes.first(where: text.hasPrefix) {
+                text = text.dropFirst(prefix.count)
+            } else {
+                return String(text)
+            }
+        }
+    }
+
+    private static let prefixes = [
+        "static ", "merged ", "partial apply forwarder for ", "async function pointer to ", "dispatch thunk of ",
+        "override ", "distributed thunk ",
+    ]
+
+    /// `closure #1 @Sendable () async -> ()` is `closure #1`, and `App.f<A>(A, by: B) -> C` is `App.f(_:by:)`.
+    private static func withoutTypes(_ part: Substring) -> String {
+        if part.contains("closure #"), let number = part.firstRange(of: "#") {
+            return String(part[..<number.upperBound]) + part[number.upperBound...].prefix { $0.isNumber }
+        }
+        var part = part
+        while part.hasPrefix("static ") { part = part.dropFirst("static ".count) }
+        if part.hasPrefix("(extension in "), let end = part.firstRange(of: "):") { part = part[end.upperBound...] }
+        for accessor in [".getter", ".setter", ".modify", ".read"] {
+            if let end = part.firstRange(of: accessor + " : ") { return String(part[..<end.lowerBound]) }
+        }
+        // Generic arguments may stand within the name; the parameters come behind it.
+        var name = ""
+        var rest = part
+        while let character = rest.first, character != "(" {
+            if character == "<" { rest = rest.dropFirst(balanced(rest)) } else { name.append(rest.removeFirst()) }
+        }
+        if name.hasSuffix(" ") { name.removeLast() }
+        if name.hasSuffix("@Sendable") { name.removeLast("@Sendable".count) }
+        if rest.isEmpty { return name }
+        let list = rest.prefix(balanced(rest)).dropFirst().dropLast()
+        let labels = list.isEmpty ? [] : split(list, by: ", ").map(label)
+        return name + "(" + labels.joined() + ")"
+    }
+
+    private static func label(_ parameter: Substring) -> String {
+        let word = parameter.prefix { $0 == "_" || $0.isLetter || $0.isNumber }
+        return !word.isEmpty && parameter.dropFirst(word.count).hasPrefix(": ") ? "\(word):" : "_:"
+    }
+
+    /// How long the bracketed text is that `text` begins with.
+    private static func balanced(_ text: Substring) -> Int {
+        var depth = 0
+        var previous: Character = " "
+        for (count, character) in text.enumerated() {
+            if "(<[".contains(character) { depth += 1 }
+            if ")]".contains(character) || (character == ">" && previous != "-") { depth -= 1 }
+            if depth == 0 { return count + 1 }
+            previous = character
+        }
+        return text.count
+    }
+
+    /// Splits outside of brackets.
+    private static func split(_ text: Substring, by separator: String) -> [Substring] {
+        var parts: [Substring] = []
+        var depth = 0
+        var begin = text.startIndex
+        var index = begin
+        var previous: Character = " "
+        while index < text.endIndex {
+            let character = text[index]
+            if "(<[".contains(character) { depth += 1 }
+            if ")]".contains(character) || (character == ">" && previous != "-") { depth -= 1 }
+            if depth == 0, text[index...].hasPrefix(separator) {
+                parts.append(text[begin..<index])
+                index = text.index(index, offsetBy: separator.count)
+                begin = index
+                previous = " "
+                continue
+            }
+            previous = character
+            index = text.index(after: index)
+        }
+        return parts + [text[begin...]]
+    }
+}

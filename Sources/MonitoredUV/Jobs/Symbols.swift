@@ -1,0 +1,34 @@
+internal import CMonitoredUV
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The names of this process's functions.
+enum Symbols {
+    /// The C functions below share a table of the libraries that were looked into.
+    private static let turn = Lock(())
+
+    /// Reads the program's own symbols, which takes some milliseconds, now instead of with the first look.
+    static func load() { turn.withLock { _ in muv_symbols_load() } }
+
+    /// What the symbol table says of the function around `address`, demangled.
+    static func demangledName(at address: UInt) -> String? {
+        turn.withLock { _ in
+            var offset = 0
+            guard let text = muv_symbol_copy(address, &offset) else { return nil }
+            defer { free(text) }
+            return String(cString: text)
+        }
+    }
+
+    /// The function that an async function pointer at `address` stands for; `nil` if there is none.
+    static func function(ofAsyncFunctionPointerAt address: UInt) -> UInt? {
+        turn.withLock { _ in
+            var function: UInt = 0
+            return muv_async_function_pointer(address, &function) ? function : nil
+        }
+    }
+}

@@ -1,0 +1,32 @@
+import Synchronization
+
+/// The names that `nameCurrentDispatch` gave to tasks, for their later resumptions. Any thread.
+///
+/// Nobody is told when a task ends, so the table is of fixed size: a task's name lasts until another task with the same
+/// number modulo 8,192 is named. Numbers are given in order, so the 8,192 youngest tasks do not disturb each other.
+enum TaskNames {
+    private static let count = 8192
+    private static let used = Atomic<Bool>(false)
+
+    // Allocated once, and made of atomics alone.
+    nonisolated(unsafe) private static let entries = {
+        let entries = UnsafeMutablePointer<Atomic<UInt64>>.allocate(capacity: count)
+        for index in 0..<count { (entries + index).initialize(to: Atomic(0)) }
+        return entries
+    }()
+
+    @inline(__always)
+    static func name(of task: UInt32) -> CallbackName? {
+        used.load(ordering: .relaxed) ? find(task) : nil
+    }
+
+    private static func find(_ task: UInt32) -> CallbackName? {
+        let entry = entries[Int(task) & (count - 1)].load(ordering: .relaxed)
+        return UInt32(entry >> 32) == task && entry != 0 ? CallbackName(id: UInt32(truncatingIfNeeded: entry)) : nil
+    }
+
+    static func set(_ name: CallbackName, of task: UInt32) {
+        entries[Int(task) & (count - 1)].store(UInt64(task) << 32 | UInt64(name.id), ordering: .relaxed)
+        used.store(true, ordering: .relaxed)
+    }
+}

@@ -1,0 +1,90 @@
+internal import CLibUV
+
+extension LoopCore {
+    /// So many jobs run between two polls of I/O, however many there are and however often a task yields.
+    static let jobsPerDrain = 64
+
+    /// Any thread: readies a job for a queue that is no loop's own.
+    static func prepare(_ job: Job, isMonitored: Bool) {
+        if let ticket = job.takeSleepMark() { wake(ticket, sleeper: job) }
+        job.stamp(isMonitored ? MonotonicClock.read() : 0, .any)
+    }
+
+    /// Any thread.
+    @inline(__always)
+    func enqueue(_ job: Job, _ route: Job.Route) {
+        if let ticket = job.takeSleepMark() { Self.wake(ticket, sleeper: job) }
+        if isRunningHere {
+            job.stamp(monitor == nil ? 0 : clock.now(), route)
+            queue(job)
+        } else {
+            enqueueRemotely(job, route)
+        }
+    }
+
+    @inline(never)
+    private func enqueueRemotely(_ job: Job, _ route: Job.Route) {
+        job.stamp(monitorSwitch.isOn ? MonotonicClock.read() : 0, route)
+        switch remote.push(job) {
+        case .queued: break
+        case .queuedFirst: wakeUp.send()
+        case .refused: refuseJob()
+        }
+    }
+
+    private func refuseJob() -> Never {
+        fatalError(
+            "a task or an actor went on on UVEventLoop '\(name.text)' after it was closed. "
+                + "Let what runs on a loop end before you close the loop."
+        )
+    }
+
+    /// Loop thread: puts a job that is stamped behind the others.
+    @inline(__always)
+    func queue(_ job: Job) {
+        jobs.append(job)
+        if !isIdleActive { startIdle() }
+    }
+
+    /// Runs as many jobs as may run before the next poll; `false` if there was none.
+    @inline(__always)
+    func drainJobs(_ isStamped: Bool) -> Bool {
+        if jobs.isEmpty && pool == nil { return false }
+        return runJobs(isStamped)
+    }
+
+    @inline(never)
+    private func runJobs(_ wasStamped: Bool) -> Bool {
+        guard let face else { return false }
+        let serial = face._withUnsafeGuaranteedRef { UnownedSerialExecutor(ordinary: $0) }
+        let task = face._withUnsafeGuaranteedRef { UnownedTaskExecutor(ordinary: $0) }
+        if mainQueue == nil || mainQueue?.isActive == false { MainQueuePump.startIfNeeded(on: self) }
+        var isStamped = wasStamped
+        var ran = 0
+        while ran < Self.jobsPerDrain, let job = jobs.removeFirst() ?? pool?.take() {
+            let wasMonitored = monitor != nil
+            run(job, isStamped, serial, task)
+            isStamped = wasMonitored && monitor != nil
+            ran += 1
+            if isStopping { break }
+        }
+        return ran > 0
+    }
+
+    /// Jobs are run by the route that they came: any other costs the runtime another turn, or loses the isolation.
+    @inline(__always)
+    private func run(_ job: Job, _ isStamped: Bool, _ serial: UnownedSerialExecutor, _ task: UnownedTaskExecutor) {
+        let name = monitor == nil ? CallbackName.none : jobNames.name(of: job)
+        // A name that had to be looked up took its time, which is not the job's.
+        let start = isStamped && !jobNames.wasLookedUp ? meter.last : nil
+        let ready = job.ready
+        dispatch(.job, name, .exact(ready == 0 ? meter.monitoredSince : ready), startedAt: start) {
+            switch job.route {
+            case .task: job.unowned.runSynchronously(on: task)
+            case .serial: job.unowned.runSynchronously(isolatedTo: serial, taskExecutor: task)
+            case .any: job.unowned.runSynchronously(on: Job.anyExecutor)
+            case .main: job.unowned.runSynchronously(on: serial)
+            }
+        }
+    }
+}

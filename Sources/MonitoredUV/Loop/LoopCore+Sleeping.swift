@@ -1,0 +1,108 @@
+internal import CLibUV
+
+extension LoopCore {
+    /// Any thread: runs `job` after a `delay`.
+    func enqueue(_ job: Job, after delay: UInt64) {
+        let due = MonotonicClock.read() + delay
+        if isRunningHere { return sleep(job, due: due) }
+        postRemotely(CallSite(named: "Task.sleep")) { CurrentLoop.loop?.core.sleep(job, due: due) }
+    }
+
+    /// Loop thread: runs `job` at `due`. The task that is running sleeps until then, if the job is its waking.
+    func sleep(_ job: Job, due: UInt64) {
+        let task = JobNames.isWaking(job) ? Job.current : nil
+        let slot = addSleep(.job(job, task: task?.address ?? 0), due: due)
+        if sleepNumber == nil { sleepNumber = SleepDirectory.Number(self) }
+        task?.mark(SleepTicket(loop: sleepNumber!.number, slot: slot))
+    }
+
+    /// Loop thread: resumes `continuation` with `true` at `due`.
+    func sleep(_ continuation: UnsafeContinuation<Bool, Never>, due: UInt64) -> UInt32 {
+        addSleep(.continuation(continuation), due: due)
+    }
+
+    /// Loop thread: ends a sleep that is still under way.
+    func removeSleep(_ slot: UInt32) {
+        sleeps.remove(slot)
+        armSleepTimer()
+    }
+
+    /// Any thread: `sleeper` goes on, so what was to wake it has nothing to do but to clean up, and does that now.
+    static func wake(_ ticket: SleepTicket, sleeper: Job) {
+        let task = sleeper.address
+        if let core = CurrentLoop.loop?.core, ticket.loop == core.sleepNumber?.number {
+            core.endSleep(ticket.slot, of: task)
+        } else {
+            SleepDirectory.withLoop(ticket.loop) { core in
+                _ = core.postIfOpen(CallSite(named: "Task.sleep")) {
+                    CurrentLoop.loop?.core.endSleep(ticket.slot, of: task)
+                }
+            }
+        }
+    }
+
+    private func endSleep(_ slot: UInt32, of task: UInt) {
+        guard let job = sleeps.remove(slot, ifOf: task) else { return }
+        armSleepTimer()
+        job.stamp(monitor == nil ? 0 : clock.now(), .any)
+        queue(job)
+    }
+
+    private func addSleep(_ sleeper: SleepQueue.Sleeper, due: UInt64) -> UInt32 {
+        let slot = sleeps.insert(sleeper, due: due)
+        if sleeps.earliest == due { armSleepTimer() }
+        return slot
+    }
+
+    /// One timer of libuv's for all sleeps, set to the earliest.
+    private func armSleepTimer() {
+        guard let due = sleeps.earliest else {
+            if isSleepTimerActive { UVError.require(uv_timer_stop(own.sleep), "uv_timer_stop") }
+            return sleepTimerIsActive(false)
+        }
+        let milliseconds = due.roundedUpToMilliseconds
+        let now = uv_now(uv)
+        // Never due at once: libuv would not get out of running its timers.
+        let timeout = milliseconds > now ? milliseconds - now : 1
+        let status = uv_timer_start(own.sleep, { LoopCore.sleepTimerFired($0) }, timeout, 0)
+        UVError.require(status, "uv_timer_start")
+        sleepTimerIsActive(true)
+    }
+
+    private func sleepTimerIsActive(_ isActive: Bool) {
+        if isSleepTimerActive != isActive { ownActive += isActive ? 1 : -1 }
+        isSleepTimerActive = isActive
+    }
+
+    private static func sleepTimerFired(_ timer: UnsafeMutablePointer<uv_timer_t>?) {
+        let core = Unmanaged<LoopCore>.fromOpaque(timer!.pointee.data)
+        core._withUnsafeGuaranteedRef { $0.wakeDue() }
+    }
+
+    /// So many sleeps end in one iteration of the loop; the others in the next ones.
+    private static let sleepsPerIteration = 1024
+
+    private func wakeDue() {
+        sleepTimerIsActive(false)
+        ranBeforePoll = true
+        let now = clock.now()
+        var woken = 0
+        while woken < Self.sleepsPerIteration, let (sleeper, due) = sleeps.removeFirst(dueAt: now) {
+            woken += 1
+            switch sleeper {
+            case .job(let job, _):
+                job.stamp(due, .any)
+                queue(job)
+            case .continuation(let continuation):
+                dispatch(.timer, Self.sleepName, .exact(due)) { continuation.resume(returning: true) }
+            }
+        }
+        armSleepTimer()
+    }
+
+    private static let sleepName = CallbackName("UVEventLoop.sleep")
+}
+
+extension UInt64 {
+    var roundedUpToMilliseconds: UInt64 { self / 1_000_000 + (self % 1_000_000 == 0 ? 0 : 1) }
+}

@@ -1,0 +1,52 @@
+internal import CLibUV
+internal import CMonitoredUV
+
+/// Runs `DispatchQueue.main`, and with it `MainActor` where that lives there, on a loop that has taken the main thread:
+/// nobody else would, and whoever waits for them would wait for ever.
+///
+/// It does not keep a run going.
+final class MainQueuePump {
+    private let raw = UnsafeMutablePointer<uv_poll_t>.allocate(capacity: 1)
+    private(set) var isActive = false
+    private static let name = CallbackName("DispatchQueue.main")
+
+    static var isMainThread: Bool { muv_is_main_thread() }
+
+    /// On the main thread, unless a task holds it already: a loop on another thread has no say in the main queue.
+    static func startIfNeeded(on core: LoopCore) {
+        guard isMainThread else { return }
+        if core.mainQueue == nil { core.mainQueue = MainQueuePump(core) }
+        core.mainQueue?.start(core)
+    }
+
+    private init?(_ core: LoopCore) {
+        let descriptor = muv_main_queue_descriptor()
+        guard descriptor >= 0 else {
+            raw.deallocate()
+            return nil
+        }
+        UVError.require(uv_poll_init(core.uv, raw, descriptor), "uv_poll_init")
+        raw.pointee.data = Unmanaged.passUnretained(core).toOpaque()
+        uv_unref(raw.handle)
+    }
+
+    private func start(_ core: LoopCore) {
+        isActive = true
+        let status = uv_poll_start(raw, Int32(UV_READABLE.rawValue)) { raw, _, _ in MainQueuePump.ready(raw) }
+        UVError.require(status, "uv_poll_start")
+    }
+
+    /// Ends with the run, so that a later run on another thread has none.
+    func stop(_ core: LoopCore) {
+        if isActive { UVError.require(uv_poll_stop(raw), "uv_poll_stop") }
+        isActive = false
+    }
+
+    func close() { uv_close(raw.handle) { UnsafeMutableRawPointer($0!).deallocate() } }
+
+    private static func ready(_ raw: UnsafeMutablePointer<uv_poll_t>?) {
+        Unmanaged<LoopCore>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { core in
+            core.dispatch(.mainQueue, name, .io) { muv_main_queue_drain() }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+/// A loop is an executor of Swift Concurrency: for tasks that prefer it, and for actors that are pinned to it.
+///
+/// ```swift
+/// Task(executorPreference: loop) { … }          // the task and its children run on the loop
+/// try await withTaskExecutorPreference(loop) { … }
+///
+/// actor Sessions {
+///     nonisolated let loop: UVEventLoop
+///     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+/// }
+/// ```
+///
+/// Callbacks of the loop may use `assumeIsolated` of such an actor. Each job, which is what a task does until it waits,
+/// is a dispatch with a lag from when it became ready, a wall time and a name. At most 64 of them run between two polls
+/// of I/O. Jobs that wait keep a run of the loop going; a task that waits for something else than the loop does not.
+///
+/// The loop must not be closed before what runs on it has ended: a task that then goes on traps.
+extension UVEventLoop: SerialExecutor, TaskExecutor {
+    /// For actors that are pinned to the loop; the runtime calls it.
+    @_implements(SerialExecutor,enqueue(_:))
+    public func enqueueSerial(_ job: consuming ExecutorJob) {
+        core.enqueue(Job(job), core.serialRoute)
+    }
+
+    /// For tasks that prefer the loop; the runtime calls it.
+    @_implements(TaskExecutor,enqueue(_:))
+    public func enqueueTask(_ job: consuming ExecutorJob) { core.enqueue(Job(job), .task) }
+
+    /// Runs a job on the loop, as one of a task that prefers the loop. Any thread.
+    public func enqueue(_ job: consuming ExecutorJob) { core.enqueue(Job(job), .task) }
+
+    /// Traps unless this is the thread that the loop belongs to.
+    public func checkIsolated() { core.preconditionOnOwnThread("an actor of \(self)") }
+
+    /// Whether this is the thread that the loop belongs to.
+    public func isIsolatingCurrentContext() -> Bool? { core.isOnOwnThread }
+}
