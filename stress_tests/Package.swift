@@ -15,7 +15,14 @@ let package = Package(
                 .product(name: "MonitoredUV", package: "MonitoredUV"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
-        )
+        ),
+        .executableTarget(
+            name: "concurrency",
+            dependencies: [
+                .product(name: "MonitoredUV", package: "MonitoredUV"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

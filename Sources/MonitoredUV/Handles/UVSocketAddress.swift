@@ -53,6 +53,17 @@ public struct UVSocketAddress: Sendable {
         self.storage = storage
     }
 
+    /// Copies an address that the system found; `nil` for one that is neither IPv4 nor IPv6.
+    init?(_ found: UnsafePointer<sockaddr>, length: Int) {
+        guard [AF_INET, AF_INET6].contains(Int32(found.pointee.sa_family)) else { return nil }
+        var storage = sockaddr_storage()
+        withUnsafeMutableBytes(of: &storage) { storage in
+            let count = min(length, storage.count)
+            storage.copyMemory(from: UnsafeRawBufferPointer(start: found, count: count))
+        }
+        self.storage = storage
+    }
+
     /// The address without the port, as text.
     public var host: String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in

@@ -17,12 +17,10 @@ struct SleepTicket: Equatable {
 ///
 /// 40 bytes a sleep, in two blocks of memory that grow with the most that slept at once.
 struct SleepQueue {
-    /// Whom to wake.
-    enum Sleeper {
-        /// A job that waits for its time, and the address of the task that sleeps until it runs; 0 if unknown.
-        case job(Job, task: UInt)
-        /// A task that waits for this.
-        case continuation(UnsafeContinuation<Bool, Never>)
+    /// A job that waits for its time, and the address of the task that sleeps until it runs; 0 if there is none.
+    struct Sleeper {
+        let job: Job
+        let task: UInt
     }
 
     private struct Entry {
@@ -63,20 +61,16 @@ struct SleepQueue {
     }
 
     /// The earliest sleep that is due at `now`.
-    mutating func removeFirst(dueAt now: UInt64) -> (sleeper: Sleeper, due: UInt64)? {
+    mutating func removeFirst(dueAt now: UInt64) -> (job: Job, due: UInt64)? {
         guard let first = heap.first, first.due <= now else { return nil }
-        return (remove(at: 0), first.due)
+        return (remove(at: 0).job, first.due)
     }
 
     /// The job that `task` waits for in `slot`; `nil` if that sleep is over.
     mutating func remove(_ slot: UInt32, ifOf task: UInt) -> Job? {
-        guard Int(slot) < slots.count, case .job(let job, task)? = slots[Int(slot)].sleeper else { return nil }
-        _ = remove(at: Int(slots[Int(slot)].place))
-        return job
+        guard Int(slot) < slots.count, let sleeper = slots[Int(slot)].sleeper, sleeper.task == task else { return nil }
+        return remove(at: Int(slots[Int(slot)].place)).job
     }
-
-    /// Takes out a sleep that is known to be there.
-    mutating func remove(_ slot: UInt32) { _ = remove(at: Int(slots[Int(slot)].place)) }
 
     private mutating func remove(at place: Int) -> Sleeper {
         let slot = Int(heap[place].slot)

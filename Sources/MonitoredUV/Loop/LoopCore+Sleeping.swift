@@ -11,20 +11,9 @@ extension LoopCore {
     /// Loop thread: runs `job` at `due`. The task that is running sleeps until then, if the job is its waking.
     func sleep(_ job: Job, due: UInt64) {
         let task = JobNames.isWaking(job) ? Job.current : nil
-        let slot = addSleep(.job(job, task: task?.address ?? 0), due: due)
+        let slot = addSleep(SleepQueue.Sleeper(job: job, task: task?.address ?? 0), due: due)
         if sleepNumber == nil { sleepNumber = SleepDirectory.Number(self) }
         task?.mark(SleepTicket(loop: sleepNumber!.number, slot: slot))
-    }
-
-    /// Loop thread: resumes `continuation` with `true` at `due`.
-    func sleep(_ continuation: UnsafeContinuation<Bool, Never>, due: UInt64) -> UInt32 {
-        addSleep(.continuation(continuation), due: due)
-    }
-
-    /// Loop thread: ends a sleep that is still under way.
-    func removeSleep(_ slot: UInt32) {
-        sleeps.remove(slot)
-        armSleepTimer()
     }
 
     /// Any thread: `sleeper` goes on, so what was to wake it has nothing to do but to clean up, and does that now.
@@ -87,20 +76,13 @@ extension LoopCore {
         ranBeforePoll = true
         let now = clock.now()
         var woken = 0
-        while woken < Self.sleepsPerIteration, let (sleeper, due) = sleeps.removeFirst(dueAt: now) {
+        while woken < Self.sleepsPerIteration, let (job, due) = sleeps.removeFirst(dueAt: now) {
             woken += 1
-            switch sleeper {
-            case .job(let job, _):
-                job.stamp(due, .any)
-                queue(job)
-            case .continuation(let continuation):
-                dispatch(.timer, Self.sleepName, .exact(due)) { continuation.resume(returning: true) }
-            }
+            job.stamp(due, .any)
+            queue(job)
         }
         armSleepTimer()
     }
-
-    private static let sleepName = CallbackName("UVEventLoop.sleep")
 }
 
 extension UInt64 {

@@ -1,7 +1,9 @@
 /// Where a callback was registered: the three default arguments of every registering function, as plain pointers.
 ///
 /// Making one costs three moves and no allocation; the text is built once per place, on its first monitored dispatch.
-struct CallSite: Hashable {
+///
+/// `@unchecked Sendable`: the pointers lead to constants of the program.
+struct CallSite: Hashable, @unchecked Sendable {
     private let file: UnsafePointer<UInt8>
     private let function: UnsafePointer<UInt8>?
     private let line: UInt32

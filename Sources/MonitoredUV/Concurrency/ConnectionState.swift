@@ -1,0 +1,115 @@
+/// What a ``UVTCPConnection`` is on its loop's thread: the handle, the bytes that came before somebody asked for them,
+/// and who waits for more.
+final class ConnectionState {
+    /// With so much that nobody has taken, reading stops.
+    static let bufferLimit = 64 * 1024
+
+    let tcp: UVTCP
+    private var pieces: [[UInt8]] = []
+    private var firstPiece = 0
+    private var buffered = 0
+    private var reader: LoopOperation<[UInt8]?>?
+    private var end: UVStream.ReadEnd?
+    private var isReading = false
+
+    init(_ tcp: UVTCP) { self.tcp = tcp }
+
+    // MARK: Reading
+
+    /// What is there already; `nil` if the caller has to wait or there will be no more.
+    func takeBytes() -> [UInt8]? {
+        if firstPiece == pieces.count { return nil }
+        let bytes = pieces[firstPiece]
+        pieces[firstPiece] = []
+        firstPiece += 1
+        buffered -= bytes.count
+        if firstPiece == pieces.count {
+            pieces.removeAll(keepingCapacity: true)
+            firstPiece = 0
+        }
+        return bytes
+    }
+
+    func read(_ operation: LoopOperation<[UInt8]?>) {
+        if let bytes = takeBytes() { return operation.resume(returning: bytes) }
+        switch end {
+        case .endOfStream: return operation.resume(returning: nil)
+        case .failed(let error): return operation.resume(throwing: error)
+        case nil: break
+        }
+        if tcp.isClosing { return operation.resume(returning: nil) }
+        if reader != nil {
+            let error = UVError(.alreadyInProgress, operation: "read", detail: "another task waits for bytes")
+            return operation.resume(throwing: error)
+        }
+        do { try startReading() } catch { return operation.resume(throwing: error) }
+        reader = operation
+        operation.onCancel = { [unowned self] in reader = nil }
+    }
+
+    private func startReading() throws(UVError) {
+        if isReading { return }
+        try tcp.startReading(file: "UVTCPConnection.inbound", line: 0, function: "") { [unowned self] bytes in
+            received(Array(copying: bytes))
+        } onEnd: { [unowned self] end in
+            ended(end)
+        }
+        isReading = true
+    }
+
+    private func received(_ bytes: [UInt8]) {
+        if let reader {
+            self.reader = nil
+            return reader.resume(returning: bytes)
+        }
+        buffered += bytes.count
+        pieces.append(bytes)
+        if buffered < Self.bufferLimit { return }
+        tcp.stopReading()
+        isReading = false
+    }
+
+    private func ended(_ end: UVStream.ReadEnd) {
+        self.end = end
+        isReading = false
+        guard let reader else { return }
+        self.reader = nil
+        switch end {
+        case .endOfStream: reader.resume(returning: nil)
+        case .failed(let error): reader.resume(throwing: error)
+        }
+    }
+
+    // MARK: Writing and closing
+
+    func write(_ bytes: [UInt8], from start: Int, _ operation: LoopOperation<Void>) {
+        attempt(operation) { completion throws(UVError) in
+            if start == 0 { return try tcp.write(bytes, completion) }
+            try tcp.write(Array(bytes[start...]), completion)
+        }
+    }
+
+    func finish(_ operation: LoopOperation<Void>) {
+        attempt(operation) { completion throws(UVError) in try tcp.shutdown(completion) }
+    }
+
+    /// A write that is given up leaves the peer with half of it, so the connection ends.
+    private func attempt(
+        _ operation: LoopOperation<Void>,
+        _ start: (@escaping (UVError?) -> Void) throws(UVError) -> Void
+    ) {
+        operation.onCancel = { [unowned self] in close(nil) }
+        do {
+            try start { error in operation.resume(with: error.map { .failure($0) } ?? .success(())) }
+        } catch {
+            operation.resume(throwing: error)
+        }
+    }
+
+    func close(_ completion: (() -> Void)?) {
+        tcp.close(completion)
+        guard let reader else { return }
+        self.reader = nil
+        reader.resume(returning: nil)
+    }
+}

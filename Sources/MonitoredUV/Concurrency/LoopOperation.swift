@@ -1,0 +1,74 @@
+/// What a task waits for on a loop: resumed once, by what it waits for or by its cancellation, whichever comes first.
+///
+/// `@unchecked Sendable`: used on the loop's thread alone, once it has been handed over.
+final class LoopOperation<Value: Sendable>: @unchecked Sendable {
+    private var continuation: UnsafeContinuation<Value, any Error>?
+    private var isCanceled = false
+    /// Takes back what was begun when the task is canceled, before it is resumed.
+    var onCancel: (() -> Void)?
+
+    /// Waits on `loop` for what `start` begins there; `start` runs at once if this is the loop's thread.
+    ///
+    /// - Throws: What the operation is resumed with; `CancellationError` if the task is canceled; ``UVError/Code/canceled``
+    ///   if the loop is closed.
+    nonisolated(nonsending) static func wait(
+        on loop: UVEventLoop,
+        _ name: StaticString,
+        _ start: @escaping @Sendable (LoopOperation) -> Void
+    ) async throws -> Value {
+        try Task.checkCancellation()
+        let operation = LoopOperation()
+        let site = CallSite(named: name)
+        return try await withTaskCancellationHandler {
+            try await withUnsafeThrowingContinuation { continuation in
+                let isAccepted = loop.run(at: site) { operation.begin(continuation, start) }
+                if isAccepted { return }
+                let error = UVError(.canceled, operation: "\(name)", detail: "\(loop) is closed")
+                continuation.resume(throwing: error)
+            }
+        } onCancel: {
+            _ = loop.run(at: site) { operation.cancel() }
+        }
+    }
+
+    private func begin(_ continuation: UnsafeContinuation<Value, any Error>, _ start: (LoopOperation) -> Void) {
+        if isCanceled { return continuation.resume(throwing: CancellationError()) }
+        self.continuation = continuation
+        start(self)
+    }
+
+    func resume(with result: Result<Value, any Error>) {
+        guard let continuation else { return }
+        self.continuation = nil
+        onCancel = nil
+        continuation.resume(with: result)
+    }
+
+    func resume(returning value: Value) { resume(with: .success(value)) }
+    func resume(throwing error: any Error) { resume(with: .failure(error)) }
+
+    private func cancel() {
+        isCanceled = true
+        guard continuation != nil else { return }
+        onCancel?()
+        resume(throwing: CancellationError())
+    }
+}
+
+extension UVEventLoop {
+    /// Runs `body` on the loop's thread: at once if this is it, else by posting it; `false` if the loop is closed.
+    fileprivate func run(at site: CallSite, _ body: @escaping @Sendable () -> Void) -> Bool {
+        if core.isRunningHere {
+            body()
+            return true
+        }
+        return core.postIfOpen(site, body)
+    }
+
+    /// The loop that an asynchronous function is to use: the one given, else the one that runs its task.
+    static func orCurrent(_ loop: UVEventLoop?, for operation: StaticString) throws(UVError) -> UVEventLoop {
+        if let loop = loop ?? UVEventLoop.current { return loop }
+        let detail = "no loop runs here: call it from a task on a loop, or say which with 'on:'"
+        throw UVError(.invalidArgument, operation: "\(operation)", detail: detail)
+    }
+}

@@ -1,0 +1,69 @@
+extension UVEventLoop {
+    /// Suspends the task for `duration` on a timer of this loop, wherever the task runs.
+    ///
+    /// - Throws: `CancellationError` as soon as the task is canceled; the timer goes with it.
+    ///
+    /// The corresponding libuv type is `uv_timer_t`.
+    public nonisolated(nonsending) func sleep(
+        for duration: Duration,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function
+    ) async throws {
+        try await LoopOperation<Void>.wait(on: self, "UVEventLoop.sleep") { [unowned self] operation in
+            let timer = callLater(duration, file: file, line: line, function: function) { _ in
+                operation.resume(returning: ())
+            }
+            operation.onCancel = { timer.close() }
+        }
+    }
+
+    /// Looks up the addresses of `host`, with `port` in them, as
+    /// ``getaddrinfo(_:port:file:line:function:_:)`` does, from any task.
+    ///
+    /// - Throws: ``UVError``; `CancellationError` as soon as the task is canceled, though the look-up may go on behind
+    ///   it.
+    public nonisolated(nonsending) func getaddrinfo(
+        _ host: String,
+        port: Int,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function
+    ) async throws -> [UVSocketAddress] {
+        try await LoopOperation<[UVSocketAddress]>.wait(on: self, "UVEventLoop.getaddrinfo") {
+            [unowned self] operation in
+            do {
+                let request = try getaddrinfo(host, port: port, file: file, line: line, function: function) { result in
+                    operation.resume(with: result.mapError { $0 })
+                }
+                operation.onCancel = { request.cancel() }
+            } catch {
+                operation.resume(throwing: error)
+            }
+        }
+    }
+}
+
+/// Runs `operation` and returns what it returns, if that takes no longer than `limit`; otherwise cancels it.
+///
+/// The time runs on a timer of the loop that runs the task, outside of a loop on Swift's clock. An operation that does
+/// not heed its cancellation is waited for.
+///
+/// - Throws: ``UVError/Code/timedOut`` if the time was up first; what `operation` throws; `CancellationError` if the task
+///   itself was canceled.
+public nonisolated(nonsending) func withTimeout<T: Sendable>(
+    _ limit: Duration,
+    _ operation: @escaping @Sendable () async throws -> T
+) async throws -> T {
+    let loop = UVEventLoop.current
+    return try await withThrowingTaskGroup(of: T?.self) { group in
+        group.addTask { try await operation() }
+        group.addTask {
+            if let loop { try await loop.sleep(for: limit) } else { try await Task.sleep(for: limit) }
+            return nil
+        }
+        defer { group.cancelAll() }
+        if let value = try await group.next()! { return value }
+        throw UVError(.timedOut, operation: "withTimeout", detail: "the operation took longer than \(limit)")
+    }
+}

@@ -1,0 +1,201 @@
+/// A TCP connection for tasks: bytes come in as an asynchronous sequence, and writing waits for the kernel.
+///
+/// ```swift
+/// let connection = try await UVTCPConnection.connect(host: "localhost", port: 7000)
+/// try await connection.write("hello\n")
+/// for try await bytes in connection.inbound { … }
+/// ```
+///
+/// A connection belongs to one loop, and may be used from any task: on its loop no thread changes. It closes when the last
+/// reference to it goes, so at the latest with the scope that holds it, also when that ends by an error;
+/// ``executeThenClose(_:)`` closes at the end of its closure whoever else holds on to it.
+///
+/// The corresponding libuv type is `uv_tcp_t`.
+public final class UVTCPConnection: Sendable {
+    /// The loop that the connection is on.
+    public let loop: UVEventLoop
+    /// The address of this end, and of the peer, as they were when the connection was made.
+    public let localAddress: UVSocketAddress
+    /// The address of the peer.
+    public let remoteAddress: UVSocketAddress
+    // Used on the loop's thread alone.
+    nonisolated(unsafe) private let state: ConnectionState
+
+    /// Takes over a connection, on the loop's thread.
+    init(_ tcp: UVTCP) throws(UVError) {
+        loop = tcp.loop
+        localAddress = try tcp.localAddress()
+        remoteAddress = try tcp.remoteAddress()
+        state = ConnectionState(tcp)
+    }
+
+    deinit {
+        nonisolated(unsafe) let state = state
+        if loop.core.isOnOwnThread {
+            state.close(nil)
+        } else if !loop.core.isClosed {
+            _ = loop.core.postIfOpen(CallSite(named: "UVTCPConnection.close")) { state.close(nil) }
+        }
+    }
+
+    /// Connects to the first of the addresses of `host` that accepts.
+    ///
+    /// - Parameter loop: The loop of the connection; by default the one that runs the task.
+    /// - Throws: ``UVError/Code/connectionRefused`` and others, from the last address that was tried;
+    ///   ``UVError/Code/nameUnknown`` for an unknown host; `CancellationError` as soon as the task is canceled.
+    ///
+    /// The corresponding libuv functions are `uv_getaddrinfo` and `uv_tcp_connect`.
+    public nonisolated(nonsending) static func connect(
+        host: String,
+        port: Int,
+        on loop: UVEventLoop? = nil
+    ) async throws -> UVTCPConnection {
+        let loop = try UVEventLoop.orCurrent(loop, for: "UVTCPConnection.connect")
+        var failure: any Error = UVError(.nameHasNoAddress, operation: "UVTCPConnection.connect")
+        for address in try await loop.addresses(of: host, port: port) {
+            do { return try await connect(to: address, on: loop) } catch let error as UVError { failure = error }
+        }
+        throw failure
+    }
+
+    private nonisolated(nonsending) static func connect(
+        to address: UVSocketAddress,
+        on loop: UVEventLoop
+    ) async throws -> UVTCPConnection {
+        try await LoopOperation<UVTCPConnection>.wait(on: loop, "UVTCPConnection.connect") { [unowned loop] operation in
+            do {
+                let tcp = try UVTCP(on: loop)
+                operation.onCancel = { tcp.close() }
+                func ended(_ error: UVError?) {
+                    do throws(UVError) {
+                        if let error { throw error }
+                        operation.resume(returning: try UVTCPConnection(tcp))
+                    } catch {
+                        tcp.close()
+                        operation.resume(throwing: error)
+                    }
+                }
+                do throws(UVError) { try tcp.connect(to: address, ended) } catch { ended(error) }
+            } catch {
+                operation.resume(throwing: error)
+            }
+        }
+    }
+
+    // MARK: Reading
+
+    /// The bytes that the peer sends, in pieces as they come, until it ends its side or this end is closed.
+    ///
+    /// Reading stops as long as nobody takes what has come, beyond 64 KiB and one piece, so a fast peer has to wait. A
+    /// second loop over the sequence goes on where the first one stopped; two tasks cannot wait for bytes at once.
+    ///
+    /// The iterator throws ``UVError/Code/connectionReset`` and others when the connection breaks, and
+    /// `CancellationError` when the task is canceled while it waits: then nothing is lost, and reading can go on.
+    public var inbound: Inbound { Inbound(connection: self) }
+
+    /// See ``UVTCPConnection/inbound``.
+    public struct Inbound: AsyncSequence, Sendable {
+        fileprivate let connection: UVTCPConnection
+
+        /// Makes an iterator; all of a connection's take from the same bytes.
+        public func makeAsyncIterator() -> Iterator { Iterator(connection: connection) }
+
+        /// Waits for pieces of bytes.
+        public struct Iterator: AsyncIteratorProtocol {
+            fileprivate let connection: UVTCPConnection
+
+            /// The next bytes, at least one; `nil` at the end.
+            public func next() async throws -> [UInt8]? { try await connection.read() }
+
+            /// The next bytes, at least one; `nil` at the end.
+            public func next(isolation actor: isolated (any Actor)?) async throws -> [UInt8]? {
+                try await connection.read()
+            }
+        }
+    }
+
+    /// The next bytes that the peer sends, at least one; `nil` at the end. As the iterator of ``inbound``.
+    public nonisolated(nonsending) func read() async throws -> [UInt8]? {
+        try Task.checkCancellation()
+        if loop.core.isRunningHere, let bytes = state.takeBytes() { return bytes }
+        nonisolated(unsafe) let state = state
+        return try await LoopOperation<[UInt8]?>.wait(on: loop, "UVTCPConnection.read") { state.read($0) }
+    }
+
+    // MARK: Writing
+
+    /// Writes all of `bytes`, and waits until the kernel has taken them: a peer that reads slowly slows its writer down.
+    /// Writes of several tasks go out one after the other, in the order of the calls on the loop.
+    ///
+    /// A task that is canceled while it waits here has written a part that nobody knows: the connection is closed.
+    ///
+    /// - Throws: ``UVError/Code/brokenPipe`` after ``finish()`` or a peer's close, ``UVError/Code/badFileDescriptor``
+    ///   once closed, ``UVError/Code/connectionReset`` and others; `CancellationError`.
+    ///
+    /// The corresponding libuv functions are `uv_try_write` and `uv_write`.
+    public nonisolated(nonsending) func write(_ bytes: [UInt8]) async throws {
+        try Task.checkCancellation()
+        let written = loop.core.isRunningHere ? try state.tcp.tryWrite(bytes) : 0
+        if written == bytes.count { return }
+        nonisolated(unsafe) let state = state
+        try await LoopOperation<Void>.wait(on: loop, "UVTCPConnection.write") { state.write(bytes, from: written, $0) }
+    }
+
+    /// Writes a text as UTF-8; see ``write(_:)-([UInt8])``.
+    public nonisolated(nonsending) func write(_ text: String) async throws { try await write(Array(text.utf8)) }
+
+    /// Ends this side once all writes are through: the peer sees the end of the stream, and can still send.
+    ///
+    /// - Throws: ``UVError/Code/notConnected`` for a second time or once closed; `CancellationError`, and the connection
+    ///   is closed.
+    ///
+    /// The corresponding libuv function is `uv_shutdown`.
+    public nonisolated(nonsending) func finish() async throws {
+        nonisolated(unsafe) let state = state
+        try await LoopOperation<Void>.wait(on: loop, "UVTCPConnection.finish") { state.finish($0) }
+    }
+
+    // MARK: Closing
+
+    /// Closes the connection, and waits until nothing is left of it. What waits to be written is dropped, who waits for
+    /// bytes gets the end, and who writes gets ``UVError/Code/canceled``. A second call waits as well.
+    ///
+    /// Cancelling the task does not keep it from closing. The corresponding libuv function is `uv_close`.
+    public nonisolated(nonsending) func close() async {
+        nonisolated(unsafe) let state = state
+        let site = CallSite(named: "UVTCPConnection.close")
+        let core = loop.core
+        if core.isClosed { return }
+        await withUnsafeContinuation { continuation in
+            let close: @Sendable () -> Void = { state.close { continuation.resume() } }
+            if core.isRunningHere { close() } else if !core.postIfOpen(site, close) { continuation.resume() }
+        }
+    }
+
+    /// Runs `body` with the connection and closes it afterwards, also after an error.
+    public nonisolated(nonsending) func executeThenClose<T>(
+        _ body: nonisolated(nonsending) (UVTCPConnection) async throws -> T
+    ) async throws -> T {
+        do {
+            let value = try await body(self)
+            await close()
+            return value
+        } catch {
+            await close()
+            throw error
+        }
+    }
+}
+
+extension UVTCPConnection: CustomStringConvertible {
+    /// `UVTCPConnection 127.0.0.1:7000 to 127.0.0.1:40000`.
+    public var description: String { "UVTCPConnection \(localAddress) to \(remoteAddress)" }
+}
+
+extension UVEventLoop {
+    /// A numeric address needs no look-up.
+    nonisolated(nonsending) func addresses(of host: String, port: Int) async throws -> [UVSocketAddress] {
+        if let address = try? UVSocketAddress(host, port: port) { return [address] }
+        return try await getaddrinfo(host, port: port)
+    }
+}

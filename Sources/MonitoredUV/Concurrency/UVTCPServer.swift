@@ -1,0 +1,220 @@
+/// A listening TCP socket for tasks: connections come in as an asynchronous sequence.
+///
+/// ```swift
+/// let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 7000)
+/// try await server.serve { connection in
+///     for try await bytes in connection.inbound { try await connection.write(bytes) }
+/// }
+/// ```
+///
+/// It stops listening when the last reference to it goes, or with ``close()``.
+///
+/// The corresponding libuv type is `uv_tcp_t`.
+public final class UVTCPServer: Sendable {
+    /// The loop that the server and its connections are on.
+    public let loop: UVEventLoop
+    /// Where the server listens.
+    public let localAddress: UVSocketAddress
+    // Used on the loop's thread alone.
+    nonisolated(unsafe) private let state: ServerState
+
+    private init(_ state: ServerState) throws(UVError) {
+        loop = state.tcp.loop
+        localAddress = try state.tcp.localAddress()
+        self.state = state
+    }
+
+    deinit {
+        nonisolated(unsafe) let state = state
+        if loop.core.isOnOwnThread {
+            state.close(nil)
+        } else if !loop.core.isClosed {
+            _ = loop.core.postIfOpen(CallSite(named: "UVTCPServer.close")) { state.close(nil) }
+        }
+    }
+
+    /// Listens on the first address of `host`; `0.0.0.0` and `::` stand for all of this machine's, and port 0 for one that
+    /// is free, which ``localAddress`` then tells.
+    ///
+    /// - Parameters:
+    ///   - backlog: How many connections the kernel keeps until they are accepted.
+    ///   - loop: The loop of the server and its connections; by default the one that runs the task.
+    ///   - onAcceptError: Told, on the loop's thread, of each connection that could not be accepted, because the process
+    ///     has no descriptors left for example; the server goes on. By default the first of them is printed on standard
+    ///     error.
+    /// - Throws: ``UVError/Code/addressInUse`` and others.
+    ///
+    /// The corresponding libuv functions are `uv_tcp_bind` and `uv_listen`.
+    public nonisolated(nonsending) static func listen(
+        host: String,
+        port: Int,
+        backlog: Int32 = 511,
+        on loop: UVEventLoop? = nil,
+        onAcceptError: (@Sendable (UVError) -> Void)? = nil,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function
+    ) async throws -> UVTCPServer {
+        let loop = try UVEventLoop.orCurrent(loop, for: "UVTCPServer.listen")
+        let address = try await loop.addresses(of: host, port: port)[0]
+        return try await LoopOperation<UVTCPServer>.wait(on: loop, "UVTCPServer.listen") { [unowned loop] operation in
+            operation.resume(
+                with: Result {
+                    let tcp = try UVTCP(on: loop)
+                    do {
+                        try tcp.bind(to: address)
+                        let state = ServerState(tcp, onAcceptError)
+                        try state.listen(backlog, file, line, function)
+                        return try UVTCPServer(state)
+                    } catch {
+                        tcp.close()
+                        throw error
+                    }
+                }
+            )
+        }
+    }
+
+    /// The connections, as clients make them, until the server is closed.
+    ///
+    /// As long as nobody takes them no more than 64 are accepted; the kernel keeps the others waiting. All iterators take
+    /// from the same connections; two tasks cannot wait for one at once. The iterator throws `CancellationError` when the
+    /// task is canceled while it waits.
+    public var connections: Connections { Connections(server: self) }
+
+    /// See ``UVTCPServer/connections``.
+    public struct Connections: AsyncSequence, Sendable {
+        fileprivate let server: UVTCPServer
+
+        /// Makes an iterator.
+        public func makeAsyncIterator() -> Iterator { Iterator(server: server) }
+
+        /// Waits for connections.
+        public struct Iterator: AsyncIteratorProtocol {
+            fileprivate let server: UVTCPServer
+
+            /// The next connection; `nil` once the server is closed.
+            public func next() async throws -> UVTCPConnection? { try await server.accept() }
+
+            /// The next connection; `nil` once the server is closed.
+            public func next(isolation actor: isolated (any Actor)?) async throws -> UVTCPConnection? {
+                try await server.accept()
+            }
+        }
+    }
+
+    private nonisolated(nonsending) func accept() async throws -> UVTCPConnection? {
+        try Task.checkCancellation()
+        if loop.core.isRunningHere, let connection = state.takeConnection() { return connection }
+        nonisolated(unsafe) let state = state
+        return try await LoopOperation<UVTCPConnection?>.wait(on: loop, "UVTCPServer.accept") { state.accept($0) }
+    }
+
+    /// Serves each connection with a child task of its own on the server's loop, and closes it when that task's `handler`
+    /// returns or throws. Returns when the server is closed and all handlers have ended.
+    ///
+    /// What a handler throws ends its own connection alone. Cancelling the task cancels the handlers.
+    ///
+    /// - Parameter onError: Told what handlers throw, resets by clients among it.
+    public nonisolated(nonsending) func serve(
+        onError: (@Sendable (any Error, UVTCPConnection) -> Void)? = nil,
+        _ handler: @escaping @Sendable (UVTCPConnection) async throws -> Void
+    ) async throws {
+        let loop = loop
+        try await withThrowingDiscardingTaskGroup { group in
+            for try await connection in connections {
+                group.addTask(executorPreference: loop) {
+                    do { try await connection.executeThenClose(handler) } catch { onError?(error, connection) }
+                }
+            }
+        }
+    }
+
+    /// Stops listening: connections that nobody has taken are closed, and ``connections`` ends. A second call does
+    /// nothing. The corresponding libuv function is `uv_close`.
+    public nonisolated(nonsending) func close() async {
+        nonisolated(unsafe) let state = state
+        let core = loop.core
+        if core.isClosed { return }
+        await withUnsafeContinuation { continuation in
+            let close: @Sendable () -> Void = { state.close { continuation.resume() } }
+            let site = CallSite(named: "UVTCPServer.close")
+            if core.isRunningHere { close() } else if !core.postIfOpen(site, close) { continuation.resume() }
+        }
+    }
+}
+
+/// What a ``UVTCPServer`` is on its loop's thread: the handle, the connections that nobody has taken yet, and who waits
+/// for one.
+private final class ServerState {
+    /// So many are accepted ahead; then one more waits in libuv, and the others in the kernel.
+    private static let acceptAhead = 64
+
+    let tcp: UVTCP
+    private let onAcceptError: (@Sendable (UVError) -> Void)?
+    private var accepted: [UVTCPConnection] = []
+    private var isPending = false
+    private var taker: LoopOperation<UVTCPConnection?>?
+    private var hasWarned = false
+
+    init(_ tcp: UVTCP, _ onAcceptError: (@Sendable (UVError) -> Void)?) {
+        self.tcp = tcp
+        self.onAcceptError = onAcceptError
+    }
+
+    func listen(_ backlog: Int32, _ file: StaticString, _ line: UInt, _ function: StaticString) throws(UVError) {
+        try tcp.listenWithoutAccepting(backlog: backlog, file: file, line: line, function: function) {
+            [unowned self] error in
+            if let error { return failed(error) }
+            if accepted.count < Self.acceptAhead { acceptPending() } else { isPending = true }
+        }
+    }
+
+    /// What was accepted already.
+    func takeConnection() -> UVTCPConnection? {
+        guard !accepted.isEmpty else { return nil }
+        let connection = accepted.removeFirst()
+        if isPending { acceptPending() }
+        return connection
+    }
+
+    func accept(_ operation: LoopOperation<UVTCPConnection?>) {
+        if let connection = takeConnection() { return operation.resume(returning: connection) }
+        if tcp.isClosing { return operation.resume(returning: nil) }
+        if taker != nil {
+            let error = UVError(.alreadyInProgress, operation: "accept", detail: "another task waits for a connection")
+            return operation.resume(throwing: error)
+        }
+        taker = operation
+        operation.onCancel = { [unowned self] in taker = nil }
+    }
+
+    private func acceptPending() {
+        isPending = false
+        let connection: UVTCPConnection
+        do throws(UVError) {
+            let client = try tcp.accept()
+            do throws(UVError) { connection = try UVTCPConnection(client) } catch {
+                client.close()
+                throw error
+            }
+        } catch { return failed(error) }
+        guard let taker else { return accepted.append(connection) }
+        self.taker = nil
+        taker.resume(returning: connection)
+    }
+
+    private func failed(_ error: UVError) {
+        if let onAcceptError { return onAcceptError(error) }
+        if !hasWarned { warn("a connection could not be accepted: \(error). Later ones are not reported.") }
+        hasWarned = true
+    }
+
+    func close(_ completion: (() -> Void)?) {
+        tcp.close(completion)
+        accepted = []
+        guard let taker else { return }
+        self.taker = nil
+        taker.resume(returning: nil)
+    }
+}

@@ -1,0 +1,38 @@
+import ArgumentParser
+import Dispatch
+import Foundation
+import MonitoredUV
+
+/// Times what tasks do most, on this process's default executor or on a loop, and prints nanoseconds for each.
+@main
+struct Concurrency: ParsableCommand {
+    enum Executor: String, ExpressibleByArgument { case swift, run, runMain, monitored }
+
+    @Option(help: "swift, run (UVEventLoop.run), runMain, or monitored (runMain with a monitor that counts).")
+    var executor: Executor = .runMain
+
+    @Option(help: "How often each is done.")
+    var count = 200_000
+
+    func run() throws {
+        let count = count
+        switch executor {
+        case .swift:
+            Task.detached {
+                Self.report(await measure(count))
+                Foundation.exit(0)
+            }
+            dispatchMain()
+        case .run: Self.report(try UVEventLoop.run { await measure(count) })
+        case .runMain: Self.report(try UVEventLoop.runMain { await measure(count) })
+        case .monitored:
+            nonisolated(unsafe) var dispatches = 0  // one loop, one thread
+            Self.report(try UVEventLoop.runMain(monitor: { _ in dispatches += 1 }) { await measure(count) })
+            print("dispatches: \(dispatches)")
+        }
+    }
+
+    private static func report(_ results: [(name: String, nanoseconds: Int)]) {
+        for (name, nanoseconds) in results { print("\(name): \(nanoseconds)") }
+    }
+}
