@@ -11,7 +11,7 @@ typedef struct muv_job {
     uint32_t flags;              // kind in the low byte
     uint32_t id;
     void *voucher;
-    void *reserved;
+    uintptr_t reserved;          // unused by the runtime
     uintptr_t resume;            // the function that continues the task
     const void *context;         // the task's innermost async frame
 } muv_job;

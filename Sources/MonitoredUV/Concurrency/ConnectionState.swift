@@ -8,7 +8,7 @@ final class ConnectionState {
     private var pieces: [[UInt8]] = []
     private var firstPiece = 0
     private var buffered = 0
-    private var reader: LoopOperation<[UInt8]?>?
+    private(set) var reader: LoopOperation<[UInt8]?>?
     private var end: UVStream.ReadEnd?
     private var isReading = false
 

@@ -16,7 +16,6 @@ final class LoopOperation<Value: Sendable>: @unchecked Sendable {
         _ name: StaticString,
         _ start: @escaping @Sendable (LoopOperation) -> Void
     ) async throws -> Value {
-        try Task.checkCancellation()
         let operation = LoopOperation()
         let site = CallSite(named: name)
         return try await withTaskCancellationHandler {

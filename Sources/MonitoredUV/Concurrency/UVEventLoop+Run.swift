@@ -16,8 +16,8 @@ extension UVEventLoop {
     /// program the loop runs `DispatchQueue.main`, and with it `MainActor`, as dispatches of the kind
     /// ``CallbackKind/mainQueue``.
     ///
-    /// When `body` has returned, what is still open on the loop is closed. A task that was left behind and then goes on
-    /// on this loop traps.
+    /// When `body` has returned, what is still open on the loop is closed. A task that was left behind asleep on it does
+    /// not wake again, which a warning says; one that goes on on it later traps.
     ///
     /// Called from a task this traps: it would take a thread that Swift Concurrency needs. Use
     /// `withTaskExecutorPreference` with a loop of ``UVEventLoopGroup`` there.
@@ -58,7 +58,8 @@ extension UVEventLoop {
     }
 
     /// Ends the loop of a run whose body has ended, and all that is open on it.
-    private func closeDown() {
+    func closeDown() {
+        core.dropSleeps()
         core.holdOpen(true)  // until the request is seen
         core.shutdownRequested.store(true, ordering: .releasing)
         core.wakeUp.send()

@@ -19,7 +19,7 @@ public final class UVTCPConnection: Sendable {
     /// The address of the peer.
     public let remoteAddress: UVSocketAddress
     // Used on the loop's thread alone.
-    nonisolated(unsafe) private let state: ConnectionState
+    nonisolated(unsafe) let state: ConnectionState
 
     /// Takes over a connection, on the loop's thread.
     init(_ tcp: UVTCP) throws(UVError) {
@@ -105,10 +105,10 @@ public final class UVTCPConnection: Sendable {
             fileprivate let connection: UVTCPConnection
 
             /// The next bytes, at least one; `nil` at the end.
-            public func next() async throws -> [UInt8]? { try await connection.read() }
+            public mutating func next() async throws -> [UInt8]? { try await connection.read() }
 
             /// The next bytes, at least one; `nil` at the end.
-            public func next(isolation actor: isolated (any Actor)?) async throws -> [UInt8]? {
+            public mutating func next(isolation actor: isolated (any Actor)?) async throws -> [UInt8]? {
                 try await connection.read()
             }
         }

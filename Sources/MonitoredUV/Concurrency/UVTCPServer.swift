@@ -39,9 +39,9 @@ public final class UVTCPServer: Sendable {
     /// - Parameters:
     ///   - backlog: How many connections the kernel keeps until they are accepted.
     ///   - loop: The loop of the server and its connections; by default the one that runs the task.
-    ///   - onAcceptError: Told, on the loop's thread, of each connection that could not be accepted, because the process
-    ///     has no descriptors left for example; the server goes on. By default the first of them is printed on standard
-    ///     error.
+    ///   - onAcceptError: Told, on the loop's thread, of connections that could not be accepted; the server goes on. By
+    ///     default the first of them is printed on standard error. When the process has no descriptors left, libuv closes
+    ///     most of the connections that wait without a word.
     /// - Throws: ``UVError/Code/addressInUse`` and others.
     ///
     /// The corresponding libuv functions are `uv_tcp_bind` and `uv_listen`.
@@ -94,10 +94,10 @@ public final class UVTCPServer: Sendable {
             fileprivate let server: UVTCPServer
 
             /// The next connection; `nil` once the server is closed.
-            public func next() async throws -> UVTCPConnection? { try await server.accept() }
+            public mutating func next() async throws -> UVTCPConnection? { try await server.accept() }
 
             /// The next connection; `nil` once the server is closed.
-            public func next(isolation actor: isolated (any Actor)?) async throws -> UVTCPConnection? {
+            public mutating func next(isolation actor: isolated (any Actor)?) async throws -> UVTCPConnection? {
                 try await server.accept()
             }
         }

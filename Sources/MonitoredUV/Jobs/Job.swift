@@ -77,20 +77,19 @@ struct Job: Equatable, @unchecked Sendable {
 
     // MARK: Sleeping
 
-    /// While a task sleeps its words are free, and hold where its sleep can be found.
-    private static let sleepMark: UInt = 0xFEED_0BED_5EED_0BED
+    /// Notes where the task's sleep can be found, in a word of the job that the runtime does not use. Where the layout
+    /// is known.
+    func mark(_ ticket: SleepTicket) { raw.pointee.reserved = ticket.bits }
 
-    func mark(_ ticket: SleepTicket) {
-        raw.pointee.executor_words.0 = ticket.bits
-        raw.pointee.executor_words.1 = Self.sleepMark
-    }
-
-    /// Where the sleep is that this task began last; takes the mark away.
+    /// Where the sleep is that this task began last; takes the note away.
     @inline(__always)
-    func takeSleepMark() -> SleepTicket? {
-        if _fastPath(raw.pointee.executor_words.1 != Self.sleepMark) { return nil }
-        raw.pointee.executor_words.1 = 0
-        return SleepTicket(bits: raw.pointee.executor_words.0)
+    func takeSleepMark() -> SleepTicket? { _fastPath(raw.pointee.reserved == 0) ? nil : takeMark() }
+
+    @inline(never)
+    private func takeMark() -> SleepTicket? {
+        guard JobLayout.isKnown else { return nil }
+        defer { raw.pointee.reserved = 0 }
+        return SleepTicket(bits: raw.pointee.reserved)
     }
 
     // MARK: What it is; only where the layout is known

@@ -30,6 +30,14 @@ extension LoopCore {
         }
     }
 
+    /// The loop ends: who sleeps on it is not woken any more.
+    func dropSleeps() {
+        if sleeps.count == 0 { return }
+        warn("UVEventLoop '\(name.text)' ended while \(sleeps.count) tasks slept on it, which will not wake. Cancel or await them.")
+        sleeps = SleepQueue()
+        armSleepTimer()
+    }
+
     private func endSleep(_ slot: UInt32, of task: UInt) {
         guard let job = sleeps.remove(slot, ifOf: task) else { return }
         armSleepTimer()

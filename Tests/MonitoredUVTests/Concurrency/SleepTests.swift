@@ -1,0 +1,176 @@
+import Testing
+
+@testable import MonitoredUV
+
+@Suite struct SleepTests {
+    @Test func `all forms of sleeping wait at least their time and come back to the loop`() async throws {
+        try await withTasks { loop in
+            func check(_ form: String, _ sleep: () async throws -> Void) async throws {
+                let start = MonotonicClock.read()
+                try await sleep()
+                #expect(MonotonicClock.read() - start >= 2_000_000, "\(form)")
+                #expect(isOn(loop), "\(form)")
+            }
+            try await check("for") { try await Task.sleep(for: .milliseconds(2)) }
+            try await check("nanoseconds") { try await Task.sleep(nanoseconds: 2_000_000) }
+            try await check("until") { try await Task.sleep(until: .now + .milliseconds(2), clock: .suspending) }
+            try await check("clock") { try await ContinuousClock().sleep(for: .milliseconds(2)) }
+            try await check("loop") { try await loop.sleep(for: .milliseconds(2)) }
+            try await Task.sleep(for: .zero)
+            try await Task.sleep(for: .seconds(-1))
+            try await loop.sleep(for: .seconds(-1))
+        }
+    }
+
+    #if os(Linux)
+        @Test func `sleeps are kept by the loop, and a cancelled one is gone at once`() async throws {
+            try await withTasks { loop in
+                let tasks = (0..<100).map { _ in
+                    Task(executorPreference: loop) {
+                        do { try await Task.sleep(for: .seconds(3600)) } catch { return error is CancellationError }
+                        return false
+                    }
+                }
+                while loop.core.sleeps.count < 100 { await Task.yield() }
+                for (number, task) in tasks.enumerated() {
+                    task.cancel()
+                    #expect(await task.value)
+                    #expect(loop.core.sleeps.count == 99 - number)
+                }
+                #expect(loop.core.isSleepTimerActive == false)
+            }
+        }
+
+        @Test func `a sleep that another thread cancels is gone as well`() async throws {
+            try await withTasks { loop in
+                let task = Task(executorPreference: loop) { try? await Task.sleep(for: .seconds(3600)) }
+                while loop.core.sleeps.count < 1 { await Task.yield() }
+                try onOtherThread { task.cancel() }
+                await task.value
+                #expect(loop.core.sleeps.count == 0)
+            }
+        }
+
+        @Test func `a task that sleeps again after a cancelled sleep, and one that sleeps after a full one, sleep their time`() async throws {
+            try await withTasks { loop in
+                let start = MonotonicClock.read()
+                let task = Task(executorPreference: loop) {
+                    try? await Task.sleep(for: .seconds(3600))
+                    await Task.detached { try? await Task.sleep(for: .milliseconds(20)) }.value
+                    return MonotonicClock.read()
+                }
+                while loop.core.sleeps.count < 1 { await Task.yield() }
+                task.cancel()
+                #expect(await task.value >= start + 20_000_000)
+                for _ in 0..<3 {
+                    let start = MonotonicClock.read()
+                    try await Task.sleep(for: .milliseconds(3))
+                    await Task.yield()
+                    #expect(MonotonicClock.read() - start >= 3_000_000)
+                }
+            }
+        }
+
+        @Test func `a hundred thousand tasks sleep at once, wake in time, and leave nothing`() async throws {
+            try await withTasks { loop in
+                let woken = Box(0)
+                await withDiscardingTaskGroup { group in
+                    for number in 0..<100_000 {
+                        group.addTask {
+                            try? await Task.sleep(for: .milliseconds(50 + number % 50))
+                            woken.value += 1
+                        }
+                    }
+                }
+                #expect(woken.value == 100_000)
+                #expect(loop.core.sleeps.count == 0)
+            }
+        }
+
+        @Test func `a sleep holds the loop and its lag is counted from when it was due`() async throws {
+            let states = try await withTasks(monitored: true) { loop in
+                async let sleeping: Void = Task.sleep(for: .milliseconds(5))
+                await Task.yield()
+                spin(.milliseconds(30))
+                try await sleeping
+            }
+            let wakings = states.filter { $0.callbackPrettyName == "Task.sleep" }
+            #expect(wakings.count == 1)
+            #expect(wakings.first.map { $0.loopLag >= .milliseconds(20) && $0.isLoopLagExact } == true)
+            #expect(states.contains { $0.loopHandlesCount == 1 })
+        }
+    #endif
+
+    @Test func `a cancelled loop sleep throws at once and closes its timer`() async throws {
+        try await withTasks { loop in
+            let task = Task(executorPreference: loop) {
+                do { try await loop.sleep(for: .seconds(3600)) } catch { return error is CancellationError }
+                return false
+            }
+            while loop.core.heldCount < 1 { await Task.yield() }
+            task.cancel()
+            #expect(await task.value)
+            let before = Task(executorPreference: loop) {
+                withUnsafeCurrentTask { $0?.cancel() }
+                do { try await loop.sleep(for: .seconds(3600)) } catch { return error is CancellationError }
+                return false
+            }
+            #expect(await before.value)
+        }
+    }
+
+    @Test func `a task of another executor sleeps on the loop's timer, and is cancelled from there`() async throws {
+        try await withTasks { loop in
+            await Task.detached {
+                try? await loop.sleep(for: .milliseconds(1))
+                #expect(!isOn(loop))
+                let task = Task.detached { try await loop.sleep(for: .seconds(3600)) }
+                task.cancel()
+                await #expect(throws: CancellationError.self) { try await task.value }
+            }.value
+        }
+    }
+
+    @Test func `sleeping on a closed loop throws`() async throws {
+        let loop = Box<UVEventLoop?>(nil)
+        try await waitForThread {
+            succeed {
+                let closed = try UVEventLoop()
+                try closed.close()
+                loop.value = closed
+            }
+        }
+        let error = await #expect(throws: UVError.self) { try await loop.value!.sleep(for: .seconds(1)) }
+        #expect(error?.code == .canceled)
+    }
+
+    @Test func `withTimeout returns what comes in time, and cancels what does not`() async throws {
+        try await withTasks { loop in
+            try await #expect(withTimeout(.seconds(60)) { 42 } == 42)
+            let cancelled = Box(false)
+            let late = await #expect(throws: UVError.self) {
+                try await withTimeout(.milliseconds(5)) {
+                    do { try await loop.sleep(for: .seconds(3600)) } catch {
+                        cancelled.value = true
+                        throw error
+                    }
+                }
+            }
+            #expect(late?.code == .timedOut)
+            #expect(cancelled.value)
+            await #expect(throws: UVError.self) {
+                try await withTimeout(.seconds(60)) { throw UVError(.brokenPipe, operation: "test") }
+            }
+            let task = Task(executorPreference: loop) {
+                try await withTimeout(.seconds(3600)) { try await loop.sleep(for: .seconds(3600)) }
+            }
+            while loop.core.heldCount < 2 { await Task.yield() }
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+        }
+        // And where no loop runs.
+        await #expect(throws: UVError.self) {
+            try await withTimeout(.milliseconds(1)) { try await Task.sleep(for: .seconds(3600)) }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+import Testing
+
+@testable import MonitoredUV
+
+@Suite struct UVTCPConnectionTests {
+    /// Both ends of a connection.
+    private func withPair(
+        _ body: @escaping @Sendable (UVEventLoop, _ client: UVTCPConnection, _ peer: UVTCPConnection) async throws -> Void
+    ) async throws {
+        try await withTasks { loop in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+            var connections = server.connections.makeAsyncIterator()
+            let client = try await UVTCPConnection.connect(host: "127.0.0.1", port: server.localAddress.port)
+            let peer = try #require(try await connections.next())
+            await server.close()
+            try await body(loop, client, peer)
+        }
+    }
+
+    private func isWaitedFor(_ connection: UVTCPConnection) -> Bool { connection.state.reader != nil }
+
+    private func text(_ bytes: [UInt8]?) -> String? { bytes.map { String(decoding: $0, as: UTF8.self) } }
+
+    @Test func `bytes go both ways, and an end of one side leaves the other open`() async throws {
+        try await withPair { loop, client, peer in
+            #expect(client.remoteAddress == peer.localAddress)
+            try await client.write("ping")
+            try await #expect(text(peer.read()) == "ping")
+            try await client.finish()
+            try await #expect(peer.read() == nil)
+            try await #expect(peer.read() == nil)
+            try await peer.write("still here")
+            try await #expect(text(client.read()) == "still here")
+            await peer.close()
+            try await #expect(client.read() == nil)
+            #expect(isOn(loop))
+        }
+    }
+
+    @Test func `a loop over inbound ends with the peer's side, and another goes on where the first broke off`() async throws {
+        try await withPair { _, client, peer in
+            try await client.write("one")
+            for try await bytes in peer.inbound {
+                #expect(text(bytes) == "one")
+                break
+            }
+            try await client.write("two")
+            try await client.finish()
+            var rest: [UInt8] = []
+            for try await bytes in peer.inbound { rest += bytes }
+            #expect(text(rest) == "two")
+        }
+    }
+
+    @Test func `a reset fails the reader once the bytes before it are taken`() async throws {
+        try await withPair { loop, client, peer in
+            try await LoopOperation<Void>.wait(on: loop, "test") { operation in
+                succeed { try peer.state.tcp.closeReset { operation.resume(returning: ()) } }
+            }
+            let error = await #expect(throws: UVError.self) { try await client.read() }
+            #expect(error?.code == .connectionReset)
+            await #expect(throws: UVError.self) { while true { try await client.write("x") } }
+        }
+    }
+
+    @Test func `nobody reads, so reading stops and the writer has to wait`() async throws {
+        try await withPair { loop, client, peer in
+            let piece = [UInt8](repeating: 7, count: 100_000)
+            let (written, limit) = (Box(0), 400)
+            let writing = Task(executorPreference: loop) {
+                for _ in 0..<limit {
+                    try await client.write(piece)
+                    written.value += 1
+                }
+                try await client.finish()
+            }
+            var received = try #require(try await peer.read()).count  // reading has begun
+            // Until nothing moves any more.
+            var before = -1
+            while before != written.value {
+                before = written.value
+                try await loop.sleep(for: .milliseconds(30))
+            }
+            #expect(written.value < limit)
+            for try await bytes in peer.inbound { received += bytes.count }
+            try await writing.value
+            #expect(received == piece.count * limit)
+        }
+    }
+
+    @Test func `two tasks that read at once are told`() async throws {
+        try await withPair { loop, client, peer in
+            async let first = client.read()
+            await Task.yield()
+            let error = await #expect(throws: UVError.self) { _ = try await client.read() }
+            #expect(error?.code == .alreadyInProgress)
+            try await peer.write("for the first")
+            try await #expect(text(first) == "for the first")
+        }
+    }
+
+    @Test func `a cancelled reader loses nothing`() async throws {
+        try await withPair { loop, client, peer in
+            let reading = Task(executorPreference: loop) { try await client.read() }
+            while !isWaitedFor(client) { await Task.yield() }
+            reading.cancel()
+            await #expect(throws: CancellationError.self) { try await reading.value }
+            try await peer.write("later")
+            try await #expect(text(client.read()) == "later")
+        }
+    }
+
+    @Test func `cancelling a writer that waits closes the connection`() async throws {
+        try await withPair { loop, client, peer in
+            let writing = Task(executorPreference: loop) {
+                while true { try await client.write([UInt8](repeating: 0, count: 1_000_000)) }
+            }
+            while loop.core.uv.pointee.active_reqs.count == 0 { await Task.yield() }
+            writing.cancel()
+            await #expect(throws: CancellationError.self) { try await writing.value }
+            let error = await #expect(throws: UVError.self) { try await client.write("x") }
+            #expect(error?.code == .badFileDescriptor)
+        }
+    }
+
+    @Test func `closing ends whoever reads or writes, and may be done twice`() async throws {
+        try await withPair { loop, client, peer in
+            let reading = Task(executorPreference: loop) { try await client.read() }
+            let writing = Task(executorPreference: loop) {
+                while true { try await client.write([UInt8](repeating: 0, count: 1_000_000)) }
+            }
+            while loop.core.uv.pointee.active_reqs.count == 0 || !isWaitedFor(client) { await Task.yield() }
+            await client.close()
+            await client.close()
+            try await #expect(reading.value == nil)
+            let error = await #expect(throws: UVError.self) { try await writing.value }
+            #expect(error.map { [.canceled, .badFileDescriptor].contains($0.code) } == true)
+            try await #expect(client.read() == nil)
+            await #expect(throws: UVError.self) { try await client.finish() }
+            await peer.close()
+        }
+    }
+
+    @Test func `a connection closes with its last reference, also off its loop`() async throws {
+        try await withTasks { loop in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+            let port = server.localAddress.port
+            var connections = server.connections.makeAsyncIterator()
+            func leave(byError: Bool) async throws {
+                let client = try await UVTCPConnection.connect(host: "127.0.0.1", port: port)
+                try await client.write("x")
+                if byError { throw CancellationError() }
+            }
+            try await leave(byError: false)
+            try? await leave(byError: true)
+            try await Task.detached { _ = try await UVTCPConnection.connect(host: "127.0.0.1", port: port, on: loop) }.value
+            for _ in 0..<3 {
+                let peer = try #require(try await connections.next())
+                while try await peer.read() != nil {}
+            }
+        }
+    }
+
+    @Test func `executeThenClose closes after a value and after an error, whoever holds the connection`() async throws {
+        try await withPair { _, client, peer in
+            try await #expect(client.executeThenClose { _ in 3 } == 3)
+            try await #expect(peer.read() == nil)
+            await #expect(throws: CancellationError.self) {
+                try await peer.executeThenClose { _ in throw CancellationError() }
+            }
+            await #expect(throws: UVError.self) { try await peer.write("x") }
+        }
+    }
+
+    @Test func `a connection can be used from tasks of other executors`() async throws {
+        try await withPair { loop, client, peer in
+            await Task.detached {
+                do {
+                    try await client.write([UInt8](repeating: 1, count: 3_000_000))
+                    try await client.finish()
+                } catch { Issue.record(error) }
+            }.valueWhile {
+                var count = 0
+                for try await bytes in peer.inbound { count += bytes.count }
+                #expect(count == 3_000_000)
+            }
+            #expect(isOn(loop))
+        }
+    }
+
+    @Test func `connecting fails with the reason, and ends with its task`() async throws {
+        try await withTasks { loop in
+            let refused = Box(0)
+            try await LoopOperation<Void>.wait(on: loop, "test") { operation in
+                succeed {
+                    let socket = try UVTCP(on: loop)
+                    try socket.bind(to: loopback)
+                    refused.value = try socket.localAddress().port
+                    socket.close { operation.resume(returning: ()) }
+                }
+            }
+            let port = refused.value
+            let error = await #expect(throws: UVError.self) { try await UVTCPConnection.connect(host: "127.0.0.1", port: port) }
+            #expect(error?.code == .connectionRefused)
+            await #expect(throws: UVError.self) { try await UVTCPConnection.connect(host: "no.such.host.invalid", port: 1) }
+            let outside = await Task.detached { await #expect(throws: UVError.self) { try await UVTCPConnection.connect(host: "127.0.0.1", port: port) } }.value
+            #expect(outside?.detail?.contains("on:") == true)
+            // A server whose queue is full leaves connects waiting.
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+            let address = server.localAddress
+            let cancelled = Task(executorPreference: loop) {
+                withUnsafeCurrentTask { $0?.cancel() }
+                _ = try await UVTCPConnection.connect(host: address.host, port: address.port)
+            }
+            await #expect(throws: CancellationError.self) { try await cancelled.value }
+            let connecting = (0..<20).map { _ in
+                Task(executorPreference: loop) {
+                    _ = try await UVTCPConnection.connect(host: address.host, port: address.port)
+                }
+            }
+            await Task.yield()
+            for task in connecting { task.cancel() }
+            for task in connecting {
+                do { try await task.value } catch { #expect(error is CancellationError) }
+            }
+        }
+    }
+}
+
+extension Task where Success == Void, Failure == Never {
+    /// Runs `body` while the task goes on, then waits for it.
+    fileprivate func valueWhile(_ body: () async throws -> Void) async {
+        do { try await body() } catch { Issue.record(error) }
+        await value
+    }
+}

@@ -1,0 +1,180 @@
+import Foundation
+import Testing
+
+@testable import MonitoredUV
+
+@Suite struct UVTCPServerTests {
+    @Test func `two thousand connections with a task each echo, and leave nothing`() async throws {
+        let connections = 2000
+        let dispatches = Counter()
+        try await withTasks { loop in
+            loop.setMonitor { _ in dispatches.count() }
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0, backlog: 4096)
+            let port = server.localAddress.port
+            let echoed = Box(0)
+            try await withThrowingDiscardingTaskGroup { group in
+                group.addTask {
+                    try await server.serve { connection in
+                        for try await bytes in connection.inbound { try await connection.write(bytes) }
+                    }
+                }
+                try await withThrowingDiscardingTaskGroup { clients in
+                    for number in 0..<connections {
+                        clients.addTask {
+                            let client = try await UVTCPConnection.connect(host: "127.0.0.1", port: port)
+                            for round in 0..<3 {
+                                let message = "client \(number) round \(round)"
+                                try await client.write(message)
+                                var answer: [UInt8] = []
+                                while answer.count < message.utf8.count { answer += try await client.read() ?? [] }
+                                #expect(String(decoding: answer, as: UTF8.self) == message)
+                                echoed.value += 1
+                            }
+                        }
+                    }
+                }
+                await server.close()
+            }
+            #expect(echoed.value == connections * 3)
+            #expect(loop.core.sleeps.count == 0)
+        }
+        #expect(dispatches.value > connections * 6)
+    }
+
+    @Test func `a handler's error ends its own connection alone`() async throws {
+        try await withTasks { loop in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+            let port = server.localAddress.port
+            let errors = Box<[String]>([])
+            let serving = Task(executorPreference: loop) {
+                try await server.serve {
+                    errors.value.append("\($0) at \($1.localAddress.port)")
+                } _: { connection in
+                    let bytes = try await connection.read() ?? []
+                    if bytes == Array("bad".utf8) { throw UVError(.invalidArgument, operation: "test") }
+                    try await connection.write(bytes)
+                }
+            }
+            for message in ["good", "bad", "good"] {
+                let client = try await UVTCPConnection.connect(host: "127.0.0.1", port: port)
+                try await client.write(message)
+                let answer = try await client.read()
+                #expect((answer != nil) == (message == "good"))
+            }
+            await server.close()
+            try await serving.value
+            #expect(errors.value == ["test: invalid argument (EINVAL) at \(port)"])
+        }
+    }
+
+    @Test func `cancelling serve cancels its handlers and closes their connections`() async throws {
+        try await withTasks { loop in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+            let port = server.localAddress.port
+            let cancelled = Box(0)
+            let serving = Task(executorPreference: loop) {
+                try await server.serve { connection in
+                    do { _ = try await connection.read() } catch is CancellationError { cancelled.value += 1 }
+                }
+            }
+            var clients: [UVTCPConnection] = []
+            for _ in 0..<5 { clients.append(try await UVTCPConnection.connect(host: "127.0.0.1", port: port)) }
+            for client in clients { try await client.write("") }
+            while loop.core.handlesCreated - loop.core.handlesFreed < 11 { await Task.yield() }
+            serving.cancel()
+            await #expect(throws: CancellationError.self) { try await serving.value }
+            for client in clients { try await #expect(client.read() == nil) }
+            #expect(cancelled.value <= 5)
+        }
+    }
+
+    @Test func `no more connections are accepted than are taken, and none is lost`() async throws {
+        try await withTasks { loop in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+            let port = server.localAddress.port
+            let clients = 150
+            let connected = Box<[UVTCPConnection]>([])
+            for number in 0..<clients {
+                let client = try await UVTCPConnection.connect(host: "127.0.0.1", port: port)
+                try await client.write("\(number)")
+                connected.value.append(client)
+            }
+            try await loop.sleep(for: .milliseconds(5))
+            // The listener, the sleep's timer, the clients, and what was accepted ahead of being taken.
+            #expect(loop.core.handlesCreated - loop.core.handlesFreed <= 2 + clients + 64)
+            var seen: Set<String> = []
+            var taken: [UVTCPConnection] = []
+            for try await connection in server.connections {
+                seen.insert(String(decoding: try await connection.read() ?? [], as: UTF8.self))
+                taken.append(connection)
+                if taken.count == clients { break }
+            }
+            #expect(seen.count == clients)
+        }
+    }
+
+    @Test func `who waits for a connection gets the end when the server closes, or is cancelled`() async throws {
+        try await withTasks { loop in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+            let cancelled = Task(executorPreference: loop) {
+                var iterator = server.connections.makeAsyncIterator()
+                return try await iterator.next() == nil
+            }
+            await Task.yield()
+            await Task.yield()
+            cancelled.cancel()
+            await #expect(throws: CancellationError.self) { try await cancelled.value }
+            async let waiting: Int = {
+                var count = 0
+                for try await _ in server.connections { count += 1 }
+                return count
+            }()
+            await Task.yield()
+            await server.close()
+            await server.close()
+            try await #expect(waiting == 0)
+            var iterator = server.connections.makeAsyncIterator()
+            try await #expect(iterator.next() == nil)
+        }
+    }
+
+    @Test func `an address that is taken is an error, and nothing is left open`() async throws {
+        try await withTasks { loop in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+            let port = server.localAddress.port
+            let error = await #expect(throws: UVError.self) { try await UVTCPServer.listen(host: "127.0.0.1", port: port) }
+            #expect(error?.code == .addressInUse)
+            await #expect(throws: UVError.self) { try await UVTCPServer.listen(host: "127.0.0.1", port: 70_000) }
+        }
+    }
+
+    @Test func `a server that runs out of descriptors closes who waits, and goes on`() async {
+        await #expect(processExitsWith: .success) {
+            try await withTasks { loop in
+                let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+                let port = server.localAddress.port
+                let serving = Task(executorPreference: loop) {
+                    try await server.serve { connection in
+                        for try await bytes in connection.inbound { try await connection.write(bytes) }
+                    }
+                }
+                #expect(setDescriptorLimit { $0.rlim_cur = 64 })
+                var fillers: [Int32] = []
+                while case let descriptor = dup(0), descriptor >= 0 { fillers.append(descriptor) }
+                close(fillers.removeLast())
+                // The client takes the last one; the server has none left to accept it with.
+                let refused = try await UVTCPConnection.connect(host: "127.0.0.1", port: port)
+                #expect((try? await refused.read()) == nil)
+                await refused.close()
+                #expect(setDescriptorLimit { $0.rlim_cur = 256 })
+                let client = try await UVTCPConnection.connect(host: "127.0.0.1", port: port)
+                try await client.write("again")
+                try await #expect(client.read() == Array("again".utf8))
+                await server.close()
+                await client.close()
+                for descriptor in fillers { close(descriptor) }
+                try await serving.value
+            }
+        }
+    }
+}

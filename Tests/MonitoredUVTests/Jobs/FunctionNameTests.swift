@@ -1,0 +1,58 @@
+import Testing
+
+@testable import MonitoredUV
+
+@Suite struct FunctionNameTests {
+    @Test(arguments: [
+        (
+            "(1) suspend resume partial function for App.Store.put(Swift.Int, by: Swift.String) async throws -> ()",
+            "App.Store.put(_:by:)"
+        ),
+        ("(2) await resume partial function for static App.Main.main() async throws -> ()", "App.Main.main()"),
+        ("App.generic<A where A: Swift.Sendable>(A) async -> A", "App.generic(_:)"),
+        (
+            "closure #1 @Sendable () async throws -> () in App.Store.put(by: (Swift.Int) -> Swift.Int) -> ()",
+            "closure #1 in App.Store.put(by:)"
+        ),
+        (
+            "closure #2 (inout Swift.TaskGroup<Swift.Int>) async -> () in closure #1 () -> () in App.run() -> ()",
+            "closure #2 in closure #1 in App.run()"
+        ),
+        ("partial apply forwarder for closure #1 @Sendable () async -> () in App.run() -> ()", "closure #1 in App.run()"),
+        ("generic specialization <Swift.Int> of App.generic<A>(A) async -> A", "App.generic(_:)"),
+        ("async_Main", "main"),
+        ("(1) suspend resume partial function for App.Store.size.getter : Swift.Int", "App.Store.size"),
+        ("(extension in App):Swift.String.send(to: App.Peer) async -> ()", "Swift.String.send(to:)"),
+        ("App.body@Sendable () async throws -> ()", "App.body()"),
+        ("inner #1 (Swift.Int) async -> () in App.outer(a: Swift.Int) async -> ()", "inner #1(_:) in App.outer(a:)"),
+        ("protocol witness for App.P.run() async -> () in conformance App.S : App.P in App", "App.P.run()"),
+        ("App.f([Swift.String : Swift.Int], _: (Swift.Int, Swift.Int)) async -> ()", "App.f(_:_:)"),
+    ])
+    func `a demangled function becomes a name for people`(demangled: String, name: String) {
+        #expect(FunctionName(demangled: demangled)?.text == name)
+    }
+
+    @Test(arguments: [
+        "reabstraction thunk helper from @escaping @isolated(any) () -> () to ()",
+        "_ZL31task_future_wait_resume_adapterPN5swift12AsyncContextE",
+        "swift_task_switch",
+        "",
+    ])
+    func `glue has no name`(symbol: String) { #expect(FunctionName(demangled: symbol) == nil) }
+
+    @Test(arguments: [
+        ("static Swift.Task< where A == Swift.Never, B == Swift.Never>.sleep(nanoseconds: Swift.UInt64) async throws -> ()", true),
+        ("(1) await resume partial function for MonitoredUV.UVTCPConnection.write([Swift.UInt8]) async throws -> ()", true),
+        ("App.main() async -> ()", false),
+        ("closure #1 () -> () in MonitoredUVApp.main() -> ()", false),
+    ])
+    func `functions of libraries are told from the user's`(demangled: String, isLibrary: Bool) {
+        #expect(FunctionName(demangled: demangled)?.isLibrary == isLibrary)
+    }
+
+    @Test func `nonsense neither traps nor hangs`() {
+        for text in ["(((", "App.f(", "App.f<", "> of ", "closure #", "App.f(a: <)", ". in .", "(1) partial function for "] {
+            _ = FunctionName(demangled: text)
+        }
+    }
+}

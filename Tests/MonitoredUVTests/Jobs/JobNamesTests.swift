@@ -1,0 +1,93 @@
+import Testing
+
+@testable import MonitoredUV
+
+#if os(Linux)
+    @Suite struct JobNamesTests {
+        actor Shop {
+            var sold = 0
+            func sell() async {
+                sold += 1
+                await Task.yield()
+                sold += 1
+            }
+        }
+
+        struct Handler {
+            func handle(_ request: Int, for user: String) async throws -> Int {
+                let found = try await find(request)
+                await Task.yield()
+                return found
+            }
+
+            func find(_ number: Int) async throws -> Int {
+                try await Task.sleep(for: .milliseconds(1))
+                return number
+            }
+        }
+
+        private func names(_ body: @escaping @Sendable (UVEventLoop) async throws -> Void) async throws -> [String] {
+            try await withTasks(monitored: true, body).filter { $0.kind == .job }.map(\.callbackPrettyName)
+        }
+
+        @Test func `this runtime's jobs are known`() { #expect(JobLayout.isKnown) }
+
+        @Test func `a task's own name is its jobs' name, with every resumption`() async throws {
+            let names = try await names { loop in
+                await Task(name: "sync-users", executorPreference: loop) {
+                    for _ in 0..<5 { await Task.yield() }
+                }.value
+                await withDiscardingTaskGroup { group in
+                    for number in 0..<3 { group.addTask(name: "child-\(number)") { await Task.yield() } }
+                }
+            }
+            #expect(names.filter { $0 == "sync-users" }.count >= 6)
+            for number in 0..<3 { #expect(names.contains("child-\(number)")) }
+        }
+
+        @Test func `an unnamed task is called by the function that it resumes, and library functions by who called them`() async throws {
+            let names = try await names { loop in
+                _ = try await Task(executorPreference: loop) { try await Handler().handle(3, for: "me") }.value
+            }
+            #expect(names.contains { $0.hasPrefix("closure #") && $0.contains("JobNamesTests") }, "the new task")
+            #expect(names.contains { $0.hasSuffix("Handler.find(_:)") }, "after Task.sleep")
+            #expect(names.contains { $0.hasSuffix("Handler.handle(_:for:)") }, "after its yield")
+            #expect(names.contains("Task.sleep"))
+            #expect(!names.contains { $0.contains("0x") || $0.contains("_Z") || $0.contains("swift_") })
+        }
+
+        @Test func `an actor's turn is called by the actor's type`() async throws {
+            let names = try await names { _ in await Shop().sell() }
+            #expect(names.contains { $0.hasPrefix("actor ") && $0.hasSuffix("JobNamesTests.Shop") })
+            #expect(names.contains { $0.hasSuffix("Shop.sell()") })
+        }
+
+        @Test func `nameCurrentDispatch names a task's later jobs as well, and no other task's`() async throws {
+            let names = try await names { loop in
+                await Task(name: "before", executorPreference: loop) {
+                    await Task.yield()
+                    UVEventLoop.nameCurrentDispatch("GET /users/17")
+                    await Task.yield()
+                    await Task.yield()
+                    UVEventLoop.nameCurrentDispatch("GET /orders")
+                    await Task.yield()
+                }.value
+                await Task(name: "another", executorPreference: loop) { await Task.yield() }.value
+            }
+            #expect(names.contains("before"))
+            #expect(names.filter { $0 == "GET /users/_" }.count >= 3)
+            #expect(names.filter { $0 == "GET /orders" }.count >= 2)
+            #expect(names.filter { $0 == "another" }.count >= 2)
+        }
+
+        @Test func `naming a callback outside of a task names that dispatch alone`() async throws {
+            let states = try await withTasks(monitored: true) { loop in
+                try await LoopOperation<Void>.wait(on: loop, "test") { operation in
+                    loop.callSoon { UVEventLoop.nameCurrentDispatch("once") }
+                    loop.callSoon("next") { operation.resume(returning: ()) }
+                }
+            }
+            #expect(states.filter { $0.callbackPrettyName == "once" }.count == 1)
+        }
+    }
+#endif

@@ -1,0 +1,85 @@
+import Testing
+
+@testable import MonitoredUV
+
+@Suite struct UVGetAddrInfoTests {
+    @Test func `a host's addresses come with the port`() throws {
+        try withLoop { loop in
+            var found: [UVSocketAddress] = []
+            let recorder = Recorder(on: loop)
+            try loop.getaddrinfo("localhost", port: 80) { result in succeed { found = try result.get() } }
+            try loop.run()
+            #expect(!found.isEmpty)
+            #expect(found.allSatisfy { ["127.0.0.1", "::1"].contains($0.host) && $0.port == 80 })
+            #expect(recorder.of(.getaddrinfo).count == 1)
+            #expect(recorder.states.last?.loopHandlesCount == 0)
+        }
+    }
+
+    @Test func `an unknown host is an error`() throws {
+        try withLoop { loop in
+            var codes: [UVError.Code] = []
+            try loop.getaddrinfo("no.such.host.invalid", port: 80) { result in
+                guard case .failure(let error) = result else { return }
+                codes.append(error.code)
+            }
+            try loop.run()
+            #expect(codes.count == 1)
+            #expect(codes.allSatisfy { [.nameUnknown, .nameTemporaryFailure, .nameHasNoAddress].contains($0) })
+        }
+    }
+
+    @Test(arguments: [("", 80), ("localhost", -1), ("localhost", 65_536), ("local\0host", 80)])
+    func `what is no host and port is refused at once`(host: String, port: Int) throws {
+        try withLoop { loop in
+            let error = #expect(throws: UVError.self) {
+                try loop.getaddrinfo(host, port: port) { _ in Issue.record("was called") }
+            }
+            #expect(error?.code == .invalidArgument)
+        }
+    }
+
+    @Test func `cancelling calls back once, whether or not the look-up has begun`() throws {
+        try withLoop { loop in
+            var codes: [UVError.Code?] = []
+            // More than libuv's pool has threads: some have begun, others wait.
+            let requests = try (0..<16).map { _ in
+                try loop.getaddrinfo("localhost", port: 80) { result in
+                    if case .failure(let error) = result { codes.append(error.code) } else { codes.append(nil) }
+                }
+            }
+            for request in requests {
+                request.cancel()
+                request.cancel()
+            }
+            #expect(codes.isEmpty)
+            try loop.run()
+            #expect(codes == Array(repeating: .canceled, count: 16))
+            requests[0].cancel()
+            try loop.run()
+            #expect(codes.count == 16)
+        }
+    }
+
+    @Test func `a loop that is released waits for its look-ups and calls nobody`() throws {
+        var isCalled = false
+        do {
+            let loop = try UVEventLoop()
+            try loop.getaddrinfo("localhost", port: 80) { _ in isCalled = true }
+        }
+        #expect(!isCalled)
+    }
+
+    @Test func `a task's look-up ends with its cancellation`() async throws {
+        try await withTasks { loop in
+            try await #expect(loop.getaddrinfo("localhost", port: 1).isEmpty == false)
+            let tasks = (0..<16).map { _ in
+                Task(executorPreference: loop) { try await loop.getaddrinfo("localhost", port: 1) }
+            }
+            while loop.core.requestsCreated < 17 { await Task.yield() }
+            for task in tasks { task.cancel() }
+            for task in tasks { await #expect(throws: CancellationError.self) { try await task.value } }
+            await #expect(throws: UVError.self) { try await loop.getaddrinfo("", port: 1) }
+        }
+    }
+}
