@@ -15,7 +15,9 @@ let package = Package(
         ),
         .target(name: "CMonitoredUV"),
         .target(name: "MonitoredUV", dependencies: ["CLibUV", "CMonitoredUV"]),
-        .testTarget(name: "MonitoredUVTests", dependencies: ["MonitoredUV", "CLibUV"]),
+        .testTarget(name: "MonitoredUVTests", dependencies: ["MonitoredUV", "CLibUV", "whereitran"]),
+        // What tests run as a process of its own.
+        .executableTarget(name: "whereitran", dependencies: ["MonitoredUV"], path: "Tests/Programs/whereitran"),
     ],
     swiftLanguageModes: [.v6]
 )

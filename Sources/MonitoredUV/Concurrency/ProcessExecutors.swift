@@ -7,10 +7,16 @@
     enum ProcessExecutors {
         static let areReplaceable = true
 
-        /// Before anything asked for them. Once in the life of a process.
+        /// Once in the life of a process. What runs already on other executors stays there until it next waits.
         static func install(main: UVEventLoop, default executor: DefaultExecutor) {
             Factory.executors.withLock { $0 = (main, executor) }
             _createExecutors(factory: Factory.self)
+            if (Task.defaultExecutor as AnyObject) !== executor || (MainActor.executor as AnyObject) !== main {
+                fatalError(
+                    "UVEventLoop.runMain could not replace Swift's executors: something else has replaced them before. "
+                        + "Use UVEventLoop.run instead, or remove the other one."
+                )
+            }
         }
 
         private struct Factory: ExecutorFactory {

@@ -15,9 +15,9 @@ extension UVEventLoop {
     /// executor of its own, `body` included, is spread over that many loops on threads of their own, named `worker-1`
     /// and so on: a job goes to whichever of them is free.
     ///
-    /// Only a synchronous main program can do this, before any other use of Swift Concurrency: in an `async` main
-    /// Swift's executors are at work already. Anywhere else this traps. It may be called again after it has returned,
-    /// with the same `workers`; tasks that were left behind wait meanwhile, unless they are on a worker.
+    /// Only a synchronous main program can do this: in an `async` main Swift's own executor holds the main thread
+    /// already. Anywhere else this traps. It may be called again after it has returned, with the same `workers`; tasks
+    /// that were left behind wait meanwhile, unless they are on a worker.
     ///
     /// Toolchains on which the executors cannot be replaced (this needs Swift 6.3 on Linux) print one warning, and do
     /// what ``run(name:monitor:_:)`` does.

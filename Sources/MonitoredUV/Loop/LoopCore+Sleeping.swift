@@ -33,7 +33,9 @@ extension LoopCore {
     /// The loop ends: who sleeps on it is not woken any more.
     func dropSleeps() {
         if sleeps.count == 0 { return }
-        warn("UVEventLoop '\(name.text)' ended while \(sleeps.count) tasks slept on it, which will not wake. Cancel or await them.")
+        warn(
+            "UVEventLoop '\(name.text)' ended while \(sleeps.count) tasks slept on it, which will not wake. Cancel or await them."
+        )
         sleeps = SleepQueue()
         armSleepTimer()
     }

@@ -100,7 +100,10 @@ import Testing
             let pinned = Pinned(loop)
             try onOtherThread { pinned.assumeIsolated { $0.count += 1 } }
         }
-        #expect(result.map { String(decoding: $0.standardErrorContent, as: UTF8.self).contains("Incorrect actor executor") } == true)
+        #expect(
+            result.map { String(decoding: $0.standardErrorContent, as: UTF8.self).contains("Incorrect actor executor") }
+                == true
+        )
     }
 
     @Test func `a task that goes on after its loop was closed traps with advice`() async {

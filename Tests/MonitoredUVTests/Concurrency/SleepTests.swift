@@ -51,7 +51,11 @@ import Testing
             }
         }
 
-        @Test func `a task that sleeps again after a cancelled sleep, and one that sleeps after a full one, sleep their time`() async throws {
+        @Test
+        func
+            `a task that sleeps again after a cancelled sleep, and one that sleeps after a full one, sleep their time`()
+            async throws
+        {
             try await withTasks { loop in
                 let start = MonotonicClock.read()
                 let task = Task(executorPreference: loop) {

@@ -5,7 +5,8 @@ import Testing
 @Suite struct UVTCPConnectionTests {
     /// Both ends of a connection.
     private func withPair(
-        _ body: @escaping @Sendable (UVEventLoop, _ client: UVTCPConnection, _ peer: UVTCPConnection) async throws -> Void
+        _ body:
+            @escaping @Sendable (UVEventLoop, _ client: UVTCPConnection, _ peer: UVTCPConnection) async throws -> Void
     ) async throws {
         try await withTasks { loop in
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
@@ -37,7 +38,9 @@ import Testing
         }
     }
 
-    @Test func `a loop over inbound ends with the peer's side, and another goes on where the first broke off`() async throws {
+    @Test func `a loop over inbound ends with the peer's side, and another goes on where the first broke off`()
+        async throws
+    {
         try await withPair { _, client, peer in
             try await client.write("one")
             for try await bytes in peer.inbound {
@@ -153,7 +156,8 @@ import Testing
             }
             try await leave(byError: false)
             try? await leave(byError: true)
-            try await Task.detached { _ = try await UVTCPConnection.connect(host: "127.0.0.1", port: port, on: loop) }.value
+            try await Task.detached { _ = try await UVTCPConnection.connect(host: "127.0.0.1", port: port, on: loop) }
+                .value
             for _ in 0..<3 {
                 let peer = try #require(try await connections.next())
                 while try await peer.read() != nil {}
@@ -200,10 +204,16 @@ import Testing
                 }
             }
             let port = refused.value
-            let error = await #expect(throws: UVError.self) { try await UVTCPConnection.connect(host: "127.0.0.1", port: port) }
+            let error = await #expect(throws: UVError.self) {
+                try await UVTCPConnection.connect(host: "127.0.0.1", port: port)
+            }
             #expect(error?.code == .connectionRefused)
-            await #expect(throws: UVError.self) { try await UVTCPConnection.connect(host: "no.such.host.invalid", port: 1) }
-            let outside = await Task.detached { await #expect(throws: UVError.self) { try await UVTCPConnection.connect(host: "127.0.0.1", port: port) } }.value
+            await #expect(throws: UVError.self) {
+                try await UVTCPConnection.connect(host: "no.such.host.invalid", port: 1)
+            }
+            let outside = await Task.detached {
+                await #expect(throws: UVError.self) { try await UVTCPConnection.connect(host: "127.0.0.1", port: port) }
+            }.value
             #expect(outside?.detail?.contains("on:") == true)
             // A server whose queue is full leaves connects waiting.
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)

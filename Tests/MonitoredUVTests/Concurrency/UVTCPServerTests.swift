@@ -142,7 +142,9 @@ import Testing
         try await withTasks { loop in
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
             let port = server.localAddress.port
-            let error = await #expect(throws: UVError.self) { try await UVTCPServer.listen(host: "127.0.0.1", port: port) }
+            let error = await #expect(throws: UVError.self) {
+                try await UVTCPServer.listen(host: "127.0.0.1", port: port)
+            }
             #expect(error?.code == .addressInUse)
             await #expect(throws: UVError.self) { try await UVTCPServer.listen(host: "127.0.0.1", port: 70_000) }
         }

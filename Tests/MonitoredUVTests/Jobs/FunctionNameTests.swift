@@ -18,7 +18,10 @@ import Testing
             "closure #2 (inout Swift.TaskGroup<Swift.Int>) async -> () in closure #1 () -> () in App.run() -> ()",
             "closure #2 in closure #1 in App.run()"
         ),
-        ("partial apply forwarder for closure #1 @Sendable () async -> () in App.run() -> ()", "closure #1 in App.run()"),
+        (
+            "partial apply forwarder for closure #1 @Sendable () async -> () in App.run() -> ()",
+            "closure #1 in App.run()"
+        ),
         ("generic specialization <Swift.Int> of App.generic<A>(A) async -> A", "App.generic(_:)"),
         ("async_Main", "main"),
         ("(1) suspend resume partial function for App.Store.size.getter : Swift.Int", "App.Store.size"),
@@ -41,8 +44,14 @@ import Testing
     func `glue has no name`(symbol: String) { #expect(FunctionName(demangled: symbol) == nil) }
 
     @Test(arguments: [
-        ("static Swift.Task< where A == Swift.Never, B == Swift.Never>.sleep(nanoseconds: Swift.UInt64) async throws -> ()", true),
-        ("(1) await resume partial function for MonitoredUV.UVTCPConnection.write([Swift.UInt8]) async throws -> ()", true),
+        (
+            "static Swift.Task< where A == Swift.Never, B == Swift.Never>.sleep(nanoseconds: Swift.UInt64) async throws -> ()",
+            true
+        ),
+        (
+            "(1) await resume partial function for MonitoredUV.UVTCPConnection.write([Swift.UInt8]) async throws -> ()",
+            true
+        ),
         ("App.main() async -> ()", false),
         ("closure #1 () -> () in MonitoredUVApp.main() -> ()", false),
     ])
@@ -51,7 +60,9 @@ import Testing
     }
 
     @Test func `nonsense neither traps nor hangs`() {
-        for text in ["(((", "App.f(", "App.f<", "> of ", "closure #", "App.f(a: <)", ". in .", "(1) partial function for "] {
+        for text in [
+            "(((", "App.f(", "App.f<", "> of ", "closure #", "App.f(a: <)", ". in .", "(1) partial function for ",
+        ] {
             _ = FunctionName(demangled: text)
         }
     }

@@ -45,7 +45,10 @@ import Testing
             for number in 0..<3 { #expect(names.contains("child-\(number)")) }
         }
 
-        @Test func `an unnamed task is called by the function that it resumes, and library functions by who called them`() async throws {
+        @Test
+        func `an unnamed task is called by the function that it resumes, and library functions by who called them`()
+            async throws
+        {
             let names = try await names { loop in
                 _ = try await Task(executorPreference: loop) { try await Handler().handle(3, for: "me") }.value
             }

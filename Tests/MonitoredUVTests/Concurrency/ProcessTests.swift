@@ -1,0 +1,130 @@
+import Foundation
+import Testing
+
+@testable import MonitoredUV
+
+/// What takes the whole process runs in one of its own: the program `whereitran`.
+@Suite struct ProcessTests {
+    private struct Output {
+        let status: Int32
+        let errors: String
+        let lines: [String: String]
+        subscript(form: String) -> String? { lines[form] }
+    }
+
+    /// Off Swift's threads, for the wait blocks.
+    private func program(_ arguments: String...) async throws -> Output {
+        let output = Box<Output?>(nil)
+        try await waitForThread { succeed { output.value = try launch(arguments) } }
+        return try #require(output.value)
+    }
+
+    private func launch(_ arguments: [String]) throws -> Output {
+        let process = Process()
+        let products = Bundle.allBundles.map(\.bundleURL) + [Bundle.main.bundleURL]
+        let candidates = products.flatMap { [$0, $0.deletingLastPathComponent()] }
+            .map { $0.appendingPathComponent("whereitran") }
+        let found = candidates.first { FileManager.default.isExecutableFile(atPath: $0.path) }
+        let path: URL = try #require(found, "no whereitran among \(candidates)")
+        process.executableURL = path
+        process.arguments = arguments
+        let (output, errors) = (Pipe(), Pipe())
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        let hung = DispatchWorkItem { process.terminate() }
+        DispatchQueue.global().asyncAfter(deadline: .now() + 60, execute: hung)
+        defer { hung.cancel() }
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        var lines: [String: String] = [:]
+        for line in text.split(separator: "\n") {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            if parts.count == 2 { lines[String(parts[0])] = parts[1].trimmingCharacters(in: .whitespaces) }
+        }
+        return Output(status: process.terminationStatus, errors: complaint, lines: lines)
+    }
+
+    private let structured = [
+        "body", "nonisolated", "actor", "async let", "group", "AsyncStream", "sleep for", "sleep nanoseconds",
+        "sleep until",
+    ]
+    private let unstructured = ["Task", "detached", "detached sleep"]
+    private let main = ["MainActor.run", "MainActor class", "assumeIsolated", "DispatchQueue.main"]
+
+    @Test func `run keeps what is structured; MainActor and the main queue run on its main thread without a deadlock`() async throws {
+        let output = try await program("run")
+        #expect(output.status == 0)
+        for form in structured { #expect(output[form] == "run", "\(form)") }
+        for form in unstructured { #expect(output[form] == "-", "\(form)") }
+        #if os(Linux)
+            for form in main { #expect(output[form] == "run", "\(form)") }
+        #endif
+        #expect(output["cancelled sleep"] == "true")
+    }
+
+    #if os(Linux)
+        @Test func `runMain takes everything to one loop on one thread`() async throws {
+            let output = try await program("runMain", "0")
+            #expect(output.status == 0)
+            #expect(output.errors == "")
+            for form in structured + unstructured + main { #expect(output[form] == "main", "\(form)") }
+            #expect(output["cancelled sleep"] == "true")
+            // The main thread and the test's own for the AsyncStream, if it has not ended yet.
+            #expect(output["threads"].flatMap { Int($0) }.map { $0 <= 2 } == true)
+        }
+
+        @Test func `with workers MainActor stays and everything else is on workers`() async throws {
+            let output = try await program("runMain", "2")
+            #expect(output.status == 0)
+            let workers: Set<Substring> = ["worker-1", "worker-2"]
+            for form in structured + unstructured {
+                #expect(output[form].map { workers.isSuperset(of: $0.split(separator: ",")) } == true, "\(form)")
+            }
+            for form in main { #expect(output[form] == "main", "\(form)") }
+            #expect(output["threads"].flatMap { Int($0) }.map { $0 <= 4 } == true)
+        }
+
+        @Test func `every worker is monitored`() async throws {
+            let output = try await program("dispatches", "2")
+            #expect(output.status == 0)
+            let counts = ["main", "worker-1", "worker-2"].map { output["jobs on \($0)"].flatMap { Int($0) } ?? 0 }
+            #expect(counts[0] > 0)
+            #expect(counts[1] + counts[2] > 40)
+            let alone = try await program("dispatches", "0")
+            #expect(alone["jobs on main"].flatMap { Int($0) }.map { $0 > 40 } == true)
+        }
+
+        @Test func `a worker that is busy for long keeps no job waiting`() async throws {
+            let output = try await program("stuckWorker")
+            #expect(output.status == 0)
+            #expect(output["done"] == "100")
+        }
+
+        @Test func `runMain can be called again, but not with other workers`() async throws {
+            let output = try await program("twice")
+            #expect(output.status == 0)
+            #expect(output["sum"] == "42")
+            #expect(output["third"]?.contains("runs with 0 workers already") == true)
+        }
+
+        @Test func `runMain takes over also after tasks ran elsewhere`() async throws {
+            let output = try await program("late")
+            #expect(output.status == 0)
+            #expect(output["early"] != nil)
+            for form in structured + unstructured + main { #expect(output[form] == "main", "\(form)") }
+        }
+
+        @Test func `what the body throws comes out of runMain`() async throws {
+            #expect(try await program("throws")["thrown"] == "CancellationError()")
+            #expect(try await program("negative")["thrown"]?.contains("workers: -1 is negative") == true)
+        }
+    #endif
+
+    @Test func `runMain from a task is refused with what to write instead`() async throws {
+        let output = try await program("inside")
+        #expect(output.status != 0)
+        #expect(output.errors.contains("Call it from a synchronous main, without 'async'"))
+    }
+}
