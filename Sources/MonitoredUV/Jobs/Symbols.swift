@@ -8,15 +8,21 @@ internal import CMonitoredUV
 
 /// The names of this process's functions.
 enum Symbols {
-    /// The C functions below share a table of the libraries that were looked into.
-    private static let turn = Lock(())
+    /// The C functions below share a table of the libraries that were looked into. The value counts the looks.
+    private static let looks = Lock(0)
 
     /// Reads the program's own symbols, which takes some milliseconds, now instead of with the first look.
-    static func load() { turn.withLock { _ in muv_symbols_load() } }
+    static func load() {
+        looks.withLock { looks in
+            looks += 1
+            muv_symbols_load()
+        }
+    }
 
     /// What the symbol table says of the function around `address`, demangled.
     static func demangledName(at address: UInt) -> String? {
-        turn.withLock { _ in
+        looks.withLock { looks in
+            looks += 1
             var offset = 0
             guard let text = muv_symbol_copy(address, &offset) else { return nil }
             defer { free(text) }
@@ -26,7 +32,8 @@ enum Symbols {
 
     /// The function that an async function pointer at `address` stands for; `nil` if there is none.
     static func function(ofAsyncFunctionPointerAt address: UInt) -> UInt? {
-        turn.withLock { _ in
+        looks.withLock { looks in
+            looks += 1
             var function: UInt = 0
             return muv_async_function_pointer(address, &function) ? function : nil
         }

@@ -33,7 +33,7 @@ import Testing
         process.standardError = errors
         try process.run()
         let hung = DispatchWorkItem { process.terminate() }
-        DispatchQueue.global().asyncAfter(deadline: .now() + 60, execute: hung)
+        DispatchQueue.global().asyncAfter(deadline: .now() + 180, execute: hung)
         defer { hung.cancel() }
         let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
@@ -53,7 +53,9 @@ import Testing
     private let unstructured = ["Task", "detached", "detached sleep"]
     private let main = ["MainActor.run", "MainActor class", "assumeIsolated", "DispatchQueue.main"]
 
-    @Test func `run keeps what is structured; MainActor and the main queue run on its main thread without a deadlock`() async throws {
+    @Test func `run keeps what is structured; MainActor and the main queue run on its main thread without a deadlock`()
+        async throws
+    {
         let output = try await program("run")
         #expect(output.status == 0)
         for form in structured { #expect(output[form] == "run", "\(form)") }
@@ -91,9 +93,9 @@ import Testing
             #expect(output.status == 0)
             let counts = ["main", "worker-1", "worker-2"].map { output["jobs on \($0)"].flatMap { Int($0) } ?? 0 }
             #expect(counts[0] > 0)
-            #expect(counts[1] + counts[2] > 40)
+            #expect(counts[1] + counts[2] >= 30)
             let alone = try await program("dispatches", "0")
-            #expect(alone["jobs on main"].flatMap { Int($0) }.map { $0 > 40 } == true)
+            #expect(alone["jobs on main"].flatMap { Int($0) }.map { $0 >= 30 } == true)
         }
 
         @Test func `a worker that is busy for long keeps no job waiting`() async throws {

@@ -75,18 +75,18 @@ import Testing
             }
         }
 
-        @Test func `a hundred thousand tasks sleep at once, wake in time, and leave nothing`() async throws {
+        @Test func `twenty thousand tasks sleep at once, wake in time, and leave nothing`() async throws {
             try await withTasks { loop in
                 let woken = Box(0)
                 await withDiscardingTaskGroup { group in
-                    for number in 0..<100_000 {
+                    for number in 0..<20_000 {
                         group.addTask {
                             try? await Task.sleep(for: .milliseconds(50 + number % 50))
                             woken.value += 1
                         }
                     }
                 }
-                #expect(woken.value == 100_000)
+                #expect(woken.value == 20_000)
                 #expect(loop.core.sleeps.count == 0)
             }
         }

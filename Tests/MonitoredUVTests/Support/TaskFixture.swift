@@ -12,7 +12,7 @@ func withTasks(
     _ body: @escaping @Sendable (UVEventLoop) async throws -> Void
 ) async throws -> [IOLoopMonitorState] {
     let hung = DispatchWorkItem { fatalError("the test at \(sourceLocation) hangs") }
-    DispatchQueue.global().asyncAfter(deadline: .now() + 60, execute: hung)
+    DispatchQueue.global().asyncAfter(deadline: .now() + 180, execute: hung)
     defer { hung.cancel() }
     let states = Box<[IOLoopMonitorState]>([])
     try await waitForThread {

@@ -126,5 +126,9 @@ private final class Tally: @unchecked Sendable {
     func add(_ name: String) { lock.withLock { counts[name, default: 0] += 1 } }
     func count(_ state: borrowing IOLoopMonitorState) { if state.kind == .job { add(state.loopName) } }
     var total: Int { lock.withLock { counts.values.reduce(0, +) } }
-    func print() { for (name, count) in counts.sorted(by: { $0.key < $1.key }) { Swift.print("jobs on \(name): \(count)") } }
+    func print() {
+        for (name, count) in lock.withLock({ counts }).sorted(by: { $0.key < $1.key }) {
+            Swift.print("jobs on \(name): \(count)")
+        }
+    }
 }

@@ -1,0 +1,74 @@
+/// What a ``UVTCPServer`` is on its loop's thread: the handle, the connections that nobody has taken yet, and who waits
+/// for one.
+final class ServerState {
+    /// So many are accepted ahead; then one more waits in libuv, and the others in the kernel.
+    private static let acceptAhead = 64
+
+    let tcp: UVTCP
+    private let onAcceptError: (@Sendable (UVError) -> Void)?
+    private var accepted: [UVTCPConnection] = []
+    private var isPending = false
+    private var taker: LoopOperation<UVTCPConnection?>?
+    private var hasWarned = false
+
+    init(_ tcp: UVTCP, _ onAcceptError: (@Sendable (UVError) -> Void)?) {
+        self.tcp = tcp
+        self.onAcceptError = onAcceptError
+    }
+
+    func listen(_ backlog: Int32, _ file: StaticString, _ line: UInt, _ function: StaticString) throws(UVError) {
+        try tcp.listenWithoutAccepting(backlog: backlog, file: file, line: line, function: function) {
+            [unowned self] error in
+            if let error { return failed(error) }
+            if accepted.count < Self.acceptAhead { acceptPending() } else { isPending = true }
+        }
+    }
+
+    /// What was accepted already.
+    func takeConnection() -> UVTCPConnection? {
+        guard !accepted.isEmpty else { return nil }
+        let connection = accepted.removeFirst()
+        if isPending { acceptPending() }
+        return connection
+    }
+
+    func accept(_ operation: LoopOperation<UVTCPConnection?>) {
+        if let connection = takeConnection() { return operation.resume(returning: connection) }
+        if tcp.isClosing { return operation.resume(returning: nil) }
+        if taker != nil {
+            let error = UVError(.alreadyInProgress, operation: "accept", detail: "another task waits for a connection")
+            return operation.resume(throwing: error)
+        }
+        taker = operation
+        operation.onCancel = { [unowned self] in taker = nil }
+    }
+
+    private func acceptPending() {
+        isPending = false
+        let connection: UVTCPConnection
+        do throws(UVError) {
+            let client = try tcp.accept()
+            do throws(UVError) { connection = try UVTCPConnection(client) } catch {
+                client.close()
+                throw error
+            }
+        } catch { return failed(error) }
+        guard let taker else { return accepted.append(connection) }
+        self.taker = nil
+        taker.resume(returning: connection)
+    }
+
+    private func failed(_ error: UVError) {
+        if let onAcceptError { return onAcceptError(error) }
+        if !hasWarned { warn("a connection could not be accepted: \(error). Later ones are not reported.") }
+        hasWarned = true
+    }
+
+    func close(_ completion: (() -> Void)?) {
+        tcp.close(completion)
+        accepted = []
+        guard let taker else { return }
+        self.taker = nil
+        taker.resume(returning: nil)
+    }
+}
