@@ -13,8 +13,7 @@ import Testing
         func add() { count += 1 }
     }
 
-    @Test func `eight threads that enqueue 100,000 jobs each by both routes lose none and run none twice`() async throws
-    {
+    @Test func eightThreadsThatEnqueue100_000JobsEachByBothRoutesLoseNoneAndRunNoneTwice() async throws {
         try await waitForThread { succeed { try enqueueFromManyThreads() } }
     }
 

@@ -24,7 +24,7 @@ import Testing
 
     private nonisolated func isOnLoop(_ loop: UVEventLoop) async -> Bool { isOn(loop) }
 
-    @Test func `a task that prefers the loop stays there, with its children, actors and functions`() async throws {
+    @Test func aTaskThatPrefersTheLoopStaysThere_withItsChildren_actorsAndFunctions() async throws {
         try await withTasks { loop in
             #expect(isOn(loop), "body")
             #expect(await isOnLoop(loop), "nonisolated function")
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test func `unstructured tasks and MainActor escape, and come back`() async throws {
+    @Test func unstructuredTasksAndMainActorEscape_andComeBack() async throws {
         try await withTasks { loop in
             #expect(await Task { isOn(loop) }.value == false)
             #expect(await Task.detached { isOn(loop) }.value == false)
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func `withTaskExecutorPreference moves a task to the loop and back`() async throws {
+    @Test func withTaskExecutorPreferenceMovesATaskToTheLoopAndBack() async throws {
         try await withTasks { loop in
             let moved = await Task.detached { await withTaskExecutorPreference(loop) { isOn(loop) } }.value
             #expect(moved)
@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    @Test func `an actor pinned to the loop runs there, whoever calls it`() async throws {
+    @Test func anActorPinnedToTheLoopRunsThere_whoeverCallsIt() async throws {
         try await withTasks { loop in
             let pinned = Pinned(loop)
             #expect(await pinned.add())
@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    @Test func `callbacks of the loop are isolated to actors that are pinned to it`() async throws {
+    @Test func callbacksOfTheLoopAreIsolatedToActorsThatArePinnedToIt() async throws {
         try await withTasks { loop in
             let pinned = Pinned(loop)
             try await LoopOperation<Void>.wait(on: loop, "test") { operation in
@@ -94,7 +94,7 @@ import Testing
         }
     }
 
-    @Test func `assuming isolation on another thread traps`() async {
+    @Test func assumingIsolationOnAnotherThreadTraps() async {
         let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             let loop = try UVEventLoop(name: "pinned")
             let pinned = Pinned(loop)
@@ -106,7 +106,7 @@ import Testing
         )
     }
 
-    @Test func `a task that goes on after its loop was closed traps with advice`() async {
+    @Test func aTaskThatGoesOnAfterItsLoopWasClosedTrapsWithAdvice() async {
         let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             let loop = try UVEventLoop(name: "gone")
             try loop.close()
@@ -116,7 +116,7 @@ import Testing
         #expect(message.contains("UVEventLoop 'gone' after it was closed"))
     }
 
-    @Test func `a loop does not close while jobs or sleeps wait`() throws {
+    @Test func aLoopDoesNotCloseWhileJobsOrSleepsWait() throws {
         try withLoop { loop in
             Task(executorPreference: loop) { try await Task.sleep(for: .milliseconds(1)) }
             let jobs = #expect(throws: UVError.self) { try loop.close() }
@@ -128,7 +128,7 @@ import Testing
         }
     }
 
-    @Test func `every job is a dispatch, with the time that it waited and ran`() async throws {
+    @Test func everyJobIsADispatch_withTheTimeThatItWaitedAndRan() async throws {
         let states = try await withTasks(monitored: true) { loop in
             async let waiting: Void = {}()
             spin(.milliseconds(20))
@@ -144,7 +144,7 @@ import Testing
         #expect(states.last?.loopHandlesCount == 0)
     }
 
-    @Test func `jobs that wait count as held`() async throws {
+    @Test func jobsThatWaitCountAsHeld() async throws {
         let states = try await withTasks(monitored: true) { loop in
             await withDiscardingTaskGroup { group in for _ in 0..<10 { group.addTask(name: "child") {} } }
         }
@@ -152,7 +152,7 @@ import Testing
         #expect(held.prefix(9) == [9, 8, 7, 6, 5, 4, 3, 2, 1])
     }
 
-    @Test func `tasks that yield for ever starve neither timers nor I O nor other threads`() async throws {
+    @Test func tasksThatYieldForEverStarveNeitherTimersNorIONorOtherThreads() async throws {
         try await withTasks { loop in
             let isOver = Box(false)
             let (iterations, yields, mostAtOnce) = (Box(0), Box(0), Box(0))

@@ -53,7 +53,7 @@ import Testing
     private let unstructured = ["Task", "detached", "detached sleep"]
     private let main = ["MainActor.run", "MainActor class", "assumeIsolated", "DispatchQueue.main"]
 
-    @Test func `run keeps what is structured; MainActor and the main queue run on its main thread without a deadlock`()
+    @Test func runKeepsWhatIsStructured_mainActorAndTheMainQueueRunOnItsMainThreadWithoutADeadlock()
         async throws
     {
         let output = try await program("run")
@@ -67,7 +67,7 @@ import Testing
     }
 
     #if os(Linux)
-        @Test func `runMain takes everything to one loop on one thread`() async throws {
+        @Test func runMainTakesEverythingToOneLoopOnOneThread() async throws {
             let output = try await program("runMain", "0")
             #expect(output.status == 0)
             #expect(output.errors == "")
@@ -77,7 +77,7 @@ import Testing
             #expect(output["threads"].flatMap { Int($0) }.map { $0 <= 2 } == true)
         }
 
-        @Test func `with workers MainActor stays and everything else is on workers`() async throws {
+        @Test func withWorkersMainActorStaysAndEverythingElseIsOnWorkers() async throws {
             let output = try await program("runMain", "2")
             #expect(output.status == 0)
             let workers: Set<Substring> = ["worker-1", "worker-2"]
@@ -88,7 +88,7 @@ import Testing
             #expect(output["threads"].flatMap { Int($0) }.map { $0 <= 4 } == true)
         }
 
-        @Test func `every worker is monitored`() async throws {
+        @Test func everyWorkerIsMonitored() async throws {
             let output = try await program("dispatches", "2")
             #expect(output.status == 0)
             let counts = ["main", "worker-1", "worker-2"].map { output["jobs on \($0)"].flatMap { Int($0) } ?? 0 }
@@ -98,33 +98,33 @@ import Testing
             #expect(alone["jobs on main"].flatMap { Int($0) }.map { $0 >= 30 } == true)
         }
 
-        @Test func `a worker that is busy for long keeps no job waiting`() async throws {
+        @Test func aWorkerThatIsBusyForLongKeepsNoJobWaiting() async throws {
             let output = try await program("stuckWorker")
             #expect(output.status == 0)
             #expect(output["done"] == "100")
         }
 
-        @Test func `runMain can be called again, but not with other workers`() async throws {
+        @Test func runMainCanBeCalledAgain_butNotWithOtherWorkers() async throws {
             let output = try await program("twice")
             #expect(output.status == 0)
             #expect(output["sum"] == "42")
             #expect(output["third"]?.contains("runs with 0 workers already") == true)
         }
 
-        @Test func `runMain takes over also after tasks ran elsewhere`() async throws {
+        @Test func runMainTakesOverAlsoAfterTasksRanElsewhere() async throws {
             let output = try await program("late")
             #expect(output.status == 0)
             #expect(output["early"] != nil)
             for form in structured + unstructured + main { #expect(output[form] == "main", "\(form)") }
         }
 
-        @Test func `what the body throws comes out of runMain`() async throws {
+        @Test func whatTheBodyThrowsComesOutOfRunMain() async throws {
             #expect(try await program("throws")["thrown"] == "CancellationError()")
             #expect(try await program("negative")["thrown"]?.contains("workers: -1 is negative") == true)
         }
     #endif
 
-    @Test func `runMain from a task is refused with what to write instead`() async throws {
+    @Test func runMainFromATaskIsRefusedWithWhatToWriteInstead() async throws {
         let output = try await program("inside")
         #expect(output.status != 0)
         #expect(output.errors.contains("Call it from a synchronous main, without 'async'"))

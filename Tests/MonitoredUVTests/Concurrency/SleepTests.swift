@@ -3,7 +3,7 @@ import Testing
 @testable import MonitoredUV
 
 @Suite struct SleepTests {
-    @Test func `all forms of sleeping wait at least their time and come back to the loop`() async throws {
+    @Test func allFormsOfSleepingWaitAtLeastTheirTimeAndComeBackToTheLoop() async throws {
         try await withTasks { loop in
             func check(_ form: String, _ sleep: () async throws -> Void) async throws {
                 let start = MonotonicClock.read()
@@ -23,7 +23,7 @@ import Testing
     }
 
     #if os(Linux)
-        @Test func `sleeps are kept by the loop, and a cancelled one is gone at once`() async throws {
+        @Test func sleepsAreKeptByTheLoop_andACancelledOneIsGoneAtOnce() async throws {
             try await withTasks { loop in
                 let tasks = (0..<100).map { _ in
                     Task(executorPreference: loop) {
@@ -41,7 +41,7 @@ import Testing
             }
         }
 
-        @Test func `a sleep that another thread cancels is gone as well`() async throws {
+        @Test func aSleepThatAnotherThreadCancelsIsGoneAsWell() async throws {
             try await withTasks { loop in
                 let task = Task(executorPreference: loop) { try? await Task.sleep(for: .seconds(3600)) }
                 while loop.core.sleeps.count < 1 { await Task.yield() }
@@ -75,7 +75,7 @@ import Testing
             }
         }
 
-        @Test func `twenty thousand tasks sleep at once, wake in time, and leave nothing`() async throws {
+        @Test func twentyThousandTasksSleepAtOnce_wakeInTime_andLeaveNothing() async throws {
             try await withTasks { loop in
                 let woken = Box(0)
                 await withDiscardingTaskGroup { group in
@@ -91,7 +91,7 @@ import Testing
             }
         }
 
-        @Test func `a sleep holds the loop and its lag is counted from when it was due`() async throws {
+        @Test func aSleepHoldsTheLoopAndItsLagIsCountedFromWhenItWasDue() async throws {
             let states = try await withTasks(monitored: true) { loop in
                 async let sleeping: Void = Task.sleep(for: .milliseconds(5))
                 await Task.yield()
@@ -105,7 +105,7 @@ import Testing
         }
     #endif
 
-    @Test func `a cancelled loop sleep throws at once and closes its timer`() async throws {
+    @Test func aCancelledLoopSleepThrowsAtOnceAndClosesItsTimer() async throws {
         try await withTasks { loop in
             let task = Task(executorPreference: loop) {
                 do { try await loop.sleep(for: .seconds(3600)) } catch { return error is CancellationError }
@@ -123,7 +123,7 @@ import Testing
         }
     }
 
-    @Test func `a task of another executor sleeps on the loop's timer, and is cancelled from there`() async throws {
+    @Test func aTaskOfAnotherExecutorSleepsOnTheLoopsTimer_andIsCancelledFromThere() async throws {
         try await withTasks { loop in
             await Task.detached {
                 try? await loop.sleep(for: .milliseconds(1))
@@ -135,7 +135,7 @@ import Testing
         }
     }
 
-    @Test func `sleeping on a closed loop throws`() async throws {
+    @Test func sleepingOnAClosedLoopThrows() async throws {
         let loop = Box<UVEventLoop?>(nil)
         try await waitForThread {
             succeed {
@@ -148,7 +148,7 @@ import Testing
         #expect(error?.code == .canceled)
     }
 
-    @Test func `withTimeout returns what comes in time, and cancels what does not`() async throws {
+    @Test func withTimeoutReturnsWhatComesInTime_andCancelsWhatDoesNot() async throws {
         try await withTasks { loop in
             try await #expect(withTimeout(.seconds(60)) { 42 } == 42)
             let cancelled = Box(false)

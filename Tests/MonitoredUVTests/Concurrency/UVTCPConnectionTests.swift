@@ -22,7 +22,7 @@ import Testing
 
     private func text(_ bytes: [UInt8]?) -> String? { bytes.map { String(decoding: $0, as: UTF8.self) } }
 
-    @Test func `bytes go both ways, and an end of one side leaves the other open`() async throws {
+    @Test func bytesGoBothWays_andAnEndOfOneSideLeavesTheOtherOpen() async throws {
         try await withPair { loop, client, peer in
             #expect(client.remoteAddress == peer.localAddress)
             try await client.write("ping")
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test func `a loop over inbound ends with the peer's side, and another goes on where the first broke off`()
+    @Test func aLoopOverInboundEndsWithThePeersSide_andAnotherGoesOnWhereTheFirstBrokeOff()
         async throws
     {
         try await withPair { _, client, peer in
@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    @Test func `a reset fails the reader once the bytes before it are taken`() async throws {
+    @Test func aResetFailsTheReaderOnceTheBytesBeforeItAreTaken() async throws {
         try await withPair { loop, client, peer in
             try await LoopOperation<Void>.wait(on: loop, "test") { operation in
                 succeed { try peer.state.tcp.closeReset { operation.resume(returning: ()) } }
@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test func `nobody reads, so reading stops and the writer has to wait`() async throws {
+    @Test func nobodyReads_soReadingStopsAndTheWriterHasToWait() async throws {
         try await withPair { loop, client, peer in
             let piece = [UInt8](repeating: 7, count: 100_000)
             let (written, limit) = (Box(0), 400)
@@ -91,7 +91,7 @@ import Testing
         }
     }
 
-    @Test func `two tasks that read at once are told`() async throws {
+    @Test func twoTasksThatReadAtOnceAreTold() async throws {
         try await withPair { loop, client, peer in
             async let first = client.read()
             await Task.yield()
@@ -102,7 +102,7 @@ import Testing
         }
     }
 
-    @Test func `a cancelled reader loses nothing`() async throws {
+    @Test func aCancelledReaderLosesNothing() async throws {
         try await withPair { loop, client, peer in
             let reading = Task(executorPreference: loop) { try await client.read() }
             while !isWaitedFor(client) { await Task.yield() }
@@ -113,7 +113,7 @@ import Testing
         }
     }
 
-    @Test func `cancelling a writer that waits closes the connection`() async throws {
+    @Test func cancellingAWriterThatWaitsClosesTheConnection() async throws {
         try await withPair { loop, client, peer in
             let writing = Task(executorPreference: loop) {
                 while true { try await client.write([UInt8](repeating: 0, count: 1_000_000)) }
@@ -126,7 +126,7 @@ import Testing
         }
     }
 
-    @Test func `closing ends whoever reads or writes, and may be done twice`() async throws {
+    @Test func closingEndsWhoeverReadsOrWrites_andMayBeDoneTwice() async throws {
         try await withPair { loop, client, peer in
             let reading = Task(executorPreference: loop) { try await client.read() }
             let writing = Task(executorPreference: loop) {
@@ -144,7 +144,7 @@ import Testing
         }
     }
 
-    @Test func `a connection closes with its last reference, also off its loop`() async throws {
+    @Test func aConnectionClosesWithItsLastReference_alsoOffItsLoop() async throws {
         try await withTasks { loop in
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
             let port = server.localAddress.port
@@ -165,7 +165,7 @@ import Testing
         }
     }
 
-    @Test func `executeThenClose closes after a value and after an error, whoever holds the connection`() async throws {
+    @Test func executeThenCloseClosesAfterAValueAndAfterAnError_whoeverHoldsTheConnection() async throws {
         try await withPair { _, client, peer in
             try await #expect(client.executeThenClose { _ in 3 } == 3)
             try await #expect(peer.read() == nil)
@@ -176,7 +176,7 @@ import Testing
         }
     }
 
-    @Test func `a connection can be used from tasks of other executors`() async throws {
+    @Test func aConnectionCanBeUsedFromTasksOfOtherExecutors() async throws {
         try await withPair { loop, client, peer in
             await Task.detached {
                 do {
@@ -192,7 +192,7 @@ import Testing
         }
     }
 
-    @Test func `connecting fails with the reason, and ends with its task`() async throws {
+    @Test func connectingFailsWithTheReason_andEndsWithItsTask() async throws {
         try await withTasks { loop in
             let refused = Box(0)
             try await LoopOperation<Void>.wait(on: loop, "test") { operation in

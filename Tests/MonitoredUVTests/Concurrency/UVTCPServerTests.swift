@@ -4,7 +4,7 @@ import Testing
 @testable import MonitoredUV
 
 @Suite struct UVTCPServerTests {
-    @Test func `two thousand connections with a task each echo, and leave nothing`() async throws {
+    @Test func twoThousandConnectionsWithATaskEachEcho_andLeaveNothing() async throws {
         let connections = 2000
         let dispatches = Counter()
         try await withTasks { loop in
@@ -41,7 +41,7 @@ import Testing
         #expect(dispatches.value > connections * 6)
     }
 
-    @Test func `a handler's error ends its own connection alone`() async throws {
+    @Test func aHandlersErrorEndsItsOwnConnectionAlone() async throws {
         try await withTasks { loop in
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
             let port = server.localAddress.port
@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    @Test func `cancelling serve cancels its handlers and closes their connections`() async throws {
+    @Test func cancellingServeCancelsItsHandlersAndClosesTheirConnections() async throws {
         try await withTasks { loop in
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
             let port = server.localAddress.port
@@ -88,7 +88,7 @@ import Testing
         }
     }
 
-    @Test func `no more connections are accepted than are taken, and none is lost`() async throws {
+    @Test func noMoreConnectionsAreAcceptedThanAreTaken_andNoneIsLost() async throws {
         try await withTasks { loop in
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
             let port = server.localAddress.port
@@ -113,7 +113,7 @@ import Testing
         }
     }
 
-    @Test func `who waits for a connection gets the end when the server closes, or is cancelled`() async throws {
+    @Test func whoWaitsForAConnectionGetsTheEndWhenTheServerCloses_orIsCancelled() async throws {
         try await withTasks { loop in
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
             let cancelled = Task(executorPreference: loop) {
@@ -138,7 +138,7 @@ import Testing
         }
     }
 
-    @Test func `an address that is taken is an error, and nothing is left open`() async throws {
+    @Test func anAddressThatIsTakenIsAnError_andNothingIsLeftOpen() async throws {
         try await withTasks { loop in
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
             let port = server.localAddress.port
@@ -150,7 +150,7 @@ import Testing
         }
     }
 
-    @Test func `a server that runs out of descriptors closes who waits, and goes on`() async {
+    @Test func aServerThatRunsOutOfDescriptorsClosesWhoWaits_andGoesOn() async {
         await #expect(processExitsWith: .success) {
             try await withTasks { loop in
                 let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)

@@ -31,7 +31,7 @@ import Testing
         ("protocol witness for App.P.run() async -> () in conformance App.S : App.P in App", "App.P.run()"),
         ("App.f([Swift.String : Swift.Int], _: (Swift.Int, Swift.Int)) async -> ()", "App.f(_:_:)"),
     ])
-    func `a demangled function becomes a name for people`(demangled: String, name: String) {
+    func aDemangledFunctionBecomesANameForPeople(demangled: String, name: String) {
         #expect(FunctionName(demangled: demangled)?.text == name)
     }
 
@@ -41,7 +41,7 @@ import Testing
         "swift_task_switch",
         "",
     ])
-    func `glue has no name`(symbol: String) { #expect(FunctionName(demangled: symbol) == nil) }
+    func glueHasNoName(symbol: String) { #expect(FunctionName(demangled: symbol) == nil) }
 
     @Test(arguments: [
         (
@@ -55,11 +55,11 @@ import Testing
         ("App.main() async -> ()", false),
         ("closure #1 () -> () in MonitoredUVApp.main() -> ()", false),
     ])
-    func `functions of libraries are told from the user's`(demangled: String, isLibrary: Bool) {
+    func functionsOfLibrariesAreToldFromTheUsers(demangled: String, isLibrary: Bool) {
         #expect(FunctionName(demangled: demangled)?.isLibrary == isLibrary)
     }
 
-    @Test func `nonsense neither traps nor hangs`() {
+    @Test func nonsenseNeitherTrapsNorHangs() {
         for text in [
             "(((", "App.f(", "App.f<", "> of ", "closure #", "App.f(a: <)", ". in .", "(1) partial function for ",
         ] {

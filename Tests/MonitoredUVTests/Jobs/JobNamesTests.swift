@@ -30,9 +30,9 @@ import Testing
             try await withTasks(monitored: true, body).filter { $0.kind == .job }.map(\.callbackPrettyName)
         }
 
-        @Test func `this runtime's jobs are known`() { #expect(JobLayout.isKnown) }
+        @Test func thisRuntimesJobsAreKnown() { #expect(JobLayout.isKnown) }
 
-        @Test func `a task's own name is its jobs' name, with every resumption`() async throws {
+        @Test func aTasksOwnNameIsItsJobsName_withEveryResumption() async throws {
             let names = try await names { loop in
                 await Task(name: "sync-users", executorPreference: loop) {
                     for _ in 0..<5 { await Task.yield() }
@@ -46,7 +46,7 @@ import Testing
         }
 
         @Test
-        func `an unnamed task is called by the function that it resumes, and library functions by who called them`()
+        func anUnnamedTaskIsCalledByTheFunctionThatItResumes_andLibraryFunctionsByWhoCalledThem()
             async throws
         {
             let names = try await names { loop in
@@ -59,13 +59,13 @@ import Testing
             #expect(!names.contains { $0.contains("0x") || $0.contains("_Z") || $0.contains("swift_") })
         }
 
-        @Test func `an actor's turn is called by the actor's type`() async throws {
+        @Test func anActorsTurnIsCalledByTheActorsType() async throws {
             let names = try await names { _ in await Shop().sell() }
             #expect(names.contains { $0.hasPrefix("actor ") && $0.hasSuffix("JobNamesTests.Shop") })
             #expect(names.contains { $0.hasSuffix("Shop.sell()") })
         }
 
-        @Test func `nameCurrentDispatch names a task's later jobs as well, and no other task's`() async throws {
+        @Test func nameCurrentDispatchNamesATasksLaterJobsAsWell_andNoOtherTasks() async throws {
             let names = try await names { loop in
                 await Task(name: "before", executorPreference: loop) {
                     await Task.yield()
@@ -83,7 +83,7 @@ import Testing
             #expect(names.filter { $0 == "another" }.count >= 2)
         }
 
-        @Test func `naming a callback outside of a task names that dispatch alone`() async throws {
+        @Test func namingACallbackOutsideOfATaskNamesThatDispatchAlone() async throws {
             let states = try await withTasks(monitored: true) { loop in
                 try await LoopOperation<Void>.wait(on: loop, "test") { operation in
                     loop.callSoon { UVEventLoop.nameCurrentDispatch("once") }

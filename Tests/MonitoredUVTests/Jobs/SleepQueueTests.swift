@@ -6,7 +6,7 @@ import Testing
     /// Jobs are told by their addresses here, and never run.
     private func job(_ number: Int) -> Job { Job(address: UInt(number) * 16)! }
 
-    @Test func `sleeps come out in the order of their due times, and none before`() {
+    @Test func sleepsComeOutInTheOrderOfTheirDueTimes_andNoneBefore() {
         var queue = SleepQueue()
         var random = SystemRandomNumberGenerator()
         let dues = (1...2000).map { _ in UInt64.random(in: 0...1000, using: &random) }
@@ -23,7 +23,7 @@ import Testing
         #expect(queue.count == 0)
     }
 
-    @Test func `any sleep can be taken out, by its task alone, and its place is used again`() {
+    @Test func anySleepCanBeTakenOut_byItsTaskAlone_andItsPlaceIsUsedAgain() {
         var queue = SleepQueue()
         var expected: [(due: UInt64, job: Job)] = []
         var slots: [UInt32] = []

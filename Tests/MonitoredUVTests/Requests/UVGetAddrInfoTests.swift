@@ -3,7 +3,7 @@ import Testing
 @testable import MonitoredUV
 
 @Suite struct UVGetAddrInfoTests {
-    @Test func `a host's addresses come with the port`() throws {
+    @Test func aHostsAddressesComeWithThePort() throws {
         try withLoop { loop in
             var found: [UVSocketAddress] = []
             let recorder = Recorder(on: loop)
@@ -16,7 +16,7 @@ import Testing
         }
     }
 
-    @Test func `an unknown host is an error`() throws {
+    @Test func anUnknownHostIsAnError() throws {
         try withLoop { loop in
             var codes: [UVError.Code] = []
             try loop.getaddrinfo("no.such.host.invalid", port: 80) { result in
@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test(arguments: [("", 80), ("localhost", -1), ("localhost", 65_536), ("local\0host", 80)])
-    func `what is no host and port is refused at once`(host: String, port: Int) throws {
+    func whatIsNoHostAndPortIsRefusedAtOnce(host: String, port: Int) throws {
         try withLoop { loop in
             let error = #expect(throws: UVError.self) {
                 try loop.getaddrinfo(host, port: port) { _ in Issue.record("was called") }
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test func `cancelling calls back once, whether or not the look-up has begun`() throws {
+    @Test func cancellingCallsBackOnce_whetherOrNotTheLookUpHasBegun() throws {
         try withLoop { loop in
             var codes: [UVError.Code?] = []
             // More than libuv's pool has threads: some have begun, others wait.
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func `a loop that is released waits for its look-ups and calls nobody`() throws {
+    @Test func aLoopThatIsReleasedWaitsForItsLookUpsAndCallsNobody() throws {
         var isCalled = false
         do {
             let loop = try UVEventLoop()
@@ -70,7 +70,7 @@ import Testing
         #expect(!isCalled)
     }
 
-    @Test func `a task's look-up ends with its cancellation`() async throws {
+    @Test func aTasksLookUpEndsWithItsCancellation() async throws {
         try await withTasks { loop in
             try await #expect(loop.getaddrinfo("localhost", port: 1).isEmpty == false)
             let tasks = (0..<16).map { _ in

@@ -14,8 +14,12 @@ struct Concurrency: ParsableCommand {
     @Option(help: "How often each is done.")
     var count = 200_000
 
+    @Option(help: "Lets so many tasks sleep at once instead.")
+    var sleepers = 0
+
     func run() throws {
-        let count = count
+        let (count, sleepers) = (count, sleepers)
+        if sleepers > 0 { return try UVEventLoop.runMain { await sleepAll(sleepers) } }
         switch executor {
         case .swift:
             Task.detached {
