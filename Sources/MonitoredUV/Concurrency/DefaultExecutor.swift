@@ -29,8 +29,8 @@ final class DefaultExecutor: TaskExecutor {
 
     /// Where a sleep is kept: on the loop that runs here, if it is one of these.
     var timerLoop: UVEventLoop {
-        if let current = UVEventLoop.current, current === main || current.core.pool === pool { return current }
-        guard !workers.isEmpty else { return main }
+        guard let pool else { return main }
+        if let current = UVEventLoop.current, current.core.pool === pool { return current }
         let turn = UInt(bitPattern: turn.wrappingAdd(1, ordering: .relaxed).oldValue)
         return workers[Int(turn % UInt(workers.count))]
     }

@@ -28,8 +28,9 @@
 
     @_spi(UVExecutors)
     extension UVEventLoop: MainExecutor {
-        /// For `MainExecutor`; as `run(.untilDone)`.
-        public func run() throws { try run(.untilDone) }
+        /// As `run(.untilDone)`, by the name that Swift's run loops have for it.
+        @_implements(RunLoopExecutor,run())
+        public func runAsMainExecutor() throws { try run(.untilDone) }
     }
 
     @_spi(UVExecutors)

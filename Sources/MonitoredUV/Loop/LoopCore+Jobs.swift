@@ -58,7 +58,10 @@ extension LoopCore {
         guard let face else { return false }
         let serial = face._withUnsafeGuaranteedRef { UnownedSerialExecutor(ordinary: $0) }
         let task = face._withUnsafeGuaranteedRef { UnownedTaskExecutor(ordinary: $0) }
-        if mainQueue == nil || mainQueue?.isActive == false { MainQueuePump.startIfNeeded(on: self) }
+        if mayNeedMainQueue {
+            mayNeedMainQueue = false
+            MainQueuePump.startIfNeeded(on: self)
+        }
         var isStamped = wasStamped
         var ran = 0
         while ran < Self.jobsPerDrain, let job = jobs.removeFirst() ?? pool?.take() {

@@ -16,6 +16,7 @@ extension LoopCore {
         applyMonitorChange()
         runMode = mode
         ranBeforePoll = false
+        mayNeedMainQueue = true
         meter.resume(at: clock.now())
         repeat {
             takeRemote()

@@ -41,6 +41,8 @@ final class LoopCore {
     /// Registered while tasks may look for their sleeps here.
     @exclusivity(unchecked) var sleepNumber: SleepDirectory.Number?
     @exclusivity(unchecked) var mainQueue: MainQueuePump?
+    /// No job has run yet in this run of the loop.
+    @exclusivity(unchecked) var mayNeedMainQueue = true
     /// Active, and referenced, as long as a queue holds something: keeps the poll from blocking and the loop alive.
     @exclusivity(unchecked) var isIdleActive = false
     /// How many of the library's own handles count as active and referenced.

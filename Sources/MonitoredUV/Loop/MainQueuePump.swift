@@ -7,7 +7,7 @@ internal import CMonitoredUV
 /// It does not keep a run going.
 final class MainQueuePump {
     private let raw = UnsafeMutablePointer<uv_poll_t>.allocate(capacity: 1)
-    private(set) var isActive = false
+    private var isActive = false
     private static let name = CallbackName("DispatchQueue.main")
 
     static var isMainThread: Bool { muv_is_main_thread() }

@@ -20,30 +20,18 @@ import Testing
     }
 
     private func launch(_ arguments: [String]) throws -> Output {
-        let process = Process()
         let products = Bundle.allBundles.map(\.bundleURL) + [Bundle.main.bundleURL]
         let candidates = products.flatMap { [$0, $0.deletingLastPathComponent()] }
             .map { $0.appendingPathComponent("whereitran") }
         let found = candidates.first { FileManager.default.isExecutableFile(atPath: $0.path) }
         let path: URL = try #require(found, "no whereitran among \(candidates)")
-        process.executableURL = path
-        process.arguments = arguments
-        let (output, errors) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
-        let hung = DispatchWorkItem { process.terminate() }
-        DispatchQueue.global().asyncAfter(deadline: .now() + 180, execute: hung)
-        defer { hung.cancel() }
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
+        let result = try runProgram(path.path, arguments)
         var lines: [String: String] = [:]
-        for line in text.split(separator: "\n") {
+        for line in result.output.split(separator: "\n") {
             let parts = line.split(separator: ":", maxSplits: 1)
             if parts.count == 2 { lines[String(parts[0])] = parts[1].trimmingCharacters(in: .whitespaces) }
         }
-        return Output(status: process.terminationStatus, errors: complaint, lines: lines)
+        return Output(status: result.status, errors: result.errors, lines: lines)
     }
 
     private let structured = [
