@@ -20,12 +20,8 @@ import Testing
     }
 
     private func launch(_ arguments: [String]) throws -> Output {
-        let products = Bundle.allBundles.map(\.bundleURL) + [Bundle.main.bundleURL]
-        let candidates = products.flatMap { [$0, $0.deletingLastPathComponent()] }
-            .map { $0.appendingPathComponent("whereitran") }
-        let found = candidates.first { FileManager.default.isExecutableFile(atPath: $0.path) }
-        let path: URL = try #require(found, "no whereitran among \(candidates)")
-        let result = try runProgram(path.path, arguments)
+        let path = try #require(builtProgram("whereitran"))
+        let result = try runProgram(path, arguments)
         var lines: [String: String] = [:]
         for line in result.output.split(separator: "\n") {
             let parts = line.split(separator: ":", maxSplits: 1)

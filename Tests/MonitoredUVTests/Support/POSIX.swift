@@ -23,6 +23,26 @@ func currentThreadName() -> String {
     return file.trimmingCharacters(in: .newlines)
 }
 
+/// The path of a program of this package: it lies where this one does, or above its bundle.
+func builtProgram(_ name: String) -> String? {
+    for argument in CommandLine.arguments where argument.contains(".xctest") {
+        var folder = argument[...]
+        while let slash = folder.lastIndex(of: "/") {
+            folder = folder[..<slash]
+            if access("\(folder)/\(name)", X_OK) == 0 { return "\(folder)/\(name)" }
+        }
+    }
+    return nil
+}
+
+private func contents(ofFile path: String) -> String {
+    guard let file = fopen(path, "r") else { return "" }
+    defer { fclose(file) }
+    var bytes: [UInt8] = []
+    while case let byte = getc(file), byte != EOF { bytes.append(UInt8(byte)) }
+    return String(decoding: bytes, as: UTF8.self)
+}
+
 /// How a program ended, and what it wrote.
 struct ProgramResult {
     /// Its exit code; -1 if a signal ended it.
@@ -61,6 +81,6 @@ func runProgram(_ path: String, _ arguments: [String]) throws -> ProgramResult {
     defer { hung.cancel() }
     var status: Int32 = 0
     while waitpid(child, &status, 0) == -1 && errno == EINTR {}
-    let texts = files.map { (try? String(contentsOfFile: $0, encoding: .utf8)) ?? "" }
+    let texts = files.map(contents)
     return ProgramResult(status: status & 0x7f == 0 ? status >> 8 & 0xff : -1, output: texts[0], errors: texts[1])
 }
