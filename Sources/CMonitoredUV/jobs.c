@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "include/jobs.h"
+#include "include/symbols.h"
 #include <dlfcn.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -26,19 +27,25 @@ bool muv_task_is_new(const muv_job *task) {
 
 extern char swift_task_cancel[] __attribute__((weak));
 
-bool muv_is_in_runtime(uintptr_t function) {
-    static _Atomic uintptr_t known[4];
+// What was found to be in the library; no more than a few functions of it make tasks.
+static _Atomic uintptr_t known_in_runtime[4];
+
+bool muv_is_known_in_runtime(uintptr_t function) {
     for (int index = 0; index < 4; index++) {
-        if (atomic_load_explicit(&known[index], memory_order_relaxed) == function) return true;
+        if (atomic_load_explicit(&known_in_runtime[index], memory_order_relaxed) == function) return true;
     }
+    return false;
+}
+
+bool muv_is_in_runtime(uintptr_t function) {
     Dl_info runtime, program, info;
     if (!dladdr(swift_task_cancel, &runtime) || !dladdr((void *)function, &info)) return false;
-    if (!dladdr((void *)&muv_is_in_runtime, &program)) return false;
-    // Linked into the program itself, the library cannot be told from it.
-    if (info.dli_fbase != runtime.dli_fbase || info.dli_fbase == program.dli_fbase) return false;
+    if (!dladdr((void *)&muv_is_in_runtime, &program) || info.dli_fbase != runtime.dli_fbase) return false;
+    // Linked into the program itself, the library is told from it by the symbol's name alone.
+    if (info.dli_fbase == program.dli_fbase && !muv_symbol_contains(function, "sleep")) return false;
     for (int index = 0; index < 4; index++) {
         uintptr_t none = 0;
-        if (atomic_compare_exchange_strong(&known[index], &none, function)) break;
+        if (atomic_compare_exchange_strong(&known_in_runtime[index], &none, function)) break;
     }
     return true;
 }
@@ -46,6 +53,7 @@ bool muv_is_in_runtime(uintptr_t function) {
 #else
 
 bool muv_job_layout_is_known(void) { return false; }
+bool muv_is_known_in_runtime(uintptr_t function) { return false; }
 bool muv_is_in_runtime(uintptr_t function) { return false; }
 bool muv_task_is_new(const muv_job *task) { return false; }
 

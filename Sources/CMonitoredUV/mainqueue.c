@@ -4,6 +4,16 @@
 #include <stdint.h>
 #include <unistd.h>
 
+#include <string.h>
+
+extern const char *dispatch_queue_get_label(void *) __attribute__((weak));
+
+bool muv_is_in_main_queue(void) {
+    if (!dispatch_queue_get_label) return false;
+    const char *label = dispatch_queue_get_label(NULL); // of the current queue
+    return label && strcmp(label, "com.apple.main-thread") == 0;
+}
+
 #if defined(__linux__)
 
 extern int _dispatch_get_main_queue_handle_4CF(void) __attribute__((weak));

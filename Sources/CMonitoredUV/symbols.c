@@ -135,6 +135,12 @@ static const char *find(uintptr_t address, size_t *offset) {
 
 #endif
 
+bool muv_symbol_contains(uintptr_t address, const char *text) {
+    size_t offset;
+    const char *name = find(address, &offset);
+    return name && strstr(name, text);
+}
+
 void muv_symbols_load(void) {
     size_t offset;
     find((uintptr_t)&muv_symbols_load, &offset);

@@ -4,6 +4,9 @@
 
 bool muv_is_main_thread(void);
 
+// Whether this thread is running the main queue, as far as its label tells.
+bool muv_is_in_main_queue(void);
+
 // A descriptor that is readable as long as the main queue has work; -1 where there is none.
 int muv_main_queue_descriptor(void);
 

@@ -9,6 +9,9 @@
 // the distance from the symbol's beginning. Not for two threads at once; the first look into a library reads its table.
 char *muv_symbol_copy(uintptr_t address, size_t *offset);
 
+// Whether the mangled name of the function around `address` contains `text`. Not for two threads at once.
+bool muv_symbol_contains(uintptr_t address, const char *text);
+
 // Reads the tables of the program itself and of Swift's concurrency library now instead of with the first look into them. Not for two threads at once.
 void muv_symbols_load(void);
 

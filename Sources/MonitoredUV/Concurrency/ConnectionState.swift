@@ -93,12 +93,11 @@ final class ConnectionState {
         attempt(operation) { completion throws(UVError) in try tcp.shutdown(completion) }
     }
 
-    /// A write that is given up leaves the peer with half of it, so the connection ends.
+    /// What is begun here is not taken back: who is canceled meanwhile closes the connection.
     private func attempt(
         _ operation: LoopOperation<Void>,
         _ start: (@escaping (UVError?) -> Void) throws(UVError) -> Void
     ) {
-        operation.onCancel = { [unowned self] in close(nil) }
         do {
             try start { error in operation.resume(with: error.map { .failure($0) } ?? .success(())) }
         } catch {

@@ -1,23 +1,17 @@
-import Synchronization
-
-/// Runs what has no executor of its own: on one loop, or on several that share the work.
+/// Runs what has no executor of its own: on the main loop, or on workers that share a pool.
 final class DefaultExecutor: TaskExecutor {
     /// Runs everything where there are no workers.
     private let main: UVEventLoop
     private let pool: JobPool?
-    private let workers: [UVEventLoop]
-    private let turn = Atomic<Int>(0)
 
     init(main: UVEventLoop) {
         self.main = main
         pool = nil
-        workers = []
     }
 
-    init(main: UVEventLoop, workers: [UVEventLoop], pool: JobPool) {
+    init(main: UVEventLoop, pool: JobPool) {
         self.main = main
         self.pool = pool
-        self.workers = workers
     }
 
     func enqueue(_ job: consuming ExecutorJob) {
@@ -27,11 +21,13 @@ final class DefaultExecutor: TaskExecutor {
         pool.push(job)
     }
 
-    /// Where a sleep is kept: on the loop that runs here, if it is one of these.
-    var timerLoop: UVEventLoop {
-        guard let pool else { return main }
-        if let current = UVEventLoop.current, current.core.pool === pool { return current }
-        let turn = UInt(bitPattern: turn.wrappingAdd(1, ordering: .relaxed).oldValue)
-        return workers[Int(turn % UInt(workers.count))]
+    /// Runs `job` after a `delay`. With workers the main loop's timer sees to it, for each of them may be busy.
+    func enqueue(_ job: consuming ExecutorJob, after delay: UInt64) {
+        let job = Job(job)
+        if let pool {
+            pool.sleep(job, due: MonotonicClock.read() + delay)
+        } else {
+            main.core.enqueue(job, after: delay)
+        }
     }
 }

@@ -1,7 +1,7 @@
 /// What a task waits for on a loop: resumed once, by what it waits for or by its cancellation, whichever comes first.
 ///
 /// `@unchecked Sendable`: used on the loop's thread alone, once it has been handed over.
-final class LoopOperation<Value: Sendable>: @unchecked Sendable {
+final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendable {
     private var continuation: UnsafeContinuation<Value, any Error>?
     private var isCanceled = false
     /// Takes back what was begun when the task is canceled, before it is resumed.
@@ -10,7 +10,7 @@ final class LoopOperation<Value: Sendable>: @unchecked Sendable {
     /// Waits on `loop` for what `start` begins there; `start` runs at once if this is the loop's thread.
     ///
     /// - Throws: What the operation is resumed with; `CancellationError` if the task is canceled; ``UVError/Code/canceled``
-    ///   if the loop is closed.
+    ///   if the loop is closed or shut down.
     nonisolated(nonsending) static func wait(
         on loop: UVEventLoop,
         _ name: StaticString,
@@ -20,7 +20,7 @@ final class LoopOperation<Value: Sendable>: @unchecked Sendable {
         let site = CallSite(named: name)
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
-                let isAccepted = loop.run(at: site) { operation.begin(continuation, start) }
+                let isAccepted = loop.run(at: site) { [unowned loop] in operation.begin(loop, continuation, start) }
                 if isAccepted { return }
                 let error = UVError(.canceled, operation: "\(name)", detail: "\(loop) is closed")
                 continuation.resume(throwing: error)
@@ -30,21 +30,33 @@ final class LoopOperation<Value: Sendable>: @unchecked Sendable {
         }
     }
 
-    private func begin(_ continuation: UnsafeContinuation<Value, any Error>, _ start: (LoopOperation) -> Void) {
+    private func begin(
+        _ loop: UVEventLoop,
+        _ continuation: UnsafeContinuation<Value, any Error>,
+        _ start: (LoopOperation) -> Void
+    ) {
         if isCanceled { return continuation.resume(throwing: CancellationError()) }
         self.continuation = continuation
+        begin(on: loop.core)
         start(self)
+        if loop.core.isShuttingDown { shutDown() }
     }
 
     func resume(with result: Result<Value, any Error>) {
         guard let continuation else { return }
         self.continuation = nil
         onCancel = nil
+        end()
         continuation.resume(with: result)
     }
 
     func resume(returning value: Value) { resume(with: .success(value)) }
     func resume(throwing error: any Error) { resume(with: .failure(error)) }
+
+    override func shutDown() {
+        onCancel?()
+        resume(throwing: UVError(.canceled, operation: "shutdown", detail: "the loop is being shut down"))
+    }
 
     private func cancel() {
         isCanceled = true

@@ -63,7 +63,7 @@
             tolerance: C.Duration?,
             clock: C
         ) {
-            timerLoop.core.enqueue(Job(job), after: nanoseconds(delay, of: clock))
+            enqueue(job, after: nanoseconds(delay, of: clock))
         }
 
         func enqueue<C: Clock>(
@@ -72,7 +72,7 @@
             tolerance: C.Duration?,
             clock: C
         ) {
-            timerLoop.core.enqueue(Job(job), after: nanoseconds(clock.now.duration(to: instant), of: clock))
+            enqueue(job, after: nanoseconds(clock.now.duration(to: instant), of: clock))
         }
     }
 

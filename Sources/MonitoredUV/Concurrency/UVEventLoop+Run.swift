@@ -19,7 +19,7 @@ extension UVEventLoop {
     /// When `body` has returned, what is still open on the loop is closed. A task that was left behind asleep on it does
     /// not wake again, which a warning says; one that goes on on it later traps.
     ///
-    /// Called from a task this traps: it would take a thread that Swift Concurrency needs. Use
+    /// Called from a task or from a callback of a loop this traps: it would block what runs those. Use
     /// `withTaskExecutorPreference` with a loop of ``UVEventLoopGroup`` there.
     ///
     /// - Parameters:
@@ -32,6 +32,12 @@ extension UVEventLoop {
         _ body: @escaping @Sendable () async throws -> T
     ) throws -> T {
         preconditionOutsideOfTasks("run")
+        if let process = ProcessLoops.current?.main, MainQueuePump.isMainThread {
+            fatalError(
+                "UVEventLoop.run was called on the main thread after runMain, whose \(process) has MainActor and would not "
+                    + "run meanwhile. Call runMain again instead."
+            )
+        }
         if monitor != nil { Symbols.load() }
         let loop = try UVEventLoop(name: name, monitor: monitor)
         defer { loop.closeDown() }
@@ -59,7 +65,6 @@ extension UVEventLoop {
 
     /// Ends the loop of a run whose body has ended, and all that is open on it.
     func closeDown() {
-        core.dropSleeps()
         core.holdOpen(true)  // until the request is seen
         core.shutdownRequested.store(true, ordering: .releasing)
         core.wakeUp.send()
@@ -80,6 +85,18 @@ extension UVEventLoop {
             fatalError(
                 "UVEventLoop.\(function) was called from a task, whose thread it would block. "
                     + "Call it from a synchronous main, without 'async', or from a thread of your own."
+            )
+        }
+        if let loop = current {
+            fatalError(
+                "UVEventLoop.\(function) was called from a callback of \(loop), which it would block. "
+                    + "Start a task there: Task(executorPreference: loop) { … }."
+            )
+        }
+        if MainQueuePump.isInMainQueueElsewhere {
+            fatalError(
+                "UVEventLoop.\(function) was called from a block of DispatchQueue.main, which it would block. "
+                    + "Call it from a synchronous main, before dispatchMain(), or from a thread of your own."
             )
         }
     }

@@ -13,11 +13,11 @@ extension UVEventLoop {
     /// From then on every task, actor, task group, `MainActor` and `Task.sleep` of the process runs on the loop of this
     /// thread, and `DispatchQueue.main` with them. With `workers`, `MainActor` stays there, and everything that has no
     /// executor of its own, `body` included, is spread over that many loops on threads of their own, named `worker-1`
-    /// and so on: a job goes to whichever of them is free.
+    /// and so on: a job goes to whichever of them is free. `Task.sleep` ends with the main loop's timer then.
     ///
     /// Only a synchronous main program can do this: in an `async` main Swift's own executor holds the main thread
     /// already. Anywhere else this traps. It may be called again after it has returned, with the same `workers`; tasks
-    /// that were left behind wait meanwhile, unless they are on a worker.
+    /// that were left behind wait meanwhile, those on workers that do not sleep go on.
     ///
     /// Toolchains on which the executors cannot be replaced (this needs Swift 6.3 on Linux) print one warning, and do
     /// what ``run(name:monitor:_:)`` does.
@@ -54,15 +54,16 @@ extension UVEventLoop {
 }
 
 /// The loops that the process has been given to, for the rest of its life.
-private struct ProcessLoops {
+struct ProcessLoops {
     let main: UVEventLoop
     let workers: UVEventLoopGroup?
 
     private static let taken = Lock<ProcessLoops?>(nil)
+    static var current: ProcessLoops? { taken.withLock { $0 } }
 
     /// Makes the loops and installs them, the first time.
     static func take(workers: Int) throws(UVError) -> ProcessLoops {
-        if let process = taken.withLock({ $0 }) {
+        if let process = current {
             let count = process.workers?.loops.count ?? 0
             if workers == count { return process }
             let detail = "the process runs with \(count) workers already, and cannot change to \(workers)"
@@ -70,10 +71,13 @@ private struct ProcessLoops {
         }
         let main = try UVEventLoop(name: "main")
         main.core.serialRoute = .main
-        let pool = JobPool()
-        let group = workers == 0 ? nil : try UVEventLoopGroup(count: workers, name: "worker", pool: pool)
-        let executor =
-            group.map { DefaultExecutor(main: main, workers: $0.loops, pool: pool) } ?? DefaultExecutor(main: main)
+        let pool = workers == 0 ? nil : JobPool(timer: main.core.wakeUp)
+        let group = try pool.map { pool throws(UVError) in
+            try UVEventLoopGroup(count: workers, name: "worker", pool: pool)
+        }
+        main.core.timedPool = pool
+        SleepDirectory.pool = pool
+        let executor = pool.map { DefaultExecutor(main: main, pool: $0) } ?? DefaultExecutor(main: main)
         ProcessExecutors.install(main: main, default: executor)
         let process = ProcessLoops(main: main, workers: group)
         taken.withLock { $0 = process }

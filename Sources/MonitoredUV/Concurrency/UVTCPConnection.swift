@@ -29,14 +29,7 @@ public final class UVTCPConnection: Sendable {
         state = ConnectionState(tcp)
     }
 
-    deinit {
-        nonisolated(unsafe) let state = state
-        if loop.core.isOnOwnThread {
-            state.close(nil)
-        } else if !loop.core.isClosed {
-            _ = loop.core.postIfOpen(CallSite(named: "UVTCPConnection.close")) { state.close(nil) }
-        }
-    }
+    deinit { abandon() }
 
     /// Connects to the first of the addresses of `host` that accepts.
     ///
@@ -138,7 +131,21 @@ public final class UVTCPConnection: Sendable {
         let written = loop.core.isRunningHere ? try state.tcp.tryWrite(bytes) : 0
         if written == bytes.count { return }
         nonisolated(unsafe) let state = state
-        try await LoopOperation<Void>.wait(on: loop, "UVTCPConnection.write") { state.write(bytes, from: written, $0) }
+        do {
+            try await LoopOperation<Void>.wait(on: loop, "UVTCPConnection.write") {
+                state.write(bytes, from: written, $0)
+            }
+        } catch let error as CancellationError {
+            abandon()
+            throw error
+        }
+    }
+
+    /// Closes without waiting for it.
+    private func abandon() {
+        nonisolated(unsafe) let state = state
+        if loop.core.isOnOwnThread { return state.close(nil) }
+        _ = loop.core.postIfOpen(CallSite(named: "UVTCPConnection.close")) { state.close(nil) }
     }
 
     /// Writes a text as UTF-8; see ``write(_:)-([UInt8])``.
@@ -152,7 +159,12 @@ public final class UVTCPConnection: Sendable {
     /// The corresponding libuv function is `uv_shutdown`.
     public nonisolated(nonsending) func finish() async throws {
         nonisolated(unsafe) let state = state
-        try await LoopOperation<Void>.wait(on: loop, "UVTCPConnection.finish") { state.finish($0) }
+        do {
+            try await LoopOperation<Void>.wait(on: loop, "UVTCPConnection.finish") { state.finish($0) }
+        } catch let error as CancellationError {
+            abandon()
+            throw error
+        }
     }
 
     // MARK: Closing

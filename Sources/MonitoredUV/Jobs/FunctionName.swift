@@ -11,13 +11,21 @@ struct FunctionName {
 
     /// `nil` for glue that the compiler made and that names no function.
     init?(demangled: String) {
-        guard let inner = Self.withoutPrefixes(demangled) else { return nil }
+        guard let inner = Self.withoutPrefixes(Self.withoutContexts(demangled)) else { return nil }
         // A declaration in a function is told from the inside out; types may hold an " in " of their own.
         let parts = Self.split(inner[...], by: " in ").map(Self.withoutTypes)
         // Without a module in front it is the runtime's, in C++.
         guard let outermost = parts.last, outermost.contains(".") || outermost == "main" else { return nil }
         text = parts.joined(separator: " in ")
         isLibrary = Self.libraries.contains { outermost.hasPrefix($0) }
+    }
+
+    /// What is private carries a file's hash or an address: `(name in _0F3A…)` is `name`, and
+    /// `(unknown context at $7f…).` nothing.
+    static func withoutContexts(_ text: String) -> String {
+        if !text.contains(" in _") && !text.contains("(unknown context") { return text }
+        return text.replacing(/\(unknown context at \$[0-9a-f]+\)\./, with: "")
+            .replacing(/\(([^()]+) in _[0-9A-F]{16,}\)/) { $0.output.1 }
     }
 
     private static func withoutPrefixes(_ demangled: String) -> String? {
@@ -61,7 +69,7 @@ struct FunctionName {
         while part.hasPrefix("static ") { part = part.dropFirst("static ".count) }
         if part.hasPrefix("(extension in "), let end = part.firstRange(of: "):") { part = part[end.upperBound...] }
         for accessor in [".getter", ".setter", ".modify", ".read"] {
-            if let end = part.firstRange(of: accessor + " : ") { return String(part[..<end.lowerBound]) }
+            if let end = part.firstRange(of: accessor + " : ") { part = part[..<end.lowerBound] }
         }
         // Generic arguments may stand within the name; the parameters come behind it.
         var name = ""

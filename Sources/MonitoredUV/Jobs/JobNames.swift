@@ -15,13 +15,16 @@ struct JobNames {
         case named(CallbackName)
         /// Swift's or this library's: the caller is asked. The name is for when nobody else is there.
         case library(CallbackName)
-        /// Glue around a closure, which is in this word of the captures; -1 where it was not found.
+        /// Glue around a closure, which is in this word of the captures.
         case thunk(capture: Int)
     }
 
-    private var isReady = false
+    /// It was not looked for yet; or it was, and not found.
+    private static let unsearchedCapture = -1
+    private static let unknownCapture = -2
+
     private var fast = [(address: UInt, function: Function)](
-        repeating: (0, .thunk(capture: -1)),
+        repeating: (0, .thunk(capture: Self.unsearchedCapture)),
         count: Self.count
     )
     private var functions: [UInt: Function] = [:]
@@ -55,7 +58,7 @@ struct JobNames {
         guard JobLayout.isKnown, job.kind == .task, muv_task_is_new(job.pointer) else {
             return false
         }
-        return muv_is_in_runtime(muv_task_entry(job.pointer))
+        return Symbols.isInRuntime(muv_task_entry(job.pointer))
     }
 
     /// The name that the task was made with.
@@ -108,7 +111,7 @@ struct JobNames {
                 case .named(let name), .library(let name): return name
                 case .thunk: break
                 }
-            } else if let found = findCapture(of: job, entry) {
+            } else if capture != Self.unknownCapture, let found = findCapture(of: job, entry) {
                 return found
             }
             return Self.task
@@ -119,7 +122,7 @@ struct JobNames {
     private mutating func findCapture(of job: Job, _ entry: UInt) -> CallbackName? {
         for capture in 0..<3 {
             let word = muv_task_capture(job.pointer, Int32(capture))
-            if word == 0 { return nil }
+            if word == 0 { break }
             switch function(behind: word) {
             case .named(let name), .library(let name):
                 remember(.thunk(capture: capture), at: entry)
@@ -127,6 +130,7 @@ struct JobNames {
             case .thunk: continue
             }
         }
+        remember(.thunk(capture: Self.unknownCapture), at: entry)
         return nil
     }
 
@@ -134,7 +138,9 @@ struct JobNames {
     private mutating func function(behind address: UInt) -> Function {
         if let known = recall(address) { return known }
         wasLookedUp = true
-        guard let function = Symbols.function(ofAsyncFunctionPointerAt: address) else { return .thunk(capture: -1) }
+        guard let function = Symbols.function(ofAsyncFunctionPointerAt: address) else {
+            return .thunk(capture: Self.unsearchedCapture)
+        }
         let found = self.function(at: function)
         remember(found, at: address)
         return found
@@ -147,7 +153,7 @@ struct JobNames {
         if let text = Symbols.demangledName(at: address).flatMap(FunctionName.init(demangled:)) {
             found = text.isLibrary ? .library(CallbackName(text.text)) : .named(CallbackName(text.text))
         } else {
-            found = .thunk(capture: -1)
+            found = .thunk(capture: Self.unsearchedCapture)
         }
         remember(found, at: address)
         return found
@@ -170,7 +176,7 @@ struct JobNames {
         if let known = actors[type] { return known }
         wasLookedUp = true
         let object = Unmanaged<AnyObject>.fromOpaque(actor).takeUnretainedValue()
-        let name = CallbackName("actor \(String(reflecting: Swift.type(of: object)))")
+        let name = CallbackName("actor \(FunctionName.withoutContexts(String(reflecting: Swift.type(of: object))))")
         actors[type] = name
         return name
     }

@@ -30,6 +30,15 @@ enum Symbols {
         }
     }
 
+    /// Whether the function at `address` is one of those of Swift's own that wake sleeping tasks.
+    static func isInRuntime(_ address: UInt) -> Bool {
+        if muv_is_known_in_runtime(address) { return true }
+        return looks.withLock { looks in
+            looks += 1
+            return muv_is_in_runtime(address)
+        }
+    }
+
     /// The function that an async function pointer at `address` stands for; `nil` if there is none.
     static func function(ofAsyncFunctionPointerAt address: UInt) -> UInt? {
         looks.withLock { looks in

@@ -58,13 +58,9 @@ extension LoopCore {
         guard let face else { return false }
         let serial = face._withUnsafeGuaranteedRef { UnownedSerialExecutor(ordinary: $0) }
         let task = face._withUnsafeGuaranteedRef { UnownedTaskExecutor(ordinary: $0) }
-        if mayNeedMainQueue {
-            mayNeedMainQueue = false
-            MainQueuePump.startIfNeeded(on: self)
-        }
         var isStamped = wasStamped
         var ran = 0
-        while ran < Self.jobsPerDrain, let job = jobs.removeFirst() ?? pool?.take() {
+        while ran < Self.jobsPerDrain, let job = nextJob(ran) {
             let wasMonitored = monitor != nil
             run(job, isStamped, serial, task)
             isStamped = wasMonitored && monitor != nil
@@ -72,6 +68,13 @@ extension LoopCore {
             if isStopping { break }
         }
         return ran > 0
+    }
+
+    /// The loop's own jobs and the pool's take turns.
+    @inline(__always)
+    private func nextJob(_ number: Int) -> Job? {
+        guard let pool else { return jobs.removeFirst() }
+        return number & 1 == 0 ? jobs.removeFirst() ?? pool.take() : pool.take() ?? jobs.removeFirst()
     }
 
     /// Jobs are run by the route that they came: any other costs the runtime another turn, or loses the isolation.

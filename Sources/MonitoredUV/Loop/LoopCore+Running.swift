@@ -8,7 +8,7 @@ extension LoopCore {
         defer { runner.store(0, ordering: .releasing) }
         let outer = CurrentLoop.enter(loop)
         defer { CurrentLoop.leave(to: outer) }
-        defer { mainQueue?.stop(self) }
+        defer { mainQueue?.stop() }
         ProcessSetup.ignoreSIGPIPE()
         var block = SIGPIPEBlock()
         defer { block.end() }
@@ -16,7 +16,7 @@ extension LoopCore {
         applyMonitorChange()
         runMode = mode
         ranBeforePoll = false
-        mayNeedMainQueue = true
+        startMainQueue()
         meter.resume(at: clock.now())
         repeat {
             takeRemote()
@@ -26,6 +26,16 @@ extension LoopCore {
         freeRetired()
         stampLoopCode()
         return isAlive
+    }
+
+    /// On the main thread this loop runs what waits for that thread, unless a task holds it already.
+    private func startMainQueue() {
+        if checkedThread != currentThread() {
+            checkedThread = currentThread()
+            mainQueue = MainQueuePump.isMainThread ? mainQueue ?? MainQueuePump(self) : mainQueue
+            isOnMainThread = MainQueuePump.isMainThread
+        }
+        if isOnMainThread && withUnsafeCurrentTask(body: { $0 == nil }) { mainQueue?.start() }
     }
 
     /// Closes the loop, or says what is still open.

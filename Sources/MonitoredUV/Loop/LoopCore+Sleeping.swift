@@ -19,7 +19,9 @@ extension LoopCore {
     /// Any thread: `sleeper` goes on, so what was to wake it has nothing to do but to clean up, and does that now.
     static func wake(_ ticket: SleepTicket, sleeper: Job) {
         let task = sleeper.address
-        if let core = CurrentLoop.loop?.core, ticket.loop == core.sleepNumber?.number {
+        if ticket.loop == JobPool.number {
+            SleepDirectory.pool?.endSleep(ticket.slot, of: task)
+        } else if let core = CurrentLoop.loop?.core, ticket.loop == core.sleepNumber?.number {
             core.endSleep(ticket.slot, of: task)
         } else {
             SleepDirectory.withLoop(ticket.loop) { core in
@@ -40,6 +42,14 @@ extension LoopCore {
         armSleepTimer()
     }
 
+    /// The loop ends, and these tasks do not.
+    func dropJobs() {
+        warn(
+            "UVEventLoop '\(name.text)' ended while \(jobs.count) tasks went on and on, which stop here. Cancel or await them."
+        )
+        while jobs.removeFirst() != nil {}
+    }
+
     private func endSleep(_ slot: UInt32, of task: UInt) {
         guard let job = sleeps.remove(slot, ifOf: task) else { return }
         armSleepTimer()
@@ -54,8 +64,8 @@ extension LoopCore {
     }
 
     /// One timer of libuv's for all sleeps, set to the earliest.
-    private func armSleepTimer() {
-        guard let due = sleeps.earliest else {
+    func armSleepTimer() {
+        guard let due = earliestSleep else {
             if isSleepTimerActive { UVError.require(uv_timer_stop(own.sleep), "uv_timer_stop") }
             return sleepTimerIsActive(false)
         }
@@ -66,6 +76,11 @@ extension LoopCore {
         let status = uv_timer_start(own.sleep, { LoopCore.sleepTimerFired($0) }, timeout, 0)
         UVError.require(status, "uv_timer_start")
         sleepTimerIsActive(true)
+    }
+
+    private var earliestSleep: UInt64? {
+        guard let pooled = timedPool?.earliestSleep else { return sleeps.earliest }
+        return min(pooled, sleeps.earliest ?? pooled)
     }
 
     private func sleepTimerIsActive(_ isActive: Bool) {
@@ -91,6 +106,7 @@ extension LoopCore {
             job.stamp(due, .any)
             queue(job)
         }
+        while woken < Self.sleepsPerIteration, timedPool?.wakeDue(at: now) == true { woken += 1 }
         armSleepTimer()
     }
 }

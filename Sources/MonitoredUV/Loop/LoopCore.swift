@@ -37,12 +37,21 @@ final class LoopCore {
     /// Where the loop finds jobs that any of several loops may run.
     @exclusivity(unchecked) var pool: JobPool?
     @exclusivity(unchecked) var sleeps = SleepQueue()
+    /// The pool whose sleeps end on this loop's timer.
+    @exclusivity(unchecked) var timedPool: JobPool?
     @exclusivity(unchecked) var isSleepTimerActive = false
     /// Registered while tasks may look for their sleeps here.
     @exclusivity(unchecked) var sleepNumber: SleepDirectory.Number?
     @exclusivity(unchecked) var mainQueue: MainQueuePump?
-    /// No job has run yet in this run of the loop.
-    @exclusivity(unchecked) var mayNeedMainQueue = true
+    /// The thread that was last found to be the main one, or not to be.
+    @exclusivity(unchecked) var checkedThread: UInt = 0
+    @exclusivity(unchecked) var isOnMainThread = false
+    /// The loop waits in its poll, and others may wake it for jobs of the pool.
+    @exclusivity(unchecked) var isResting = false
+    /// What tasks wait for on this loop.
+    @exclusivity(unchecked) var pendingOperations: PendingOperation?
+    /// How many iterations the shutdown has taken.
+    @exclusivity(unchecked) private var shutdownTurns = 0
     /// Active, and referenced, as long as a queue holds something: keeps the poll from blocking and the loop alive.
     @exclusivity(unchecked) var isIdleActive = false
     /// How many of the library's own handles count as active and referenced.
@@ -147,7 +156,7 @@ final class LoopCore {
         freeRetired()
         drain()
         if ranBeforePoll && runMode == .once && !isIdleActive { startIdle() }
-        if let pool, !isIdleActive, !pool.rest(wakeUp) { startIdle() }
+        if let pool, !isIdleActive { rest(pool) }
         if monitor != nil { meter.enterPoll(at: clock.now(), timeSums) }
     }
 
@@ -157,10 +166,31 @@ final class LoopCore {
         freeRetired()
         if spares.isShort { spares.fill() }
         if monitor != nil, meter.isPolling { meter.leaveLoopCode(at: clock.now(), timeSums) }
-        if let pool { pool.rise(wakeUp) }
+        if isResting { stopResting() }
         drain()
-        // Whatever callbacks open meanwhile is closed as well.
-        if isShuttingDown { closeAllHandles() }
+        if isShuttingDown { continueShutdown() }
+    }
+
+    /// Lets others wake this loop for jobs of the pool, unless there are some already.
+    private func rest(_ pool: JobPool) {
+        isResting = pool.rest(wakeUp)
+        if !isResting { startIdle() }
+    }
+
+    /// Before anything runs after a poll: who is busy must not be the one that is woken.
+    @inline(never)
+    func stopResting() {
+        isResting = false
+        pool?.rise(wakeUp)
+    }
+
+    /// Whatever callbacks and tasks began meanwhile ends as well.
+    private func continueShutdown() {
+        closeAllHandles()
+        endOperations()
+        dropSleeps()
+        shutdownTurns += 1
+        if shutdownTurns > 10_000 && !hasOpenHandles && !jobs.isEmpty { dropJobs() }
     }
 
     /// Another thread posted (the check hook takes it), asked to stop or to shut down, or changed the monitor.
@@ -171,6 +201,7 @@ final class LoopCore {
             isShuttingDown = true
             holdOpen(false)
         }
+        if timedPool != nil { armSleepTimer() }
         applyMonitorChange()
     }
 
@@ -220,6 +251,7 @@ final class LoopCore {
     @inline(__always)
     var heldCount: Int {
         Int(uv.pointee.active_handles) &- ownActive &+ Int(uv.pointee.active_reqs.count) &+ waitingCount
+            &+ (pool == nil ? 0 : pool!.count)
     }
 
     /// What waits in the loop's own queues.

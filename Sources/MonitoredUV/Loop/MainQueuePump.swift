@@ -12,14 +12,11 @@ final class MainQueuePump {
 
     static var isMainThread: Bool { muv_is_main_thread() }
 
-    /// On the main thread, unless a task holds it already: a loop on another thread has no say in the main queue.
-    static func startIfNeeded(on core: LoopCore) {
-        guard isMainThread else { return }
-        if core.mainQueue == nil { core.mainQueue = MainQueuePump(core) }
-        core.mainQueue?.start(core)
-    }
+    /// Whether this is a block of the main queue that `dispatchMain` runs on another thread.
+    static var isInMainQueueElsewhere: Bool { muv_is_in_main_queue() && !isMainThread }
 
-    private init?(_ core: LoopCore) {
+    /// `nil` on systems where the main queue cannot be run.
+    init?(_ core: LoopCore) {
         let descriptor = muv_main_queue_descriptor()
         guard descriptor >= 0 else {
             raw.deallocate()
@@ -30,14 +27,14 @@ final class MainQueuePump {
         uv_unref(raw.handle)
     }
 
-    private func start(_ core: LoopCore) {
+    func start() {
         isActive = true
         let status = uv_poll_start(raw, Int32(UV_READABLE.rawValue)) { raw, _, _ in MainQueuePump.ready(raw) }
         UVError.require(status, "uv_poll_start")
     }
 
     /// Ends with the run, so that a later run on another thread has none.
-    func stop(_ core: LoopCore) {
+    func stop() {
         if isActive { UVError.require(uv_poll_stop(raw), "uv_poll_stop") }
         isActive = false
     }

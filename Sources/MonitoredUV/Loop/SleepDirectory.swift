@@ -6,6 +6,7 @@ enum SleepDirectory {
         var last: UInt32 = 0
         // Unowned: an entry goes before its loop does.
         var loops: [UInt32: Entry] = [:]
+        var pool: JobPool?
     }
 
     private static let state = Lock(State())
@@ -16,13 +17,21 @@ enum SleepDirectory {
 
         init(_ core: LoopCore) {
             number = SleepDirectory.state.withLock { state in
-                repeat { state.last &+= 1 } while state.last == 0 || state.loops[state.last] != nil
+                repeat {
+                    state.last &+= 1
+                } while state.last == 0 || state.last == JobPool.number || state.loops[state.last] != nil
                 state.loops[state.last] = Entry(core: core)
                 return state.last
             }
         }
 
         deinit { SleepDirectory.state.withLock { _ = $0.loops.removeValue(forKey: number) } }
+    }
+
+    /// The pool of the process, which has the number ``JobPool/number``.
+    static var pool: JobPool? {
+        get { state.withLock { $0.pool } }
+        set { state.withLock { $0.pool = newValue } }
     }
 
     /// Calls `body` with the loop, which cannot go meanwhile, unless it is gone.

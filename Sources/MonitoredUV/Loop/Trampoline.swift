@@ -23,6 +23,7 @@ extension LoopCore {
         startedAt start: @autoclosure () -> UInt64? = nil,
         _ body: () -> Void
     ) {
+        if _slowPath(isResting) { stopResting() }
         if _fastPath(monitor == nil) { return body() }
         let start = begin(name(), start())
         let lag = lag(of: readiness(), start)

@@ -92,8 +92,9 @@ public final class UVGetAddrInfo {
         raw.deallocate()
         let addresses = UVGetAddrInfo.addresses(found)
         uv_freeaddrinfo(found)
-        guard let completion, !core.isTearingDown else { return core.stampLoopCode() }
+        let completion = self.completion
         self.completion = nil
+        guard let completion, !core.isTearingDown else { return core.stampLoopCode() }
         let readiness: Readiness = canceledAt.map { .exact($0) } ?? .io
         core.dispatch(.getaddrinfo, core.siteNames.name(of: site), readiness) {
             let code = canceledAt == nil ? UVError.Code(rawValue: status) : .canceled

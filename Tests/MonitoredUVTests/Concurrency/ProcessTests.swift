@@ -88,6 +88,29 @@ import Testing
             #expect(output["done"] == "100")
         }
 
+        @Test func aWorkersOwnJobsDoNotKeepThePoolsWaiting() async throws {
+            #expect(try await program("fairPool")["done"] == "1")
+        }
+
+        @Test func sleepersWakeWhileAWorkerIsBusy() async throws {
+            #expect(try await program("sleepers")["done"] == "8")
+        }
+
+        @Test func theMainQueueRuns_beforeTheLoopHasRunAJob() async throws {
+            #expect(try await program("mainQueue")["queue"] == "main")
+            #expect(try await program("plainLoop")["queue"] == "plain, MainActor: plain")
+        }
+
+        @Test(arguments: [
+            ("runAfter", "Call runMain again instead"), ("nested", "from a callback of UVEventLoop 'outer'"),
+            ("mainQueueBlock", "from a block of DispatchQueue.main"),
+        ])
+        func aRunThatWouldDeadlockTrapsWithAdvice(mode: String, advice: String) async throws {
+            let output = try await program(mode)
+            #expect(output.status != 0)
+            #expect(output.errors.contains(advice))
+        }
+
         @Test func runMainCanBeCalledAgain_butNotWithOtherWorkers() async throws {
             let output = try await program("twice")
             #expect(output.status == 0)

@@ -126,6 +126,18 @@ import Testing
         }
     }
 
+    @Test func finishingInACancelledTaskClosesTheConnection() async throws {
+        try await withPair { loop, client, peer in
+            let finishing = Task(executorPreference: loop) {
+                withUnsafeCurrentTask { $0?.cancel() }
+                try await client.finish()
+            }
+            await #expect(throws: CancellationError.self) { try await finishing.value }
+            try await #expect(peer.read() == nil)
+            await #expect(throws: UVError.self) { try await client.write("x") }
+        }
+    }
+
     @Test func closingEndsWhoeverReadsOrWrites_andMayBeDoneTwice() async throws {
         try await withPair { loop, client, peer in
             let reading = Task(executorPreference: loop) { try await client.read() }

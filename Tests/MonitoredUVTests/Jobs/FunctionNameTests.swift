@@ -29,6 +29,12 @@ import Testing
         ("App.body@Sendable () async throws -> ()", "App.body()"),
         ("inner #1 (Swift.Int) async -> () in App.outer(a: Swift.Int) async -> ()", "inner #1(_:) in App.outer(a:)"),
         ("protocol witness for App.P.run() async -> () in conformance App.S : App.P in App", "App.P.run()"),
+        (
+            "(1) await resume partial function for App.(hidden in _0F3A5B6C7D8E9F00112233445566AABB)(Swift.Int) async -> ()",
+            "App.hidden(_:)"
+        ),
+        ("App.(Secret in _0F3A5B6C7D8E9F00112233445566AABB).run(by: Swift.Int) async -> ()", "App.Secret.run(by:)"),
+        ("Swift.Task< where B == Swift.Never>.value.getter : A", "Swift.Task.value"),
         ("App.f([Swift.String : Swift.Int], _: (Swift.Int, Swift.Int)) async -> ()", "App.f(_:_:)"),
     ])
     func aDemangledFunctionBecomesANameForPeople(demangled: String, name: String) {

@@ -13,6 +13,14 @@ import Testing
             }
         }
 
+        private actor Hidden {
+            var count = 0
+            func add() async {
+                count += 1
+                await Task.yield()
+            }
+        }
+
         struct Handler {
             func handle(_ request: Int, for user: String) async throws -> Int {
                 let found = try await find(request)
@@ -63,6 +71,13 @@ import Testing
             let names = try await names { _ in await Shop().sell() }
             #expect(names.contains { $0.hasPrefix("actor ") && $0.hasSuffix("JobNamesTests.Shop") })
             #expect(names.contains { $0.hasSuffix("Shop.sell()") })
+        }
+
+        @Test func privateTypesAndFunctionsHaveTheirNames_withoutAddresses() async throws {
+            let names = try await names { _ in await Hidden().add() }
+            #expect(names.contains { $0.hasSuffix("JobNamesTests.Hidden") })
+            #expect(names.contains { $0.hasSuffix("Hidden.add()") })
+            #expect(!names.contains { $0.contains("unknown context") || $0.contains(" in _") })
         }
 
         @Test func nameCurrentDispatchNamesATasksLaterJobsAsWell_andNoOtherTasks() async throws {

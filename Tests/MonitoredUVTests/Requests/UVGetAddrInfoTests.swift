@@ -63,10 +63,12 @@ import Testing
 
     @Test func aLoopThatIsReleasedWaitsForItsLookUpsAndCallsNobody() throws {
         var isCalled = false
+        let request: UVGetAddrInfo
         do {
             let loop = try UVEventLoop()
-            try loop.getaddrinfo("localhost", port: 80) { _ in isCalled = true }
+            request = try loop.getaddrinfo("localhost", port: 80) { _ in isCalled = true }
         }
+        request.cancel()
         #expect(!isCalled)
     }
 

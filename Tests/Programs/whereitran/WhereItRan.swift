@@ -35,11 +35,38 @@ struct WhereItRan {
                 print("early: \(await early.value)")
                 try await report()
             }
+        case "mainQueue":
+            // The main loop has no job of its own.
+            try UVEventLoop.runMain(workers: 1) {
+                print("queue: \(await onMainQueue())")
+            }
+        case "plainLoop":
+            let loop = try UVEventLoop(name: "plain")
+            let timer = loop.callLater(.seconds(3600)) { _ in }
+            let bound = UVLoopBound(timer, to: loop)
+            Task.detached {
+                print("queue: \(await onMainQueue()), MainActor: \(await MainActor.run { here() })")
+                loop.execute { bound.value.close() }
+            }
+            try loop.run()
+        case "runAfter":
+            try UVEventLoop.runMain {}
+            try UVEventLoop.run {}
+        case "nested":
+            let loop = try UVEventLoop(name: "outer")
+            loop.callSoon { blockingRun() }
+            try loop.run()
+        case "mainQueueBlock":
+            DispatchQueue.main.async { blockingRun() }
+            dispatchMain()
+        case "fairPool": try UVEventLoop.runMain(workers: 1) { await yieldBesideThePool() }
+        case "sleepers": try UVEventLoop.runMain(workers: 2) { await sleepBesideABusyWorker() }
         case "stuckWorker": try UVEventLoop.runMain(workers: 2) { await stickAWorker() }
         default: fatalError("unknown mode \(arguments[1])")
         }
     }
 
+    static func blockingRun() { try! UVEventLoop.run {} }
     static func blockingRunMain() { try! UVEventLoop.runMain {} }
 }
 
@@ -57,6 +84,12 @@ private actor Plain { func here() -> String { UVEventLoop.current?.name ?? "-" }
 }
 
 private func nonisolatedHere() async -> String { here() }
+
+private func onMainQueue() async -> String {
+    await withCheckedContinuation { continuation in
+        DispatchQueue.main.async { continuation.resume(returning: here()) }
+    }
+}
 
 private func report() async throws {
     print("body: \(here())")
@@ -94,10 +127,7 @@ private func report() async throws {
     try await Task.sleep(for: .milliseconds(1))
     sleeping.cancel()
     print("cancelled sleep: \(await sleeping.result.isFailure)")
-    let queued = await withCheckedContinuation { continuation in
-        DispatchQueue.main.async { continuation.resume(returning: here()) }
-    }
-    print("DispatchQueue.main: \(queued)")
+    print("DispatchQueue.main: \(await onMainQueue())")
     print("assumeIsolated: \(await MainActor.run { MainActor.assumeIsolated { here() } })")
     let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count) ?? 0
     print("threads: \(threads)")
@@ -115,6 +145,30 @@ private func stickAWorker() async {
         for _ in 0..<100 { group.addTask { done.add(here()) } }
     }
     await stuck.value
+    print("done: \(done.total)")
+}
+
+/// A task that prefers the only worker yields until one of the pool has run.
+private func yieldBesideThePool() async {
+    let done = Tally()
+    let yielding = Task(executorPreference: UVEventLoop.current!) { while done.total == 0 { await Task.yield() } }
+    await Task.detached { done.add(here()) }.value
+    await yielding.value
+    print("done: \(done.total)")
+}
+
+/// Sleepers wake while one of the workers computes until all of them have.
+private func sleepBesideABusyWorker() async {
+    let done = Tally()
+    await withDiscardingTaskGroup { group in
+        for _ in 0..<8 {
+            group.addTask {
+                try? await Task.sleep(for: .milliseconds(20))
+                done.add(here())
+            }
+        }
+        group.addTask { while done.total < 8 { usleep(1000) } }
+    }
     print("done: \(done.total)")
 }
 
