@@ -1,18 +1,20 @@
-// Names of functions, from the symbol tables of the program and its libraries: closures and the parts of async functions
-// are local symbols, which dladdr does not find.
+// Names of functions, from the symbol tables of the program and its libraries: closures and the parts of async
+// functions are local symbols, which dladdr does not find.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-// The symbol that `address` lies in, in malloc'ed memory: demangled if it is Swift's. NULL if there is none. `offset` is
-// the distance from the symbol's beginning. Not for two threads at once; the first look into a library reads its table.
+// The symbol that `address` lies in, in malloc'ed memory: demangled if it is Swift's. NULL if there is none. `offset`
+// is the distance from the symbol's beginning. Not for two threads at once; the first look into a library reads its
+// table.
 char *muv_symbol_copy(uintptr_t address, size_t *offset);
 
 // Whether the mangled name of the function around `address` contains `text`. Not for two threads at once.
 bool muv_symbol_contains(uintptr_t address, const char *text);
 
-// Reads the tables of the program itself and of Swift's concurrency library now instead of with the first look into them. Not for two threads at once.
+// Reads the tables of the program itself and of Swift's concurrency library now instead of with the first look into
+// them. Not for two threads at once.
 void muv_symbols_load(void);
 
 // Whether `address` begins an async function pointer, which tells the function and its frame's size; `function` is then

@@ -9,8 +9,8 @@ final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendabl
 
     /// Waits on `loop` for what `start` begins there; `start` runs at once if this is the loop's thread.
     ///
-    /// - Throws: What the operation is resumed with; `CancellationError` if the task is canceled; ``UVError/Code/canceled``
-    ///   if the loop is closed or shut down.
+    /// - Throws: What the operation is resumed with; `CancellationError` if the task is canceled;
+    ///   ``UVError/Code/canceled`` if the loop is closed or shut down.
     nonisolated(nonsending) static func wait(
         on loop: UVEventLoop,
         _ name: StaticString,

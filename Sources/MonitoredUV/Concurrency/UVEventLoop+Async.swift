@@ -49,8 +49,8 @@ extension UVEventLoop {
 /// The time runs on a timer of the loop that runs the task, outside of a loop on Swift's clock. An operation that does
 /// not heed its cancellation is waited for.
 ///
-/// - Throws: ``UVError/Code/timedOut`` if the time was up first; what `operation` throws; `CancellationError` if the task
-///   itself was canceled.
+/// - Throws: ``UVError/Code/timedOut`` if the time was up first; what `operation` throws; `CancellationError` if the
+///   task itself was canceled.
 public nonisolated(nonsending) func withTimeout<T: Sendable>(
     _ limit: Duration,
     _ operation: @escaping @Sendable () async throws -> T

@@ -1,6 +1,6 @@
 extension UVEventLoop {
-    /// Runs `body` with the whole process on monitored loops, and returns what it returns or throws what it throws: what
-    /// `uvloop.install()` is to Python.
+    /// Runs `body` with the whole process on monitored loops, and returns what it returns or throws what it throws:
+    /// what `uvloop.install()` is to Python.
     ///
     /// ```swift
     /// @main struct Server {

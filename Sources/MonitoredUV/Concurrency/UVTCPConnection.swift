@@ -6,8 +6,8 @@
 /// for try await bytes in connection.inbound { … }
 /// ```
 ///
-/// A connection belongs to one loop, and may be used from any task: on its loop no thread changes. It closes when the last
-/// reference to it goes, so at the latest with the scope that holds it, also when that ends by an error;
+/// A connection belongs to one loop, and may be used from any task: on its loop no thread changes. It closes when the
+/// last reference to it goes, so at the latest with the scope that holds it, also when that ends by an error;
 /// ``executeThenClose(_:)`` closes at the end of its closure whoever else holds on to it.
 ///
 /// The corresponding libuv type is `uv_tcp_t`.
@@ -117,8 +117,8 @@ public final class UVTCPConnection: Sendable {
 
     // MARK: Writing
 
-    /// Writes all of `bytes`, and waits until the kernel has taken them: a peer that reads slowly slows its writer down.
-    /// Writes of several tasks go out one after the other, in the order of the calls on the loop.
+    /// Writes all of `bytes`, and waits until the kernel has taken them: a peer that reads slowly slows its writer
+    /// down. Writes of several tasks go out one after the other, in the order of the calls on the loop.
     ///
     /// A task that is canceled while it waits here has written a part that nobody knows: the connection is closed.
     ///
@@ -153,8 +153,8 @@ public final class UVTCPConnection: Sendable {
 
     /// Ends this side once all writes are through: the peer sees the end of the stream, and can still send.
     ///
-    /// - Throws: ``UVError/Code/notConnected`` for a second time or once closed; `CancellationError`, and the connection
-    ///   is closed.
+    /// - Throws: ``UVError/Code/notConnected`` for a second time or once closed; `CancellationError`, and the
+    ///   connection is closed.
     ///
     /// The corresponding libuv function is `uv_shutdown`.
     public nonisolated(nonsending) func finish() async throws {

@@ -33,15 +33,15 @@ public final class UVTCPServer: Sendable {
         }
     }
 
-    /// Listens on the first address of `host`; `0.0.0.0` and `::` stand for all of this machine's, and port 0 for one that
-    /// is free, which ``localAddress`` then tells.
+    /// Listens on the first address of `host`; `0.0.0.0` and `::` stand for all of this machine's, and port 0 for one
+    /// that is free, which ``localAddress`` then tells.
     ///
     /// - Parameters:
     ///   - backlog: How many connections the kernel keeps until they are accepted.
     ///   - loop: The loop of the server and its connections; by default the one that runs the task.
     ///   - onAcceptError: Told, on the loop's thread, of connections that could not be accepted; the server goes on. By
-    ///     default the first of them is printed on standard error. When the process has no descriptors left, libuv closes
-    ///     most of the connections that wait without a word.
+    ///     default the first of them is printed on standard error. When the process has no descriptors left, libuv
+    ///     closes most of the connections that wait without a word.
     /// - Throws: ``UVError/Code/addressInUse`` and others.
     ///
     /// The corresponding libuv functions are `uv_tcp_bind` and `uv_listen`.
@@ -77,9 +77,9 @@ public final class UVTCPServer: Sendable {
 
     /// The connections, as clients make them, until the server is closed.
     ///
-    /// As long as nobody takes them no more than 64 are accepted; the kernel keeps the others waiting. All iterators take
-    /// from the same connections; two tasks cannot wait for one at once. The iterator throws `CancellationError` when the
-    /// task is canceled while it waits.
+    /// As long as nobody takes them no more than 64 are accepted; the kernel keeps the others waiting. All iterators
+    /// take from the same connections; two tasks cannot wait for one at once. The iterator throws `CancellationError`
+    /// when the task is canceled while it waits.
     public var connections: Connections { Connections(server: self) }
 
     /// See ``UVTCPServer/connections``.
@@ -110,8 +110,8 @@ public final class UVTCPServer: Sendable {
         return try await LoopOperation<UVTCPConnection?>.wait(on: loop, "UVTCPServer.accept") { state.accept($0) }
     }
 
-    /// Serves each connection with a child task of its own on the server's loop, and closes it when that task's `handler`
-    /// returns or throws. Returns when the server is closed and all handlers have ended.
+    /// Serves each connection with a child task of its own on the server's loop, and closes it when that task's
+    /// `handler` returns or throws. Returns when the server is closed and all handlers have ended.
     ///
     /// What a handler throws ends its own connection alone. Cancelling the task cancels the handlers.
     ///

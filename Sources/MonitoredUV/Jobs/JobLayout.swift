@@ -2,7 +2,11 @@ internal import CMonitoredUV
 
 /// Whether jobs look inside as ``JobNames`` expects: the runtime says so, and a job made to be looked at proves it.
 enum JobLayout {
-    static let isKnown: Bool = muv_job_layout_is_known() && Probe.finds("MonitoredUV.probe")
+    static let isKnown: Bool = {
+        if muv_job_layout_is_known() && Probe.finds("MonitoredUV.probe") { return true }
+        warn("this runtime's jobs are not known: those of tasks are all called 'Task', and canceled sleeps end late.")
+        return false
+    }()
 
     /// Looks at the first job of a task with a name.
     private final class Probe: TaskExecutor {

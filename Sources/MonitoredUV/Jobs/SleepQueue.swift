@@ -15,7 +15,7 @@ struct SleepTicket: Equatable {
 
 /// The sleeps of one loop, the earliest first: a heap, in which each can be found again to be taken out.
 ///
-/// 40 bytes a sleep, in two blocks of memory that grow with the most that slept at once.
+/// 48 bytes a sleep, in two blocks of memory that grow with the most that slept at once.
 struct SleepQueue {
     /// A job that waits for its time, and the address of the task that sleeps until it runs; 0 if there is none.
     struct Sleeper {

@@ -32,9 +32,3 @@ enum CurrentLoop {
         if status != 0 { fatalError("pthread_setspecific failed with \(status)") }
     }
 }
-
-/// Says something on standard error that a program's author must see, where there is nobody to throw to.
-func warn(_ message: String) {
-    let line = "warning: \(message)\n"
-    _ = line.utf8.withContiguousStorageIfAvailable { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-}

@@ -1,10 +1,10 @@
 import Synchronization
 
-/// Jobs that any of several loops may run: whichever of them is free takes the oldest, so that one that is busy for long
-/// keeps nobody waiting. Any thread.
+/// Jobs that any of several loops may run: whichever of them is free takes the oldest, so that one that is busy for
+/// long keeps nobody waiting. Any thread.
 ///
-/// One lock, held for a few instructions. The sleeps of such jobs are here as well, for the same reason; the timer of one
-/// more loop, which has other things to do than to run them, ends them.
+/// One lock, held for a few instructions. The sleeps of such jobs are here as well, for the same reason; the timer of
+/// one more loop, which has other things to do than to run them, ends them.
 final class JobPool: Sendable {
     private struct State {
         var jobs = JobQueue()
@@ -17,7 +17,8 @@ final class JobPool: Sendable {
     private let waiting = Atomic<Int>(0)
     private let timer: AsyncSender
 
-    /// `timer` is woken when the earliest sleep is another one; its loop then arms its timer, and calls ``wakeDue(at:)``.
+    /// `timer` is woken when the earliest sleep is another one; its loop then arms its timer, and calls
+    /// ``wakeDue(at:)``.
     init(timer: AsyncSender) { self.timer = timer }
 
     /// How many jobs wait.

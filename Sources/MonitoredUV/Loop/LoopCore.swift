@@ -247,7 +247,8 @@ final class LoopCore {
 
     // MARK: What the loop holds
 
-    /// Posted closures, jobs and sleeps that wait, active referenced handles and active requests, less the library's own.
+    /// Posted closures, jobs and sleeps that wait, active referenced handles and active requests, less the library's
+    /// own.
     @inline(__always)
     var heldCount: Int {
         Int(uv.pointee.active_handles) &- ownActive &+ Int(uv.pointee.active_reqs.count) &+ waitingCount

@@ -2,8 +2,8 @@ import Synchronization
 
 /// What other threads post: a lock-free stack of closures and jobs, that the loop takes as a whole and turns around.
 ///
-/// Only the push that finds it empty has to wake the loop, so a burst of posts costs one wake-up. A closure needs a node
-/// of memory; a job is its own.
+/// Only the push that finds it empty has to wake the loop, so a burst of posts costs one wake-up. A closure needs a
+/// node of memory; a job is its own.
 struct RemoteQueue: ~Copyable, Sendable {
     enum Push { case queued, queuedFirst, refused }
 

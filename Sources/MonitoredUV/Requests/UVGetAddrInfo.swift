@@ -64,9 +64,9 @@ public final class UVGetAddrInfo {
         core.requestsCreated += 1
     }
 
-    /// Ends the look-up for its caller: the completion is called once with ``UVError/Code/canceled``, in the loop's next
-    /// iteration. A look-up that has begun on libuv's thread pool goes on there, and holds the loop, until it is through;
-    /// what it finds is dropped. Does nothing if the look-up is over.
+    /// Ends the look-up for its caller: the completion is called once with ``UVError/Code/canceled``, in the loop's
+    /// next iteration. A look-up that has begun on libuv's thread pool goes on there, and holds the loop, until it is
+    /// through; what it finds is dropped. Does nothing if the look-up is over.
     ///
     /// The corresponding libuv function is `uv_cancel`.
     public func cancel() {
@@ -118,11 +118,11 @@ public final class UVGetAddrInfo {
 extension UVGetAddrInfo: Sendable {}
 
 extension UVEventLoop {
-    /// Looks up the addresses of `host`, with `port` in them, in the order in which the system prefers them. Traps on any
-    /// thread but the loop's.
+    /// Looks up the addresses of `host`, with `port` in them, in the order in which the system prefers them. Traps on
+    /// any thread but the loop's.
     ///
-    /// libuv asks the system's resolver on its thread pool, of four threads by default (`UV_THREADPOOL_SIZE`), so a slow
-    /// name server holds up other look-ups, but no loop.
+    /// libuv asks the system's resolver on its thread pool, of four threads by default (`UV_THREADPOOL_SIZE`), so a
+    /// slow name server holds up other look-ups, but no loop.
     ///
     /// - Parameter completion: Called once, with at least one address, or with ``UVError/Code/nameUnknown`` for an
     ///   unknown host, and others.

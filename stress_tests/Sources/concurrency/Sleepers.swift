@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
 
-/// Lets `count` tasks sleep at once and says what that took. Not in a task group: Swift's takes longer to remove a child
-/// the more it has.
+/// Lets `count` tasks sleep at once and says what that took. Not in a task group: Swift's takes longer to remove a
+/// child the more it has.
 func sleepAll(_ count: Int) async {
     let before = residentMebibytes()
     // Long enough for all of them to have gone to sleep before the first wakes.
