@@ -41,6 +41,62 @@ import Testing
         #expect(dispatches.value > connections * 6)
     }
 
+    @Test func clientsThatResetHalfCloseAndAreCancelled_loseNothingAndLeaveNothing() async throws {
+        try await withTasks { loop in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+            let port = server.localAddress.port
+            let (ended, failed, echoed) = (Box(0), Box(0), Box(0))
+            let handles = loop.core.handlesCreated - loop.core.handlesFreed
+            let serving = Task(executorPreference: loop) {
+                try await server.serve { _, _ in
+                    failed.value += 1
+                } _: { connection in
+                    for try await bytes in connection.inbound { try await connection.write(bytes) }
+                    try await connection.write("bye")
+                    ended.value += 1
+                }
+            }
+            let (each, size) = (50, 200_000)
+            await withDiscardingTaskGroup { group in
+                for number in 0..<each * 3 {
+                    group.addTask {
+                        await succeedAsync {
+                            let client = try await UVTCPConnection.connect(host: "127.0.0.1", port: port)
+                            try await client.write("x")
+                            _ = try await client.read()
+                            switch number % 3 {
+                            case 0: try client.state.tcp.closeReset()
+                            case 1:
+                                async let sent: Void = {
+                                    try await client.write([UInt8](repeating: 1, count: size))
+                                    try await client.finish()
+                                }()
+                                var count = 0
+                                for try await bytes in client.inbound { count += bytes.count }
+                                try await sent
+                                if count == size + 3 { echoed.value += 1 }
+                            default:
+                                let reading = Task(executorPreference: loop) { try await client.read() }
+                                await Task.yield()
+                                reading.cancel()
+                                await #expect(throws: CancellationError.self) { try await reading.value }
+                            }
+                        }
+                    }
+                }
+            }
+            while failed.value < each || ended.value < each * 2 { await Task.yield() }
+            #expect(echoed.value == each)
+            await server.close()
+            try await serving.value
+            #expect(loop.core.handlesCreated - loop.core.handlesFreed < handles)
+        }
+    }
+
+    private func succeedAsync(_ body: () async throws -> Void) async {
+        do { try await body() } catch { Issue.record(error) }
+    }
+
     @Test func aHandlersErrorEndsItsOwnConnectionAlone() async throws {
         try await withTasks { loop in
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)

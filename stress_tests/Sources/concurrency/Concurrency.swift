@@ -14,11 +14,15 @@ struct Concurrency: ParsableCommand {
     @Option(help: "How often each is done.")
     var count = 200_000
 
+    @Option(help: "Hops so often from a task on one loop to an actor on another instead, each way from thread to thread.")
+    var hops = 0
+
     @Option(help: "Lets so many tasks sleep at once instead.")
     var sleepers = 0
 
     func run() throws {
-        let (count, sleepers) = (count, sleepers)
+        let (count, sleepers, hops) = (count, sleepers, hops)
+        if hops > 0 { return try hopBetweenLoops(hops) }
         if sleepers > 0 { return try UVEventLoop.runMain { await sleepAll(sleepers) } }
         switch executor {
         case .swift:
