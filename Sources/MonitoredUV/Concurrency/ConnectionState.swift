@@ -49,7 +49,7 @@ final class ConnectionState {
 
     private func startReading() throws(UVError) {
         if isReading { return }
-        try tcp.startReading(file: "UVTCPConnection.inbound", line: 0, function: "") { [unowned self] bytes in
+        try tcp.startReading(CallSite(named: "UVTCPConnection.inbound")) { [unowned self] bytes in
             received(Array(copying: bytes))
         } onEnd: { [unowned self] end in
             ended(end)
@@ -106,7 +106,7 @@ final class ConnectionState {
     }
 
     func close(_ completion: (() -> Void)?) {
-        tcp.close(completion)
+        tcp.close(CallSite(named: "UVTCPConnection.close"), completion)
         guard let reader else { return }
         self.reader = nil
         reader.resume(returning: nil)

@@ -65,7 +65,7 @@ final class ServerState {
     }
 
     func close(_ completion: (() -> Void)?) {
-        tcp.close(completion)
+        tcp.close(CallSite(named: "UVTCPServer.close"), completion)
         accepted = []
         guard let taker else { return }
         self.taker = nil

@@ -53,13 +53,20 @@ extension UVEventLoop {
 ///   task itself was canceled.
 public nonisolated(nonsending) func withTimeout<T: Sendable>(
     _ limit: Duration,
+    file: StaticString = #fileID,
+    line: UInt = #line,
+    function: StaticString = #function,
     _ operation: @escaping @Sendable () async throws -> T
 ) async throws -> T {
     let loop = UVEventLoop.current
     return try await withThrowingTaskGroup(of: T?.self) { group in
         group.addTask { try await operation() }
         group.addTask {
-            if let loop { try await loop.sleep(for: limit) } else { try await Task.sleep(for: limit) }
+            if let loop {
+                try await loop.sleep(for: limit, file: file, line: line, function: function)
+            } else {
+                try await Task.sleep(for: limit)
+            }
             return nil
         }
         defer { group.cancelAll() }

@@ -25,13 +25,21 @@ extension UVEventLoop {
     /// - Parameters:
     ///   - name: What monitors and messages call the loop.
     ///   - monitor: Told of each dispatch after it ended, on this thread; see ``Monitoring/setMonitor(_:)``.
-    @available(*, noasync, message: "run blocks its thread; use withTaskExecutorPreference with a loop of a group")
+    @available(
+        *,
+        noasync,
+        message:
+            "run needs a synchronous main or a thread of its own; in a task, use withTaskExecutorPreference with a loop of a UVEventLoopGroup"
+    )
     public static func run<T: Sendable>(
         name: String? = nil,
         monitor: sending ((borrowing IOLoopMonitorState) -> Void)? = nil,
         _ body: @escaping @Sendable () async throws -> T
     ) throws -> T {
-        preconditionOutsideOfTasks("run")
+        preconditionOutsideOfTasks(
+            "run",
+            "a synchronous main, one without 'async' and 'await', or from a thread of your own"
+        )
         if let process = ProcessLoops.current?.main, MainQueuePump.isMainThread {
             fatalError(
                 "UVEventLoop.run was called on the main thread after runMain, whose \(process) has MainActor and would not "
@@ -79,12 +87,13 @@ extension UVEventLoop {
         }
     }
 
-    static func preconditionOutsideOfTasks(_ function: StaticString) {
+    /// Traps where waiting for a loop would block what it waits for; `place` is where to go instead.
+    static func preconditionOutsideOfTasks(_ function: StaticString, _ place: String) {
         let isInTask = withUnsafeCurrentTask { $0 != nil }
         if isInTask {
             fatalError(
                 "UVEventLoop.\(function) was called from a task, whose thread it would block. "
-                    + "Call it from a synchronous main, without 'async', or from a thread of your own."
+                    + "Call it from \(place)."
             )
         }
         if let loop = current {
@@ -96,7 +105,7 @@ extension UVEventLoop {
         if MainQueuePump.isInMainQueueElsewhere {
             fatalError(
                 "UVEventLoop.\(function) was called from a block of DispatchQueue.main, which it would block. "
-                    + "Call it from a synchronous main, before dispatchMain(), or from a thread of your own."
+                    + "Call it from \(place), before dispatchMain()."
             )
         }
     }

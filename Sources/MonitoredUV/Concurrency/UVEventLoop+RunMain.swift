@@ -26,13 +26,13 @@ extension UVEventLoop {
     ///   - monitor: Told of each dispatch of each loop, on that loop's thread: with workers several threads call it at
     ///     once.
     ///   - workers: How many loops share what needs no particular one; 0 for none but the main one.
-    @available(*, noasync, message: "runMain needs a synchronous main: remove 'async' from it")
+    @available(*, noasync, message: "runMain needs a synchronous main: one without 'async' and 'await'")
     public static func runMain<T: Sendable>(
         monitor: (@Sendable (borrowing IOLoopMonitorState) -> Void)? = nil,
         workers: Int = 0,
         _ body: @escaping @Sendable () async throws -> T
     ) throws -> T {
-        preconditionOutsideOfTasks("runMain")
+        preconditionOutsideOfTasks("runMain", "a synchronous main, one without 'async' and 'await'")
         if !MainQueuePump.isMainThread {
             fatalError("UVEventLoop.runMain was called on a thread that is not the main one. Call it from main.")
         }

@@ -41,19 +41,27 @@ public final class UVTCPConnection: Sendable {
     public nonisolated(nonsending) static func connect(
         host: String,
         port: Int,
-        on loop: UVEventLoop? = nil
+        on loop: UVEventLoop? = nil,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function
     ) async throws -> UVTCPConnection {
         let loop = try UVEventLoop.orCurrent(loop, for: "UVTCPConnection.connect")
         var failure: any Error = UVError(.nameHasNoAddress, operation: "UVTCPConnection.connect")
         for address in try await loop.addresses(of: host, port: port) {
-            do { return try await connect(to: address, on: loop) } catch let error as UVError { failure = error }
+            do {
+                return try await connect(to: address, on: loop, CallSite(file, line, function))
+            } catch let error as UVError {
+                failure = error
+            }
         }
         throw failure
     }
 
     private nonisolated(nonsending) static func connect(
         to address: UVSocketAddress,
-        on loop: UVEventLoop
+        on loop: UVEventLoop,
+        _ site: CallSite
     ) async throws -> UVTCPConnection {
         try await LoopOperation<UVTCPConnection>.wait(on: loop, "UVTCPConnection.connect") { [unowned loop] operation in
             do {
@@ -68,7 +76,7 @@ public final class UVTCPConnection: Sendable {
                         operation.resume(throwing: error)
                     }
                 }
-                do throws(UVError) { try tcp.connect(to: address, ended) } catch { ended(error) }
+                do throws(UVError) { try tcp.connect(to: address, site, ended) } catch { ended(error) }
             } catch {
                 operation.resume(throwing: error)
             }

@@ -101,6 +101,14 @@ public class UVStream: UVHandle {
         _ onBytes: @escaping (RawSpan) -> Void,
         onEnd: @escaping (ReadEnd) -> Void
     ) throws(UVError) {
+        try startReading(CallSite(file, line, function), onBytes, onEnd: onEnd)
+    }
+
+    final func startReading(
+        _ site: CallSite,
+        _ onBytes: @escaping (RawSpan) -> Void,
+        onEnd: @escaping (ReadEnd) -> Void
+    ) throws(UVError) {
         try checkOpen("uv_read_start")
         core.allocateReadBuffer()
         let started = uv_read_start(stream, { raw, _, buffer in UVStream.lendBuffer(raw, buffer) }) {
@@ -110,8 +118,7 @@ public class UVStream: UVHandle {
             UVStream.received(raw, count, buffer)
         }
         try UVError.check(started, "uv_read_start")
-        let site = core.siteNames.name(of: CallSite(file, line, function))
-        replaceReader(StreamReader(site, onBytes, onEnd))
+        replaceReader(StreamReader(core.siteNames.name(of: site), onBytes, onEnd))
     }
 
     /// Ends the calls; what arrives meanwhile stays in the kernel, so that a fast peer has to wait. Neither end of

@@ -125,8 +125,15 @@ public final class UVTCP: UVStream {
         function: StaticString = #function,
         _ completion: @escaping (UVError?) -> Void
     ) throws(UVError) {
+        try connect(to: address, CallSite(file, line, function), completion)
+    }
+
+    func connect(
+        to address: UVSocketAddress,
+        _ site: CallSite,
+        _ completion: @escaping (UVError?) -> Void
+    ) throws(UVError) {
         try checkOpen("uv_tcp_connect")
-        let site = CallSite(file, line, function)
         try StreamRequest.start(.connect, "uv_tcp_connect", on: self, site, completion) { request, _ in
             address.withSockaddr { uv_tcp_connect(request, tcp, $0) { StreamRequest.finish($0, $1) } }
         }

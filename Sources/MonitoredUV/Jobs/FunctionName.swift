@@ -13,11 +13,14 @@ struct FunctionName {
     init?(demangled: String) {
         guard let inner = Self.withoutPrefixes(Self.withoutContexts(demangled)) else { return nil }
         // A declaration in a function is told from the inside out; types may hold an " in " of their own.
-        let parts = Self.split(inner[...], by: " in ").map(Self.withoutTypes)
+        var parts = Self.split(inner[...], by: " in ").map(Self.withoutTypes)
+        if parts.count > 1 && parts.last == "" { parts[parts.count - 1] = "main" }  // the program's top level
         // Without a module in front it is the runtime's, in C++.
         guard let outermost = parts.last, outermost.contains(".") || outermost == "main" else { return nil }
-        text = parts.joined(separator: " in ")
         isLibrary = Self.libraries.contains { outermost.hasPrefix($0) }
+        // A library's closures are nobody's business; of this one all types bear a prefix.
+        let text = isLibrary ? outermost : parts.joined(separator: " in ")
+        self.text = text.hasPrefix("MonitoredUV.") ? String(text.dropFirst("MonitoredUV.".count)) : text
     }
 
     /// What is private carries a file's hash or an address: `(name in _0F3A…)` is `name`, and

@@ -90,7 +90,7 @@ struct JobNames {
             if caller == nil || resume == 0 { break }
             switch function(at: resume) {
             case .named(let name): return name
-            case .library(let name): library = library ?? name
+            case .library(let name): library = name  // the outermost says most
             case .thunk: break
             }
             frame = caller

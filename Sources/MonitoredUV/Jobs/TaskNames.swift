@@ -22,7 +22,8 @@ enum TaskNames {
 
     private static func find(_ task: UInt32) -> CallbackName? {
         let entry = entries[Int(task) & (count - 1)].load(ordering: .relaxed)
-        return UInt32(entry >> 32) == task && entry != 0 ? CallbackName(id: UInt32(truncatingIfNeeded: entry)) : nil
+        let name = CallbackName(id: UInt32(truncatingIfNeeded: entry))
+        return UInt32(entry >> 32) == task && name != .none ? name : nil
     }
 
     static func set(_ name: CallbackName, of task: UInt32) {

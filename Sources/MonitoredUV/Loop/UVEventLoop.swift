@@ -113,10 +113,15 @@ public final class UVEventLoop: Sendable {
     /// `callSoon`, so that each has its own time and name. Digits in path segments are masked, so that `GET /users/42`
     /// and `GET /users/7` count as one `GET /users/_`. Does nothing outside of a loop or on one without a monitor.
     ///
-    /// In a task the name holds for all that the task does from then on, on every loop, until it is given another one.
+    /// In a task the name holds for all that the task does from then on, on every loop, until it is given another one;
+    /// `nil` gives its later dispatches their own names again.
     /// The 8,192 youngest tasks keep their names for sure.
-    public static func nameCurrentDispatch(_ name: String) {
+    public static func nameCurrentDispatch(_ name: String?) {
         guard let core = CurrentLoop.loop?.core, core.monitor != nil else { return }
+        guard let name, !name.isEmpty else {
+            if JobLayout.isKnown, let task = Job.current { TaskNames.set(.none, of: task.id) }
+            return
+        }
         core.currentName = CallbackName(PathMask.mask(name))
         if JobLayout.isKnown, let task = Job.current { TaskNames.set(core.currentName, of: task.id) }
     }

@@ -96,9 +96,11 @@ public class UVHandle {
         function: StaticString = #function,
         _ completion: (() -> Void)? = nil
     ) {
-        let site = CallSite(file, line, function)
-        guard beginClose(site, completion) else { return }
-        uv_close(raw, UVHandle.closed)
+        close(CallSite(file, line, function), completion)
+    }
+
+    final func close(_ site: CallSite, _ completion: (() -> Void)?) {
+        if beginClose(site, completion) { uv_close(raw, UVHandle.closed) }
     }
 
     /// The part of closing that comes before libuv's: `false` if the handle is closing or closed already.

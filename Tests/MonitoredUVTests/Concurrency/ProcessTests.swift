@@ -134,6 +134,6 @@ import Testing
     @Test func runMainFromATaskIsRefusedWithWhatToWriteInstead() async throws {
         let output = try await program("inside")
         #expect(output.status != 0)
-        #expect(output.errors.contains("Call it from a synchronous main, without 'async'"))
+        #expect(output.errors.contains("Call it from a synchronous main, one without 'async'"))
     }
 }

@@ -24,6 +24,11 @@ import Testing
         ),
         ("generic specialization <Swift.Int> of App.generic<A>(A) async -> A", "App.generic(_:)"),
         ("async_Main", "main"),
+        ("closure #3 @Sendable () async -> () in ", "closure #3 in main"),
+        (
+            "closure #1 @Sendable () async -> () in MonitoredUV.UVTCPServer.serve(onError: Swift.Int) async -> ()",
+            "UVTCPServer.serve(onError:)"
+        ),
         ("(1) suspend resume partial function for App.Store.size.getter : Swift.Int", "App.Store.size"),
         ("(extension in App):Swift.String.send(to: App.Peer) async -> ()", "Swift.String.send(to:)"),
         ("App.body@Sendable () async throws -> ()", "App.body()"),

@@ -89,10 +89,12 @@ import Testing
                     await Task.yield()
                     UVEventLoop.nameCurrentDispatch("GET /orders")
                     await Task.yield()
+                    UVEventLoop.nameCurrentDispatch(nil)
+                    await Task.yield()
                 }.value
                 await Task(name: "another", executorPreference: loop) { await Task.yield() }.value
             }
-            #expect(names.contains("before"))
+            #expect(names.lastIndex(of: "before")! > names.lastIndex(of: "GET /orders")!)
             #expect(names.filter { $0 == "GET /users/_" }.count >= 3)
             #expect(names.filter { $0 == "GET /orders" }.count >= 2)
             #expect(names.filter { $0 == "another" }.count >= 2)

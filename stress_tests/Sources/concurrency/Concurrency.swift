@@ -14,7 +14,7 @@ struct Concurrency: ParsableCommand {
     @Option(help: "How often each is done.")
     var count = 200_000
 
-    @Option(help: "Hops so often from a task on one loop to an actor on another instead, each way from thread to thread.")
+    @Option(help: "Hops so often from a task on one loop to an actor on another instead.")
     var hops = 0
 
     @Option(help: "Lets so many tasks sleep at once instead.")
