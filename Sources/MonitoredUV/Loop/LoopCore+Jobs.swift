@@ -1,7 +1,8 @@
 internal import CLibUV
 
 extension LoopCore {
-    /// So many jobs run between two polls of I/O, however many there are and however often a task yields.
+    /// So many jobs run in a drain, of which there are two between two polls of I/O, however many jobs there are and
+    /// however often a task yields.
     static let jobsPerDrain = 64
 
     /// Any thread: readies a job for a queue that is no loop's own.
