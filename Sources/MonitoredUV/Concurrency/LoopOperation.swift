@@ -38,8 +38,9 @@ final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendabl
         if isCanceled { return continuation.resume(throwing: CancellationError()) }
         self.continuation = continuation
         begin(on: loop.core)
-        start(self)
-        if loop.core.isShuttingDown { shutDown() }
+        if !loop.core.isShuttingDown { return start(self) }
+        // Later, for a task that begins again and again must leave its loop a turn.
+        loop.core.post(.posted, CallSite(named: "shutdown")) { self.shutDown() }
     }
 
     func resume(with result: Result<Value, any Error>) {

@@ -76,12 +76,18 @@ extension UVEventLoop {
         core.holdOpen(true)  // until the request is seen
         core.shutdownRequested.store(true, ordering: .releasing)
         core.wakeUp.send()
+        while !tryToCloseDown() {}
+    }
+
+    private func tryToCloseDown() -> Bool {
         do {
-            repeat {
-                try run()
-                if core.isShuttingDown { core.closeAllHandles() }
-            } while !core.isShuttingDown || core.isAlive || core.hasOpenHandles
+            try run()
+            if core.isShuttingDown { core.closeAllHandles() }
+            if !core.isShuttingDown || core.isAlive || core.hasOpenHandles { return false }
             try close()
+            return true
+        } catch UVError.Code.busy {
+            return false  // another thread posted at the last moment
         } catch {
             fatalError("\(self) could not be closed: \(error)")
         }

@@ -48,11 +48,17 @@ final class JobPool: Sendable {
         }
     }
 
-    /// After the poll, whatever ended it.
-    func rise(_ loop: AsyncSender) {
-        state.withLock { state in
-            if let index = state.resting.lastIndex(where: { $0 === loop }) { state.resting.remove(at: index) }
+    /// After the poll, whatever ended it. If that was a job, and the loop has work of its own before it, another is woken
+    /// instead.
+    func rise(_ loop: AsyncSender, isBusy: Bool) {
+        let other = state.withLock { state -> AsyncSender? in
+            if let index = state.resting.lastIndex(where: { $0 === loop }) {
+                state.resting.remove(at: index)
+                return nil
+            }
+            return isBusy && !state.jobs.isEmpty ? state.resting.popLast() : nil
         }
+        other?.send()
     }
 
     // MARK: Sleeps

@@ -140,7 +140,7 @@ extension LoopCore {
         freeRetired()
     }
 
-    private func dropPosted() {
+    func dropPosted() {
         takeRemote()
         while !queue.isEmpty { _ = queue.removeFirst() }
         while jobs.removeFirst() != nil {}

@@ -42,12 +42,13 @@ extension LoopCore {
         armSleepTimer()
     }
 
-    /// The loop ends, and these tasks do not.
-    func dropJobs() {
+    /// The loop ends, and what runs on it does not.
+    func dropWork() {
         warn(
-            "UVEventLoop '\(name.text)' ended while \(jobs.count) tasks went on and on, which stop here. Cancel or await them."
+            "UVEventLoop '\(name.text)' ended while tasks or callbacks on it went on and on, which stop here. "
+                + "Cancel or await them."
         )
-        while jobs.removeFirst() != nil {}
+        dropPosted()
     }
 
     private func endSleep(_ slot: UInt32, of task: UInt) {

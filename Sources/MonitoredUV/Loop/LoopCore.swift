@@ -50,8 +50,8 @@ final class LoopCore {
     @exclusivity(unchecked) var isResting = false
     /// What tasks wait for on this loop.
     @exclusivity(unchecked) var pendingOperations: PendingOperation?
-    /// How many iterations the shutdown has taken.
-    @exclusivity(unchecked) private var shutdownTurns = 0
+    /// Since when, and for how many iterations, a shutdown has waited for nothing but posted work.
+    private var lastWork: (since: UInt64, turns: Int)?
     /// Active, and referenced, as long as a queue holds something: keeps the poll from blocking and the loop alive.
     @exclusivity(unchecked) var isIdleActive = false
     /// How many of the library's own handles count as active and referenced.
@@ -166,7 +166,7 @@ final class LoopCore {
         freeRetired()
         if spares.isShort { spares.fill() }
         if monitor != nil, meter.isPolling { meter.leaveLoopCode(at: clock.now(), timeSums) }
-        if isResting { stopResting() }
+        if isResting { stopResting(forOwnWork: !queue.isEmpty || !jobs.isEmpty || !remote.isEmpty) }
         drain()
         if isShuttingDown { continueShutdown() }
     }
@@ -179,9 +179,9 @@ final class LoopCore {
 
     /// Before anything runs after a poll: who is busy must not be the one that is woken.
     @inline(never)
-    func stopResting() {
+    func stopResting(forOwnWork isBusy: Bool = true) {
         isResting = false
-        pool?.rise(wakeUp)
+        pool?.rise(wakeUp, isBusy: isBusy)
     }
 
     /// Whatever callbacks and tasks began meanwhile ends as well.
@@ -189,8 +189,10 @@ final class LoopCore {
         closeAllHandles()
         endOperations()
         dropSleeps()
-        shutdownTurns += 1
-        if shutdownTurns > 10_000 && !hasOpenHandles && !jobs.isEmpty { dropJobs() }
+        if hasOpenHandles || uv.pointee.active_reqs.count > 0 || waitingCount == 0 { return lastWork = nil }
+        let (since, turns) = lastWork ?? (clock.now(), 0)
+        lastWork = (since, turns + 1)
+        if turns > 10_000 && clock.now() - since > 2_000_000_000 { dropWork() }
     }
 
     /// Another thread posted (the check hook takes it), asked to stop or to shut down, or changed the monitor.

@@ -34,6 +34,7 @@ import Testing
                         Task(executorPreference: loop) { while true { try await Task.sleep(for: .milliseconds(200)) } }
                     }
                     Task(executorPreference: loop) { while true { await Task.yield() } }
+                    Task(executorPreference: loop) { while true { try? await loop.sleep(for: .seconds(1)) } }
                     await Task.yield()
                     return 42
                 }
