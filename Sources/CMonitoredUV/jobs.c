@@ -5,6 +5,12 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+extern void swift_task_cancel(void *task) __attribute__((weak, swiftcall));
+
+void muv_task_cancel(const void *task) {
+    if (swift_task_cancel) swift_task_cancel((void *)task);
+}
+
 #if defined(__linux__) && defined(__LP64__)
 
 // Exported by the runtime for debuggers; weak, so that a runtime without them links as well.
@@ -25,8 +31,6 @@ bool muv_task_is_new(const muv_job *task) {
     return resume == _swift_concurrency_debug_future_adapter || resume == _swift_concurrency_debug_non_future_adapter;
 }
 
-extern char swift_task_cancel[] __attribute__((weak));
-
 // What was found to be in the library; no more than a few functions of it make tasks.
 static _Atomic uintptr_t known_in_runtime[4];
 
@@ -39,7 +43,7 @@ bool muv_is_known_in_runtime(uintptr_t function) {
 
 bool muv_is_in_runtime(uintptr_t function) {
     Dl_info runtime, program, info;
-    if (!dladdr(swift_task_cancel, &runtime) || !dladdr((void *)function, &info)) return false;
+    if (!dladdr((void *)swift_task_cancel, &runtime) || !dladdr((void *)function, &info)) return false;
     if (!dladdr((void *)&muv_is_in_runtime, &program) || info.dli_fbase != runtime.dli_fbase) return false;
     // Linked into the program itself, the library is told from it by the symbol's name alone.
     if (info.dli_fbase == program.dli_fbase && !muv_symbol_contains(function, "sleep")) return false;

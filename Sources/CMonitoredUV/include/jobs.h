@@ -50,5 +50,8 @@ bool muv_is_known_in_runtime(uintptr_t function);
 // The task that a resumption, such as a yield's, makes go on.
 const void *muv_job_resumed_task(const muv_job *job);
 
+// Cancels a task that is queued or asleep.
+void muv_task_cancel(const void *task);
+
 // The actor whose queue the job runs down.
 const void *muv_job_actor_of(const muv_job *job);

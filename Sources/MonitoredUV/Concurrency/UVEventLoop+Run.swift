@@ -16,8 +16,10 @@ extension UVEventLoop {
     /// program the loop runs `DispatchQueue.main`, and with it `MainActor`, as dispatches of the kind
     /// ``CallbackKind/mainQueue``.
     ///
-    /// When `body` has returned, what is still open on the loop is closed. A task that was left behind asleep on it
-    /// does not wake again, which a warning says; one that goes on on it later traps.
+    /// When `body` has returned, what is still open on the loop is closed, and tasks that it left behind on it are
+    /// canceled. Those that go on and on all the same stop after some seconds, which a warning says, unless they never
+    /// wait: `while true { try? await Task.sleep(…) }` does not once it is canceled. A task that waits for something
+    /// else and comes back later traps.
     ///
     /// Called from a task or from a callback of a loop this traps: it would block what runs those. Use
     /// `withTaskExecutorPreference` with a loop of ``UVEventLoopGroup`` there.

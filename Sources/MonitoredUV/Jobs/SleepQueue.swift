@@ -44,6 +44,9 @@ struct SleepQueue {
 
     var earliest: UInt64? { heap.first?.due }
 
+    /// The tasks that sleep, as far as they are known.
+    var tasks: [UInt] { slots.compactMap { $0.sleeper?.task }.filter { $0 != 0 } }
+
     /// Returns the slot, which is the sleep's until it is woken or removed.
     mutating func insert(_ sleeper: Sleeper, due: UInt64) -> UInt32 {
         let slot: Int32

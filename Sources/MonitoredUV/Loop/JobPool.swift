@@ -48,8 +48,8 @@ final class JobPool: Sendable {
         }
     }
 
-    /// After the poll, whatever ended it. If that was a job, and the loop has work of its own before it, another is woken
-    /// instead.
+    /// After the poll, whatever ended it. If that was a job, and the loop has work of its own before it, another is
+    /// woken instead.
     func rise(_ loop: AsyncSender, isBusy: Bool) {
         let other = state.withLock { state -> AsyncSender? in
             if let index = state.resting.lastIndex(where: { $0 === loop }) {

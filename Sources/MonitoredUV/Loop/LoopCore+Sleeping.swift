@@ -1,4 +1,5 @@
 internal import CLibUV
+internal import CMonitoredUV
 
 extension LoopCore {
     /// Any thread: runs `job` after a `delay`.
@@ -32,21 +33,27 @@ extension LoopCore {
         }
     }
 
-    /// The loop ends: who sleeps on it is not woken any more.
-    func dropSleeps() {
+    /// The loop ends: cancels who sleeps on it, which wakes them.
+    func endSleeps() {
         if sleeps.count == 0 { return }
-        warn(
-            "UVEventLoop '\(name.text)' ended while \(sleeps.count) tasks slept on it, which will not wake. Cancel or await them."
-        )
+        for task in sleeps.tasks { muv_task_cancel(UnsafeRawPointer(bitPattern: task)) }
+        if sleeps.count == 0 { return }
+        warn("UVEventLoop '\(name.text)' ended while \(sleeps.count) tasks slept on it, which will not wake.")
         sleeps = SleepQueue()
         armSleepTimer()
+    }
+
+    /// The loop ends: cancels the tasks that are about to run on it.
+    func cancelJobs() {
+        if jobs.isEmpty || !JobLayout.isKnown { return }
+        for task in jobs.tasks { muv_task_cancel(UnsafeRawPointer(bitPattern: task)) }
     }
 
     /// The loop ends, and what runs on it does not.
     func dropWork() {
         warn(
-            "UVEventLoop '\(name.text)' ended while tasks or callbacks on it went on and on, which stop here. "
-                + "Cancel or await them."
+            "UVEventLoop '\(name.text)' ended while tasks or callbacks on it went on and on, canceled or not; "
+                + "they stop here."
         )
         dropPosted()
     }

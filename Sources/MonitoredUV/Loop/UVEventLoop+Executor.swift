@@ -11,8 +11,9 @@
 /// ```
 ///
 /// Callbacks of the loop may use `assumeIsolated` of such an actor. Each job, which is what a task does until it waits,
-/// is a dispatch with a lag from when it became ready, a wall time and a name. At most 128 of them run between two polls
-/// of I/O. Jobs that wait keep a run of the loop going; a task that waits for something else than the loop does not.
+/// is a dispatch with a lag from when it became ready, a wall time and a name. At most 128 of them run between two
+/// polls of I/O. Jobs that wait keep a run of the loop going; a task that waits for something else than the loop does
+/// not.
 ///
 /// The loop must not be closed before what runs on it has ended: a task that then goes on traps.
 extension UVEventLoop: SerialExecutor, TaskExecutor {

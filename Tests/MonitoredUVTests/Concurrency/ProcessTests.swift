@@ -88,6 +88,12 @@ import Testing
             #expect(output["done"] == "100")
         }
 
+        @Test func aRunEnds_whateverItsBodyLeavesBehind() async throws {
+            let output = try await program("leftBehind")
+            #expect(output["ended"] == "yes")
+            #expect(output.errors.contains("they stop here"))
+        }
+
         @Test func aWorkersOwnJobsDoNotKeepThePoolsWaiting() async throws {
             #expect(try await program("fairPool")["done"] == "1")
         }

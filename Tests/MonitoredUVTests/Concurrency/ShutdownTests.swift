@@ -12,7 +12,7 @@ import Testing
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0, on: loop)
             for try await _ in server.connections {}
         }
-        _ = Task(executorPreference: loop) { try await Task.sleep(for: .seconds(3600)) }
+        let asleep = Task(executorPreference: loop) { try await Task.sleep(for: .seconds(3600)) }
         // All three wait: two handles and a sleep.
         let isReady = Counter()
         while isReady.value == 0 {
@@ -23,22 +23,29 @@ import Testing
         let error = await #expect(throws: UVError.self) { try await sleeping.value }
         #expect(error?.code == .canceled)
         await #expect(throws: UVError.self) { try await accepting.value }
+        await #expect(throws: CancellationError.self) { try await asleep.value }
     }
 
-    @Test func aRunEnds_whateverItsBodyLeavesBehind() async throws {
+    @Test func tasksThatABodyLeavesBehindAreCancelled() async throws {
         try await waitForThread {
             succeed {
+                let cancelled = Counter()
                 let value = try UVEventLoop.run {
                     let loop = UVEventLoop.current!
                     for _ in 0..<3 {
-                        Task(executorPreference: loop) { while true { try await Task.sleep(for: .milliseconds(200)) } }
+                        Task(executorPreference: loop) {
+                            do { while true { try await Task.sleep(for: .seconds(3600)) } } catch { cancelled.count() }
+                        }
                     }
-                    Task(executorPreference: loop) { while true { await Task.yield() } }
-                    Task(executorPreference: loop) { while true { try? await loop.sleep(for: .seconds(1)) } }
+                    Task(executorPreference: loop) {
+                        while !Task.isCancelled { await Task.yield() }
+                        cancelled.count()
+                    }
                     await Task.yield()
                     return 42
                 }
                 #expect(value == 42)
+                #expect(cancelled.value == 4)
             }
         }
     }

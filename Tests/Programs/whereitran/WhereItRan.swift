@@ -59,6 +59,16 @@ struct WhereItRan {
         case "mainQueueBlock":
             DispatchQueue.main.async { blockingRun() }
             dispatchMain()
+        case "leftBehind":
+            try UVEventLoop.run {
+                let loop = UVEventLoop.current!
+                Task(executorPreference: loop) { while true { await Task.yield() } }
+                Task(executorPreference: loop) { while true { try? await loop.sleep(for: .seconds(1)) } }
+                await Task.yield()
+            }
+            print("ended: yes")
+            fflush(nil)
+            _exit(0)  // what does not end cannot be freed
         case "fairPool": try UVEventLoop.runMain(workers: 1) { await yieldBesideThePool() }
         case "sleepers": try UVEventLoop.runMain(workers: 2) { await sleepBesideABusyWorker() }
         case "stuckWorker": try UVEventLoop.runMain(workers: 2) { await stickAWorker() }
