@@ -16,9 +16,10 @@ extension UVEventLoop {
     /// program the loop runs `DispatchQueue.main`, and with it `MainActor`, as dispatches of the kind
     /// ``CallbackKind/mainQueue``.
     ///
-    /// When `body` has returned, what is still open on the loop is closed, and tasks that it left behind on it are
-    /// canceled. Those that go on and on all the same stop after some seconds, which a warning says, unless they never
-    /// wait: `while true { try? await Task.sleep(…) }` does not once it is canceled. A task that waits for something
+    /// When `body` has returned, what is still open on the loop is closed. Of the tasks that it left behind on the
+    /// loop, those in `Task.sleep` are canceled, what others wait for on the loop fails with ``UVError/Code/canceled``,
+    /// and those that go on and on stop after some seconds, which a warning says. Only one that never waits holds the
+    /// run: `while true { try? await Task.sleep(…) }` does not once it is canceled. A task that waits for something
     /// else and comes back later traps.
     ///
     /// Called from a task or from a callback of a loop this traps: it would block what runs those. Use

@@ -16,18 +16,6 @@ struct JobQueue {
         count &+= 1
     }
 
-    /// The tasks that the jobs belong to; where the layout is known.
-    var tasks: [UInt] {
-        sequence(first: Job(address: first)) { $0.flatMap { Job(address: $0.next) } }.prefix { $0 != nil }
-            .compactMap { job in
-                switch job!.kind {
-                case .task: job!.address
-                case .resumption: job!.resumedTask?.address
-                case .actor, .other: nil
-                }
-            }
-    }
-
     @inline(__always)
     mutating func removeFirst() -> Job? {
         guard let job = Job(address: first) else { return nil }

@@ -43,12 +43,6 @@ extension LoopCore {
         armSleepTimer()
     }
 
-    /// The loop ends: cancels the tasks that are about to run on it.
-    func cancelJobs() {
-        if jobs.isEmpty || !JobLayout.isKnown { return }
-        for task in jobs.tasks { muv_task_cancel(UnsafeRawPointer(bitPattern: task)) }
-    }
-
     /// The loop ends, and what runs on it does not.
     func dropWork() {
         warn(

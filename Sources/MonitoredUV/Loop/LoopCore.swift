@@ -190,7 +190,6 @@ final class LoopCore {
         endOperations()
         endSleeps()
         if hasOpenHandles || uv.pointee.active_reqs.count > 0 || waitingCount == 0 { return lastWork = nil }
-        if lastWork == nil { cancelJobs() }
         let (since, turns) = lastWork ?? (clock.now(), 0)
         lastWork = (since, turns + 1)
         if turns > 10_000 && clock.now() - since > 2_000_000_000 { dropWork() }

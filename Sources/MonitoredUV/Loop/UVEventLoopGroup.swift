@@ -75,8 +75,8 @@ public final class UVEventLoopGroup: Sendable {
 
     /// Ends the group, and waits for it: work that was posted before runs, then each loop closes the handles that are
     /// still open, calls back for what that ends, and its thread goes. What callbacks open meanwhile is closed, too.
-    /// Tasks that wait for something on these loops get ``UVError/Code/canceled``; those that are asleep in
-    /// `Task.sleep` or about to run are canceled, and stop after some seconds if they go on and on all the same.
+    /// Tasks that wait for something on these loops get ``UVError/Code/canceled``; those in `Task.sleep` are canceled,
+    /// and those that go on and on stop after some seconds, which a warning says.
     /// What one of the loops posts to another whose thread has gone already runs on the thread that called this.
     ///
     /// Any thread but the group's own, which would wait for itself: that traps. A second call waits for the first.
