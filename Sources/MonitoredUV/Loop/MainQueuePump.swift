@@ -12,6 +12,9 @@ final class MainQueuePump {
 
     static var isMainThread: Bool { muv_is_main_thread() }
 
+    /// Whether the main queue can be run by somebody else than libdispatch on this system.
+    static var isAvailable: Bool { muv_main_queue_descriptor() >= 0 }
+
     /// Whether this is a block of the main queue that `dispatchMain` runs on another thread.
     static var isInMainQueueElsewhere: Bool { muv_is_in_main_queue() && !isMainThread }
 
