@@ -1,6 +1,8 @@
 /// What a ``UVTCPConnection`` is on its loop's thread: the handle, the bytes that came before somebody asked for them,
 /// and who waits for more.
-final class ConnectionState {
+///
+/// `@unchecked Sendable`: used on the loop's thread alone.
+final class ConnectionState: @unchecked Sendable {
     /// With so much that nobody has taken, reading stops.
     static let bufferLimit = 64 * 1024
 

@@ -1,6 +1,8 @@
 /// What a ``UVTCPServer`` is on its loop's thread: the handle, the connections that nobody has taken yet, and who waits
 /// for one.
-final class ServerState {
+///
+/// `@unchecked Sendable`: used on the loop's thread alone.
+final class ServerState: @unchecked Sendable {
     /// So many are accepted ahead; then one more waits in libuv, and the others in the kernel.
     private static let acceptAhead = 64
 

@@ -18,8 +18,7 @@ public final class UVTCPConnection: Sendable {
     public let localAddress: UVSocketAddress
     /// The address of the peer.
     public let remoteAddress: UVSocketAddress
-    // Used on the loop's thread alone.
-    nonisolated(unsafe) let state: ConnectionState
+    let state: ConnectionState
 
     /// Takes over a connection, on the loop's thread.
     init(_ tcp: UVTCP) throws(UVError) {
@@ -119,8 +118,7 @@ public final class UVTCPConnection: Sendable {
     public nonisolated(nonsending) func read() async throws -> [UInt8]? {
         try Task.checkCancellation()
         if loop.core.isRunningHere, let bytes = state.takeBytes() { return bytes }
-        nonisolated(unsafe) let state = state
-        return try await LoopOperation<[UInt8]?>.wait(on: loop, "UVTCPConnection.read") { state.read($0) }
+        return try await LoopOperation<[UInt8]?>.wait(on: loop, "UVTCPConnection.read") { [state] in state.read($0) }
     }
 
     // MARK: Writing
@@ -138,9 +136,8 @@ public final class UVTCPConnection: Sendable {
         try Task.checkCancellation()
         let written = loop.core.isRunningHere ? try state.tcp.tryWrite(bytes) : 0
         if written == bytes.count { return }
-        nonisolated(unsafe) let state = state
         do {
-            try await LoopOperation<Void>.wait(on: loop, "UVTCPConnection.write") {
+            try await LoopOperation<Void>.wait(on: loop, "UVTCPConnection.write") { [state] in
                 state.write(bytes, from: written, $0)
             }
         } catch let error as CancellationError {
@@ -151,9 +148,8 @@ public final class UVTCPConnection: Sendable {
 
     /// Closes without waiting for it.
     private func abandon() {
-        nonisolated(unsafe) let state = state
         if loop.core.isOnOwnThread { return state.close(nil) }
-        _ = loop.core.postIfOpen(CallSite(named: "UVTCPConnection.close")) { state.close(nil) }
+        _ = loop.core.postIfOpen(CallSite(named: "UVTCPConnection.close")) { [state] in state.close(nil) }
     }
 
     /// Writes a text as UTF-8; see ``write(_:)-([UInt8])``.
@@ -166,9 +162,8 @@ public final class UVTCPConnection: Sendable {
     ///
     /// The corresponding libuv function is `uv_shutdown`.
     public nonisolated(nonsending) func finish() async throws {
-        nonisolated(unsafe) let state = state
         do {
-            try await LoopOperation<Void>.wait(on: loop, "UVTCPConnection.finish") { state.finish($0) }
+            try await LoopOperation<Void>.wait(on: loop, "UVTCPConnection.finish") { [state] in state.finish($0) }
         } catch let error as CancellationError {
             abandon()
             throw error
@@ -182,12 +177,11 @@ public final class UVTCPConnection: Sendable {
     ///
     /// Cancelling the task does not keep it from closing. The corresponding libuv function is `uv_close`.
     public nonisolated(nonsending) func close() async {
-        nonisolated(unsafe) let state = state
         let site = CallSite(named: "UVTCPConnection.close")
         let core = loop.core
         if core.isClosed { return }
         await withUnsafeContinuation { continuation in
-            let close: @Sendable () -> Void = { state.close { continuation.resume() } }
+            let close: @Sendable () -> Void = { [state] in state.close { continuation.resume() } }
             if core.isRunningHere { close() } else if !core.postIfOpen(site, close) { continuation.resume() }
         }
     }

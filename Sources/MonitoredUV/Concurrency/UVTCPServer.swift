@@ -15,8 +15,7 @@ public final class UVTCPServer: Sendable {
     public let loop: UVEventLoop
     /// Where the server listens.
     public let localAddress: UVSocketAddress
-    // Used on the loop's thread alone.
-    nonisolated(unsafe) private let state: ServerState
+    private let state: ServerState
 
     private init(_ state: ServerState) throws(UVError) {
         loop = state.tcp.loop
@@ -25,11 +24,10 @@ public final class UVTCPServer: Sendable {
     }
 
     deinit {
-        nonisolated(unsafe) let state = state
         if loop.core.isOnOwnThread {
             state.close(nil)
         } else if !loop.core.isClosed {
-            _ = loop.core.postIfOpen(CallSite(named: "UVTCPServer.close")) { state.close(nil) }
+            _ = loop.core.postIfOpen(CallSite(named: "UVTCPServer.close")) { [state] in state.close(nil) }
         }
     }
 
@@ -106,8 +104,9 @@ public final class UVTCPServer: Sendable {
     private nonisolated(nonsending) func accept() async throws -> UVTCPConnection? {
         try Task.checkCancellation()
         if loop.core.isRunningHere, let connection = state.takeConnection() { return connection }
-        nonisolated(unsafe) let state = state
-        return try await LoopOperation<UVTCPConnection?>.wait(on: loop, "UVTCPServer.accept") { state.accept($0) }
+        return try await LoopOperation<UVTCPConnection?>.wait(on: loop, "UVTCPServer.accept") { [state] in
+            state.accept($0)
+        }
     }
 
     /// Serves each connection with a child task of its own on the server's loop, and closes it when that task's
@@ -133,11 +132,10 @@ public final class UVTCPServer: Sendable {
     /// Stops listening: connections that nobody has taken are closed, and ``connections`` ends. A second call does
     /// nothing. The corresponding libuv function is `uv_close`.
     public nonisolated(nonsending) func close() async {
-        nonisolated(unsafe) let state = state
         let core = loop.core
         if core.isClosed { return }
         await withUnsafeContinuation { continuation in
-            let close: @Sendable () -> Void = { state.close { continuation.resume() } }
+            let close: @Sendable () -> Void = { [state] in state.close { continuation.resume() } }
             let site = CallSite(named: "UVTCPServer.close")
             if core.isRunningHere { close() } else if !core.postIfOpen(site, close) { continuation.resume() }
         }
