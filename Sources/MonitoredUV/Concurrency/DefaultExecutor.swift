@@ -17,7 +17,7 @@ final class DefaultExecutor: TaskExecutor {
     func enqueue(_ job: consuming ExecutorJob) {
         let job = Job(job)
         guard let pool else { return main.core.enqueue(job, .any) }
-        LoopCore.prepare(job, isMonitored: main.core.monitorSwitch.isOn)
+        LoopCore.prepare(job, isMonitored: main.core.isMonitoredElsewhere)
         pool.push(job)
     }
 

@@ -29,6 +29,7 @@ final class StreamRequest {
         let request = StreamRequest(raw, stream, kind, operation, site, completion)
         raw.assumingMemoryBound(to: uv_req_t.self).pointee.data = Unmanaged.passRetained(request).toOpaque()
         stream.core.requestsCreated += 1
+        stream.core.vitals.requests.add(1, Int(raw.assumingMemoryBound(to: uv_req_t.self).pointee.type.rawValue))
     }
 
     private init(
@@ -56,6 +57,7 @@ final class StreamRequest {
     private func finish(_ status: Int32) {
         let core = stream.core
         core.requestsFreed += 1
+        core.vitals.requests.add(-1, Int(raw.assumingMemoryBound(to: uv_req_t.self).pointee.type.rawValue))
         raw.deallocate()
         if kind == .connect { stream.isConnecting = false }
         guard let completion, !core.isTearingDown else { return core.stampLoopCode() }
@@ -65,7 +67,7 @@ final class StreamRequest {
         if stream.pendingPosts > 0 {
             return stream.post(kind, site, readySince: canceledAt) { completion(error) }
         }
-        let readiness: Readiness = canceledAt.map { .exact($0) } ?? .io
+        let readiness: Readiness = canceledAt.map { .exact($0, .completion) } ?? .io
         core.dispatch(kind, stream.dispatchName(core.siteNames.name(of: site)), readiness) { completion(error) }
     }
 }

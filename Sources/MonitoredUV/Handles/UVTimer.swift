@@ -110,7 +110,7 @@ public final class UVTimer: UVHandle {
         core.ranBeforePoll = true
         core.isInTimer = true
         defer { core.isInTimer = false }
-        core.dispatch(.timer, dispatchName(site), .exact(due)) {
+        core.dispatch(.timer, dispatchName(site), .exact(due, .timer)) {
             callback?(self)
             guard closesAfterLast && !isEnding && uv_is_active(raw) == 0 else { return }
             callback = nil  // what that frees is still this call's doing

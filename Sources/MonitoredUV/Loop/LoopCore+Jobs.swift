@@ -16,7 +16,8 @@ extension LoopCore {
     func enqueue(_ job: Job, _ route: Job.Route) {
         if let ticket = job.takeSleepMark() { Self.wake(ticket, sleeper: job) }
         if isRunningHere {
-            job.stamp(monitor == nil ? 0 : clock.now(), route)
+            job.stamp(metrics == nil ? 0 : clock.now(), route)
+            if metrics != nil { vitals.localJobs.add(1) }
             queue(job)
         } else {
             enqueueRemotely(job, route)
@@ -25,7 +26,7 @@ extension LoopCore {
 
     @inline(never)
     private func enqueueRemotely(_ job: Job, _ route: Job.Route) {
-        job.stamp(monitorSwitch.isOn ? MonotonicClock.read() : 0, route)
+        job.stamp(isMonitoredElsewhere ? MonotonicClock.read() : 0, route)
         switch remote.push(job) {
         case .queued: break
         case .queuedFirst: wakeUp.send()
@@ -62,9 +63,9 @@ extension LoopCore {
         var isStamped = wasStamped
         var ran = 0
         while ran < Self.jobsPerDrain, let job = nextJob(ran) {
-            let wasMonitored = monitor != nil
+            let wasMonitored = metrics != nil
             run(job, isStamped, serial, task)
-            isStamped = wasMonitored && monitor != nil
+            isStamped = wasMonitored && metrics != nil
             ran += 1
             if isStopping { break }
         }
@@ -81,11 +82,11 @@ extension LoopCore {
     /// Jobs are run by the route that they came: any other costs the runtime another turn, or loses the isolation.
     @inline(__always)
     private func run(_ job: Job, _ isStamped: Bool, _ serial: UnownedSerialExecutor, _ task: UnownedTaskExecutor) {
-        let name = monitor == nil ? CallbackName.none : jobNames.name(of: job)
+        let name = metrics == nil ? CallbackName.none : jobNames.name(of: job)
         // A name that had to be looked up took its time, which is not the job's.
         let start = isStamped && !jobNames.wasLookedUp ? meter.last : nil
         let ready = job.ready
-        dispatch(.job, name, .exact(ready == 0 ? meter.monitoredSince : ready), startedAt: start) {
+        dispatch(.job, name, .exact(ready == 0 ? meter.monitoredSince : ready, .job), startedAt: start) {
             switch job.route {
             case .task: job.unowned.runSynchronously(on: task)
             case .serial: job.unowned.runSynchronously(isolatedTo: serial, taskExecutor: task)

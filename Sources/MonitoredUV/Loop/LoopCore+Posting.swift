@@ -4,8 +4,9 @@ extension LoopCore {
     /// Loop thread: queues work for the next drain.
     @inline(__always)
     func post(_ kind: CallbackKind, _ site: CallSite, readySince: UInt64? = nil, _ body: @escaping () -> Void) {
-        let ready = readySince ?? (monitor == nil ? 0 : clock.now())
-        queue.append(PostedWork(body: body, site: site, posted: ready, kind: kind))
+        let ready = readySince ?? (metrics == nil ? 0 : clock.now())
+        if metrics != nil { vitals.localPosts.add(1) }
+        queue.append(PostedWork(body: body, site: site, posted: ready, kind: kind, isRemote: false))
         if !isIdleActive { startIdle() }
     }
 
@@ -16,8 +17,8 @@ extension LoopCore {
 
     /// Any thread; `false` if the loop was closed.
     func postIfOpen(_ site: CallSite, _ body: @escaping @Sendable () -> Void) -> Bool {
-        let now = monitorSwitch.isOn ? MonotonicClock.read() : 0
-        let push = remote.push(PostedWork(body: body, site: site, posted: now, kind: .posted))
+        let now = isMonitoredElsewhere ? MonotonicClock.read() : 0
+        let push = remote.push(PostedWork(body: body, site: site, posted: now, kind: .posted, isRemote: true))
         if push == .queuedFirst { wakeUp.send() }
         return push != .refused
     }
@@ -36,10 +37,15 @@ extension LoopCore {
 
     @inline(never)
     private func moveRemote() {
+        let (posts, jobs) = (queue.count, self.jobs.count)
         remote.takeAll {
             queue.append($0)
         } takeJob: {
-            jobs.append($0)
+            self.jobs.append($0)
+        }
+        if metrics != nil {
+            vitals.remotePosts.add(queue.count - posts)
+            vitals.remoteJobs.add(self.jobs.count - jobs)
         }
         if !isIdleActive { startIdle() }
     }
@@ -56,15 +62,19 @@ extension LoopCore {
     private func drainQueues() {
         let batch = queue.count
         // In a batch the end of one dispatch is the start of the next: one reading of the clock serves both.
-        var isStamped = monitor != nil
-        if isStamped { meter.leaveLoopCode(at: clock.now(), timeSums) }
+        var isStamped = metrics != nil
+        if isStamped {
+            if meter.isPolling { leavePoll() } else { meter.stamp(at: clock.now()) }
+            vitals.queuedPeak.raise(to: batch &+ jobs.count)
+        }
         for _ in 0..<batch {
-            let wasMonitored = monitor != nil
+            let wasMonitored = metrics != nil
             run(queue.removeFirst(), isStamped)
-            isStamped = wasMonitored && monitor != nil
+            isStamped = wasMonitored && metrics != nil
         }
         let ranJobs = drainJobs(isStamped)
         if batch > 0 || ranJobs { ranBeforePoll = true }
+        if metrics != nil { vitals.queued.set(queue.count &+ jobs.count) }
         if isIdleActive && queue.isEmpty && jobs.isEmpty { stopIdle() }
     }
 
@@ -72,12 +82,13 @@ extension LoopCore {
     @inline(__always)
     private func run(_ work: consuming PostedWork, _ isStamped: Bool) {
         let (site, posted, kind) = (work.site, work.posted, work.kind)
+        let source = kind != .posted ? LagSource.completion : work.isRemote ? .remote : .local
         var body = Optional(work.body)
         _ = consume work
         dispatch(
             kind,
             siteNames.name(of: site),
-            .exact(posted == 0 ? meter.monitoredSince : posted),
+            .exact(posted == 0 ? meter.monitoredSince : posted, source),
             startedAt: isStamped ? meter.last : nil
         ) {
             body.take()?()

@@ -17,14 +17,14 @@ extension LoopCore {
         runMode = mode
         ranBeforePoll = false
         startMainQueue()
-        meter.resume(at: clock.now())
+        meter.resume(at: clock.now(), vitals.time)
         repeat {
             takeRemote()
             _ = uv_run(uv, mode.uv)
         } while mode == .untilDone && !isStopping && remote.count > 0
         isStopping = false
         freeRetired()
-        stampLoopCode()
+        meter.pause(at: clock.now(), vitals.time)
         return isAlive
     }
 
@@ -136,7 +136,7 @@ extension LoopCore {
         let last = monitor
         monitor = nil
         last?.release()
-        monitorSwitch.request(nil)
+        monitorSwitch.request(LoopMonitor?.none)
         freeRetired()
     }
 

@@ -55,7 +55,7 @@ extension LoopCore {
     private func endSleep(_ slot: UInt32, of task: UInt) {
         guard let job = sleeps.remove(slot, ifOf: task) else { return }
         armSleepTimer()
-        job.stamp(monitor == nil ? 0 : clock.now(), .any)
+        job.stamp(metrics == nil ? 0 : clock.now(), .any)
         queue(job)
     }
 

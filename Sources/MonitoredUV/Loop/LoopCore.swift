@@ -20,7 +20,7 @@ final class LoopCore {
     let remote = RemoteQueue()
     let wakeUp = AsyncSender()
     let monitorSwitch: MonitorSwitch
-    let timeSums = LoopTimeSums()
+    let vitals: LoopVitals
     /// How actors come to the loop: another way where it is `MainActor`'s. Set before any thread could ask.
     @exclusivity(unchecked) var serialRoute = Job.Route.serial
 
@@ -65,9 +65,17 @@ final class LoopCore {
     @exclusivity(unchecked) var isTearingDown = false
     @exclusivity(unchecked) var isShuttingDown = false
 
+    /// At level `callbacks`, where there is one.
     @exclusivity(unchecked) var monitor: Unmanaged<LoopMonitor>?
+    /// Of the vitals, which keep them; `nil` at level `off`.
+    @exclusivity(unchecked) var metrics: Unmanaged<LoopMetrics>?
     @exclusivity(unchecked) var meter: DispatchMeter
     @exclusivity(unchecked) var currentName = CallbackName.none
+    @exclusivity(unchecked) var currentKind = CallbackKind.posted
+    /// What the poll that is going on was asked to wait for, at most; 0 where that is nothing or no matter.
+    @exclusivity(unchecked) private var pollTimeout: UInt64 = 0
+    /// Dispatches that run for longer are reported.
+    @exclusivity(unchecked) var slowLimit = UInt64.max
     @exclusivity(unchecked) var siteNames = CallSiteNames()
     /// Callbacks that were replaced while they may be running; freed between dispatches.
     private var retired: [AnyObject] = []
@@ -111,11 +119,12 @@ final class LoopCore {
         }
         defaultName = name == nil ? LoopNames.Number() : nil
         self.name = CallbackName(name ?? defaultName!.text)
+        vitals = LoopVitals(name: self.name)
         self.uv = uv
         self.own = own
         owner = Atomic(currentThread())
         meter = DispatchMeter(at: clock.now())
-        monitorSwitch = MonitorSwitch(monitor)
+        monitorSwitch = MonitorSwitch(monitor, base: .off)
         let context = Unmanaged.passUnretained(self).toOpaque()
         uv.pointee.data = context
         own.all.forEach { $0.pointee.data = context }
@@ -157,7 +166,7 @@ final class LoopCore {
         drain()
         if ranBeforePoll && runMode == .once && !isIdleActive { startIdle() }
         if let pool, !isIdleActive { rest(pool) }
-        if monitor != nil { meter.enterPoll(at: clock.now(), timeSums) }
+        if let metrics { enterPoll(metrics) }
     }
 
     /// The check hook. I/O callbacks ran before it, so what they posted runs in the same iteration.
@@ -165,10 +174,34 @@ final class LoopCore {
     private func afterPoll() {
         freeRetired()
         if spares.isShort { spares.fill() }
-        if monitor != nil, meter.isPolling { meter.leaveLoopCode(at: clock.now(), timeSums) }
+        if metrics != nil && meter.isPolling { leavePoll() }
         if isResting { stopResting(forOwnWork: !queue.isEmpty || !jobs.isEmpty || !remote.isEmpty) }
         drain()
         if isShuttingDown { continueShutdown() }
+    }
+
+    @inline(__always)
+    private func enterPoll(_ metrics: Unmanaged<LoopMetrics>) {
+        let now = clock.now()
+        vitals.iterations.add(1)
+        metrics._withUnsafeGuaranteedRef { metrics in
+            metrics.endIteration(from: meter.iterationStart, at: now)
+            vitals.updateOverload(metrics)
+        }
+        meter.enterPoll(at: now, vitals.time)
+        let timeout = uv_backend_timeout(uv)
+        pollTimeout = timeout > 0 ? UInt64(timeout) &* 1_000_000 : 0
+    }
+
+    /// The poll ended, and no callback was first to say so.
+    @inline(never)
+    func leavePoll() {
+        let now = clock.now()
+        let waited = now &- meter.last
+        meter.leavePoll(at: now, vitals.time)
+        if pollTimeout > 0 && waited >= pollTimeout {
+            metrics?._withUnsafeGuaranteedRef { $0.endPoll(delay: waited &- pollTimeout) }
+        }
     }
 
     /// Lets others wake this loop for jobs of the pool, unless there are some already.
@@ -213,19 +246,6 @@ final class LoopCore {
         uv_stop(uv)
     }
 
-    /// Any thread; does nothing on a closed loop.
-    func requestMonitor(_ monitor: LoopMonitor?) {
-        if isClosed { return }
-        monitorSwitch.request(monitor)
-        if isRunningHere { applyMonitorChange() } else { wakeUp.send() }
-    }
-
-    /// Loop thread. May come from within a callback or the monitor, whose time goes on as if nothing had happened.
-    func applyMonitorChange() {
-        guard let change = monitorSwitch.take() else { return }
-        if let monitor { retire(monitor.takeRetainedValue()) } else { meter.beginMonitoring(at: clock.now()) }
-        monitor = change.monitor.map(Unmanaged.passRetained)
-    }
 
     /// Keeps what may be running alive until no dispatch is.
     func retire(_ object: AnyObject) {

@@ -1,4 +1,7 @@
-/// The door to one loop's monitoring, for any thread: set, replace or remove the monitor, and read where the time went.
+internal import CLibUV
+import Synchronization
+
+/// The door to one loop's monitoring, for any thread: what it notes and whom it tells, and what came of it.
 ///
 /// On the loop's own thread ``UVEventLoop/setMonitor(_:)`` takes a closure that shares state with the loop's callbacks.
 public struct Monitoring: Sendable {
@@ -7,20 +10,82 @@ public struct Monitoring: Sendable {
 
     /// Sets, replaces or (with `nil`) removes the monitor: the closure that is told of each dispatch after it ended.
     ///
-    /// The monitor runs on the loop's thread. It may post to the loop, stop it, close the handle that was dispatched,
-    /// and replace itself; its time is summed apart and charged to no callback. On the loop's own thread the change
-    /// holds from the next dispatch on; from another thread, from the loop's next iteration on, for which it is woken.
+    /// With a monitor the ``level`` is `callbacks`, without one again what it was. The monitor runs on the loop's
+    /// thread. It may post to the loop, stop it, close the handle that was dispatched, and replace itself; its time is
+    /// summed apart and charged to no callback. On the loop's own thread the change holds from the next dispatch on;
+    /// from another thread, from the loop's next iteration on, for which it is woken.
     ///
-    /// What came in while there was no monitor is reported like anything else; a closure posted then counts as ready
-    /// from when the monitor was set.
+    /// What came in while the level was `off` is reported like anything else; a closure posted then counts as ready
+    /// from when that changed.
     public func setMonitor(_ monitor: sending ((borrowing IOLoopMonitorState) -> Void)?) {
         core.requestMonitor(LoopMonitor(monitor))
     }
 
-    /// Whether the loop reports its dispatches.
-    public var isMonitored: Bool { core.monitorSwitch.isOn }
+    /// How much the loop notes of its dispatches; `off` at first, unless the environment says otherwise.
+    ///
+    /// A change holds from when a new monitor would. At `callbacks` a loop without a monitor does the same as at
+    /// `metrics`; at `metrics` one that has a monitor does not call it.
+    public var level: MonitoringLevel {
+        get { core.monitorSwitch.level }
+        nonmutating set { core.requestLevel(newValue) }
+    }
 
-    /// Where the loop's time went while it was monitored. What is under way (a callback, a wait for I/O) is counted
-    /// once it has ended.
-    public var time: LoopTime { core.timeSums.read() }
+    /// Whether the loop had a level above `off` when it last looked.
+    public var isMonitored: Bool { core.isMonitoredElsewhere }
+
+    /// Where the loop's time went while it was monitored. A callback or a wait for I/O that is under way counts up to
+    /// this instant.
+    public var time: LoopTime { core.vitals.time.read { MonotonicClock.read() } }
+
+    /// All that is known of the loop up to this instant, the dispatches of the iteration that is going on included.
+    ///
+    /// Takes some ten microseconds, without a lock; the loop does not wait, and may be stuck. Only ``NameStatistics/blame``
+    /// is counted at the end of an iteration.
+    public func snapshot() -> LoopSnapshot {
+        let vitals = core.vitals
+        var snapshot = LoopSnapshot(loopName: vitals.name.text, time: time)
+        snapshot.queueLength = vitals.queued.value + core.remote.count
+        snapshot.queueLengthPeak = max(vitals.queuedPeak.value, snapshot.queueLength)
+        snapshot.enqueues.localPosts = vitals.localPosts.value
+        snapshot.enqueues.remotePosts = vitals.remotePosts.value
+        snapshot.enqueues.localJobs = vitals.localJobs.value
+        snapshot.enqueues.remoteJobs = vitals.remoteJobs.value
+        snapshot.wakeups = core.wakeUp.count
+        for type in 0..<Int(UV_HANDLE_TYPE_MAX.rawValue) where vitals.handles.value(type) != 0 {
+            let name = uv_handle_type_name(uv_handle_type(UInt32(type))).map { String(cString: $0) } ?? "handle"
+            snapshot.handles[name] = vitals.handles.value(type)
+        }
+        for type in 0..<Int(UV_REQ_TYPE_MAX.rawValue) where vitals.requests.value(type) != 0 {
+            let name = uv_req_type_name(uv_req_type(UInt32(type))).map { String(cString: $0) } ?? "request"
+            snapshot.requests[name] = vitals.requests.value(type)
+        }
+        if let running = vitals.inFlight.current {
+            let now = MonotonicClock.read()
+            let age = now > running.start ? now - running.start : 0
+            snapshot.running = .init(name: running.name.text, kind: running.kind, nanoseconds: age)
+        }
+        guard let metrics = vitals.metrics else { return snapshot }
+        snapshot.iterations = metrics.iterations
+        snapshot.pollDelays = metrics.pollDelays
+        for kind in CallbackKind.allCases { snapshot.wallTimes[kind] = metrics.wallTime(kind) }
+        for source in LagSource.allCases { snapshot.lags[source] = metrics.lag(source) }
+        snapshot.names = metrics.readNames()
+        return snapshot
+    }
+
+    /// The lag of the loop's dispatches, smoothed over about half a second, up to this instant: a loop that is stuck has
+    /// one that grows, one that waits for I/O one that falls.
+    public var smoothedLag: Duration {
+        Duration(nanoseconds: UInt64(core.vitals.smoothedLag(at: MonotonicClock.read())))
+    }
+
+    /// Whether ``smoothedLag`` is over ``overloadLimit``, or has not fallen below half of it since it was: time to turn
+    /// work away. `false` at level `off`.
+    public var isOverloaded: Bool { core.vitals.isOverloaded(at: MonotonicClock.read()) }
+
+    /// From which ``smoothedLag`` on the loop ``isOverloaded``; 100 ms at first.
+    public var overloadLimit: Duration {
+        get { Duration(nanoseconds: core.vitals.overloadLimit.load(ordering: .relaxed)) }
+        nonmutating set { core.vitals.overloadLimit.store(newValue.nanosecondsClamped, ordering: .relaxed) }
+    }
 }

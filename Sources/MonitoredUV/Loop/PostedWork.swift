@@ -5,6 +5,7 @@ struct PostedWork {
     /// When it became ready; 0 where nobody was monitoring.
     let posted: UInt64
     let kind: CallbackKind
+    let isRemote: Bool
 }
 
 /// First in, first out, in one block of memory that is reused; loop thread only.

@@ -2,8 +2,8 @@ internal import CLibUV
 
 /// When a dispatch became ready.
 enum Readiness {
-    /// At this instant.
-    case exact(UInt64)
+    /// At this instant, in this queue or at this timer.
+    case exact(UInt64, LagSource)
     /// When the kernel had it, which the poll times bound.
     case io
     /// Hooks wait for nothing.
@@ -24,49 +24,60 @@ extension LoopCore {
         _ body: () -> Void
     ) {
         if _slowPath(isResting) { stopResting() }
-        if _fastPath(monitor == nil) { return body() }
-        let start = begin(name(), start())
-        let lag = lag(of: readiness(), start)
+        if _fastPath(metrics == nil) { return body() }
+        let start = begin(kind, name(), start())
+        let (lag, source) = lag(of: readiness(), start)
         body()
-        end(kind, lag, start)
+        end(kind, lag, source, start)
     }
 
     /// Where libuv calls back and there is no user code to call: what it did so far is its own time.
-    func stampLoopCode() { if monitor != nil { meter.leaveLoopCode(at: clock.now(), timeSums) } }
+    func stampLoopCode() { if metrics != nil && meter.isPolling { leavePoll() } }
 
     /// A dispatch starts now, or at `start` where the clock was just read.
     @inline(__always)
-    private func begin(_ name: CallbackName, _ start: UInt64?) -> UInt64 {
+    private func begin(_ kind: CallbackKind, _ name: CallbackName, _ start: UInt64?) -> UInt64 {
         currentName = name
-        if let start { return start }
-        let now = clock.now()
-        meter.leaveLoopCode(at: now, timeSums)
+        currentKind = kind
+        let now = start ?? clock.now()
+        meter.beginCallback(at: now, vitals.time)
+        vitals.queued.set(queue.count &+ jobs.count)
+        vitals.inFlight.begin(kind, name, at: now)
         return now
     }
 
     @inline(__always)
-    private func lag(of readiness: Readiness, _ start: UInt64) -> DispatchLag {
+    private func lag(of readiness: Readiness, _ start: UInt64) -> (DispatchLag, LagSource) {
         switch readiness {
-        case .exact(let ready): .exact(ready: ready, start: start)
-        case .io: meter.polls.lag(start: start)
-        case .none: .none
+        case .exact(let ready, let source): (.exact(ready: ready, start: start), source)
+        case .io: (meter.polls.lag(start: start), .io)
+        case .none: (.none, .io)
         }
     }
 
-    /// Reports the dispatch, unless its body removed the monitor.
+    /// Notes and reports the dispatch, unless its body put an end to monitoring.
     @inline(__always)
-    private func end(_ kind: CallbackKind, _ lag: DispatchLag, _ start: UInt64) {
+    private func end(_ kind: CallbackKind, _ lag: DispatchLag, _ source: LagSource, _ start: UInt64) {
+        vitals.inFlight.end()
+        guard let metrics else { return }
+        let wall = meter.endCallback(
+            startedAt: start,
+            at: clock.now(),
+            isMonitorNext: monitor != nil,
+            vitals.time
+        )
+        let name = currentName
+        metrics._withUnsafeGuaranteedRef { $0.record(kind, source, name, start: start, wall: wall, lag: lag) }
         guard let monitor else { return }
-        let wall = meter.endCallback(startedAt: start, at: clock.now(), timeSums)
         let state = IOLoopMonitorState(
             wallTime: wall,
             lag: lag,
             handles: heldCount,
-            name: currentName,
-            loop: name,
+            name: name,
+            loop: self.name,
             kind: kind
         )
         monitor._withUnsafeGuaranteedRef { $0.call(state) }
-        meter.endMonitor(at: clock.now(), timeSums)
+        meter.endMonitor(at: clock.now(), vitals.time)
     }
 }

@@ -117,12 +117,12 @@ public final class UVEventLoop: Sendable {
     /// `nil` gives its later dispatches their own names again.
     /// The 8,192 youngest tasks keep their names for sure.
     public static func nameCurrentDispatch(_ name: String?) {
-        guard let core = CurrentLoop.loop?.core, core.monitor != nil else { return }
+        guard let core = CurrentLoop.loop?.core, core.metrics != nil else { return }
         guard let name, !name.isEmpty else {
             if JobLayout.isKnown, let task = Job.current { TaskNames.set(.none, of: task.id) }
             return
         }
-        core.currentName = CallbackName(PathMask.mask(name))
+        core.rename(CallbackName(PathMask.mask(name)))
         if JobLayout.isKnown, let task = Job.current { TaskNames.set(core.currentName, of: task.id) }
     }
 }

@@ -39,6 +39,7 @@ public class UVHandle {
         self.raw = raw.handle
         self.raw.pointee.data = Unmanaged.passRetained(self).toOpaque()
         core.handlesCreated += 1
+        core.vitals.handles.add(1, Int(self.raw.pointee.type.rawValue))
     }
 
     /// What the monitor calls this handle's dispatches, instead of where their callbacks were registered.
@@ -128,6 +129,7 @@ public class UVHandle {
     private final func finishClose() {
         state = .closed
         core.handlesFreed += 1
+        core.vitals.handles.add(-1, Int(raw.pointee.type.rawValue))
         dropCallbacks()
         raw.deallocate()
         let completions = closeCompletions
@@ -138,7 +140,7 @@ public class UVHandle {
             if pendingPosts > 0 {
                 post(.close, site, readySince: closeRequested, body)
             } else {
-                core.dispatch(.close, dispatchName(core.siteNames.name(of: site)), .exact(closeRequested), body)
+                core.dispatch(.close, dispatchName(core.siteNames.name(of: site)), .exact(closeRequested, .completion), body)
             }
         }
     }
@@ -154,7 +156,7 @@ public class UVHandle {
         pendingPosts += 1
         core.post(kind, site, readySince: readySince) { [self] in
             pendingPosts -= 1
-            core.currentName = dispatchName(core.currentName)
+            core.rename(dispatchName(core.currentName))
             body()
         }
     }

@@ -1,5 +1,5 @@
 /// What made the loop call out.
-public enum CallbackKind: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+public enum CallbackKind: UInt8, Sendable, BitwiseCopyable, CaseIterable, Codable, CodingKeyRepresentable {
     /// A ``UVTimer`` came due, also one made by `callLater` or `callAt`.
     case timer
     /// A closure given to `execute` or `callSoon`.
@@ -26,4 +26,15 @@ public enum CallbackKind: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case close
     /// An idle, prepare or check hook ran.
     case hook
+}
+
+extension CallbackKind {
+    public var codingKey: any CodingKey { String(describing: self).codingKey }
+
+    public init?(codingKey: some CodingKey) {
+        guard let found = Self.allCases.first(where: { String(describing: $0) == codingKey.stringValue }) else {
+            return nil
+        }
+        self = found
+    }
 }

@@ -1,37 +1,64 @@
 import Synchronization
 
-/// Where any thread leaves a change of the monitor for the loop's thread to apply.
+/// Where any thread leaves a change of the level or the monitor for the loop's thread to apply.
 final class MonitorSwitch: Sendable {
-    private let pending: Lock<Change?>
-    private let on = Atomic<Bool>(false)
+    /// What the loop is to have.
+    struct Setting {
+        var level: MonitoringLevel
+        var monitor: LoopMonitor?
+        /// The level without a monitor.
+        fileprivate var base: MonitoringLevel
+    }
 
-    /// What to do at the loop: `monitor` is `nil` where monitoring ends.
-    struct Change { let monitor: LoopMonitor? }
+    private struct State {
+        var setting: Setting
+        var isNew: Bool
+    }
 
-    init(_ monitor: LoopMonitor?) { pending = Lock(monitor.map { Change(monitor: $0) }) }
+    private let state: Lock<State>
 
-    /// Any thread; the last change before the loop's next look wins.
+    init(_ monitor: LoopMonitor?, base: MonitoringLevel) {
+        let setting = Setting(level: monitor == nil ? base : .callbacks, monitor: monitor, base: base)
+        state = Lock(State(setting: setting, isNew: true))
+    }
+
+    /// What was asked for last. Any thread.
+    var level: MonitoringLevel { state.withLock { $0.setting.level } }
+
+    /// Any thread. With a monitor the level is `callbacks`; without one it is again what it was.
     func request(_ monitor: LoopMonitor?) {
-        let change = Change(monitor: monitor)
+        change { setting in
+            setting.monitor = monitor
+            setting.level = monitor != nil ? .callbacks : min(setting.level, setting.base)
+        }
+    }
+
+    /// Any thread.
+    func request(_ level: MonitoringLevel) {
+        change { setting in
+            setting.level = level
+            if level != .callbacks { setting.base = level }
+        }
+    }
+
+    private func change(_ body: (inout Setting) -> Void) {
         // What is replaced goes after the lock is open: freeing a closure may run code that comes back here.
-        let replaced = pending.withLock { pending in
-            defer { pending = change }
-            return pending
+        let replaced = state.withLock { state in
+            defer {
+                body(&state.setting)
+                state.isNew = true
+            }
+            return state.setting.monitor
         }
         withExtendedLifetime(replaced) {}
     }
 
-    /// Whether a monitor was in place at the loop's last look. Any thread.
-    var isOn: Bool { on.load(ordering: .relaxed) }
-
-    /// Loop thread: the change to apply, if one waits.
-    func take() -> Change? {
-        let change = pending.withLock { pending in
-            defer { pending = nil }
-            return pending
+    /// Loop thread: the setting to apply, if it was changed since the last look.
+    func take() -> Setting? {
+        state.withLock { state in
+            defer { state.isNew = false }
+            return state.isNew ? state.setting : nil
         }
-        if let change { on.store(change.monitor != nil, ordering: .relaxed) }
-        return change
     }
 }
 

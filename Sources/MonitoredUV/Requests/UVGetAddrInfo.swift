@@ -62,6 +62,7 @@ public final class UVGetAddrInfo {
         }
         raw.pointee.data = Unmanaged.passRetained(self).toOpaque()
         core.requestsCreated += 1
+        core.vitals.requests.add(1, Int(UV_GETADDRINFO.rawValue))
     }
 
     /// Ends the look-up for its caller: the completion is called once with ``UVError/Code/canceled``, in the loop's
@@ -89,13 +90,14 @@ public final class UVGetAddrInfo {
 
     private func finish(_ status: Int32, _ found: UnsafeMutablePointer<addrinfo>?) {
         core.requestsFreed += 1
+        core.vitals.requests.add(-1, Int(UV_GETADDRINFO.rawValue))
         raw.deallocate()
         let addresses = UVGetAddrInfo.addresses(found)
         uv_freeaddrinfo(found)
         let completion = self.completion
         self.completion = nil
         guard let completion, !core.isTearingDown else { return core.stampLoopCode() }
-        let readiness: Readiness = canceledAt.map { .exact($0) } ?? .io
+        let readiness: Readiness = canceledAt.map { .exact($0, .completion) } ?? .io
         core.dispatch(.getaddrinfo, core.siteNames.name(of: site), readiness) {
             let code = canceledAt == nil ? UVError.Code(rawValue: status) : .canceled
             if status < 0 { return completion(.failure(UVError(code, operation: "uv_getaddrinfo"))) }

@@ -23,11 +23,12 @@ struct DescriptionTests {
     }
 
     @Test func time_namesItsParts() {
-        let sums = LoopTimeSums()
-        sums.callbacks.add(1_100_000_000)
-        sums.monitor.add(43_000_000)
-        sums.overhead.add(400_000)
-        sums.poll.add(2_000)
-        #expect("\(sums.read())" == "callbacks 1.1 s, monitor 43 ms, overhead 400 us, waiting for I/O 2.0 us")
+        let time = LoopTime(
+            callbackNanoseconds: 1_100_000_000,
+            monitorNanoseconds: 43_000_000,
+            pollNanoseconds: 2_000,
+            overheadNanoseconds: 400_000
+        )
+        #expect("\(time)" == "callbacks 1.1 s, monitor 43 ms, overhead 400 us, waiting for I/O 2.0 us")
     }
 }

@@ -2,20 +2,32 @@ import Testing
 
 @testable import MonitoredUV
 
-/// One iteration with made-up stamps: every nanosecond ends up in one part.
+/// Iterations with made-up stamps: every nanosecond ends up in one part.
 struct DispatchMeterTests {
-    @Test func parts_sumUpToElapsed() {
+    /// A meter that is on and runs from instant 1,000 on.
+    private final class Fixture {
         let sums = LoopTimeSums()
-        var meter = DispatchMeter(at: 0)
-        meter.enterPoll(at: 10, sums)  // 10 overhead
-        meter.leaveLoopCode(at: 110, sums)  // 100 poll
-        #expect(meter.endCallback(startedAt: 110, at: 140, sums) == 30)
-        meter.endMonitor(at: 145, sums)  // 5 monitor
-        meter.leaveLoopCode(at: 147, sums)  // 2 overhead
-        #expect(meter.endCallback(startedAt: 147, at: 200, sums) == 53)
-        meter.endMonitor(at: 210, sums)  // 10 monitor
-        meter.enterPoll(at: 220, sums)  // 10 overhead
-        let time = sums.read()
+        var meter = DispatchMeter(at: 1000)
+
+        init() {
+            meter.beginMonitoring(at: 1000, sums)
+            meter.resume(at: 1000, sums)
+        }
+
+        func time(at now: UInt64) -> LoopTime { sums.read { now } }
+    }
+
+    @Test func parts_sumUpToElapsed() {
+        let fixture = Fixture()
+        fixture.meter.enterPoll(at: 1010, fixture.sums)  // 10 overhead
+        fixture.meter.beginCallback(at: 1110, fixture.sums)  // 100 poll
+        #expect(fixture.meter.endCallback(startedAt: 1110, at: 1140, isMonitorNext: true, fixture.sums) == 30)
+        fixture.meter.endMonitor(at: 1145, fixture.sums)  // 5 monitor
+        fixture.meter.beginCallback(at: 1147, fixture.sums)  // 2 overhead
+        #expect(fixture.meter.endCallback(startedAt: 1147, at: 1200, isMonitorNext: true, fixture.sums) == 53)
+        fixture.meter.endMonitor(at: 1210, fixture.sums)  // 10 monitor
+        fixture.meter.pause(at: 1220, fixture.sums)  // 10 overhead
+        let time = fixture.time(at: 9999)
         #expect(time.poll == .nanoseconds(100))
         #expect(time.callbacks == .nanoseconds(83))
         #expect(time.monitor == .nanoseconds(15))
@@ -24,24 +36,56 @@ struct DispatchMeterTests {
         #expect(time.utilization == 1 - 100.0 / 220)
     }
 
+    @Test func withoutMonitor_theCallbackIsFollowedByOverhead() {
+        let fixture = Fixture()
+        fixture.meter.beginCallback(at: 1000, fixture.sums)
+        #expect(fixture.meter.endCallback(startedAt: 1000, at: 1040, isMonitorNext: false, fixture.sums) == 40)
+        let time = fixture.time(at: 1050)
+        #expect(time.callbacks == .nanoseconds(40))
+        #expect(time.overhead == .nanoseconds(10))
+        #expect(time.monitor == .zero)
+    }
+
+    @Test func whatIsUnderWay_countsUpToNow() {
+        let fixture = Fixture()
+        fixture.meter.enterPoll(at: 1010, fixture.sums)
+        #expect(fixture.time(at: 1060).poll == .nanoseconds(50))
+        fixture.meter.beginCallback(at: 1100, fixture.sums)
+        let stuck = fixture.time(at: 5100)
+        #expect(stuck.poll == .nanoseconds(90))
+        #expect(stuck.callbacks == .nanoseconds(4000))
+        #expect(stuck.elapsed == .nanoseconds(4100))
+    }
+
     @Test func timeBetweenRuns_belongsToNoPart() {
-        let sums = LoopTimeSums()
-        var meter = DispatchMeter(at: 0)
-        meter.leaveLoopCode(at: 10, sums)
-        meter.resume(at: 1_000_000)
-        meter.leaveLoopCode(at: 1_000_005, sums)
-        #expect(sums.read().elapsed == .nanoseconds(15))
+        let fixture = Fixture()
+        fixture.meter.pause(at: 1010, fixture.sums)
+        fixture.meter.resume(at: 1_000_000, fixture.sums)
+        fixture.meter.pause(at: 1_000_005, fixture.sums)
+        #expect(fixture.time(at: 2_000_000).elapsed == .nanoseconds(15))
     }
 
-    @Test func since_isTheDifference() {
-        let sums = LoopTimeSums()
-        var meter = DispatchMeter(at: 0)
-        meter.enterPoll(at: 10, sums)
-        let earlier = sums.read()
-        meter.leaveLoopCode(at: 50, sums)
-        #expect(sums.read().since(earlier).poll == .nanoseconds(40))
-        #expect(sums.read().since(earlier).overhead == .zero)
+    @Test func timeWithoutMonitoring_belongsToNoPart() {
+        let fixture = Fixture()
+        fixture.meter.beginCallback(at: 1010, fixture.sums)
+        fixture.meter.endMonitoring(at: 1015, fixture.sums)
+        fixture.meter.beginMonitoring(at: 5000, fixture.sums)
+        fixture.meter.enterPoll(at: 5007, fixture.sums)
+        let time = fixture.time(at: 5010)
+        #expect(time.callbacks == .nanoseconds(5))
+        #expect(time.overhead == .nanoseconds(17))
+        #expect(time.poll == .nanoseconds(3))
     }
 
-    @Test func utilization_isZero_beforeAnythingRan() { #expect(LoopTimeSums().read().utilization == 0) }
+    @Test func difference_isTheTimeBetween() {
+        let fixture = Fixture()
+        fixture.meter.enterPoll(at: 1010, fixture.sums)
+        let earlier = fixture.time(at: 1010)
+        fixture.meter.leavePoll(at: 1050, fixture.sums)
+        let between = fixture.time(at: 1050) - earlier
+        #expect(between.poll == .nanoseconds(40))
+        #expect(between.overhead == .zero)
+    }
+
+    @Test func utilization_isZero_beforeAnythingRan() { #expect(LoopTimeSums().read { 1 }.utilization == 0) }
 }

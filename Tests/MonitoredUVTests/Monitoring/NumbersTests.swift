@@ -69,7 +69,7 @@ struct NumbersTests {
                 #expect(victim.isLoopLagExact)
                 #expect(victim.callbackWallTime < Self.block)
             }
-            let time = loop.monitoring.time.since(before)
+            let time = (loop.monitoring.time - before)
             let sum = time.callbacks + time.monitor + time.poll + time.overhead
             #expect(abs(Double(sum.nanosecondsClamped) / elapsed - 1) < 0.01)
             #expect(recorder.states.reduce(.zero) { $0 + $1.callbackWallTime } == time.callbacks)
@@ -103,7 +103,7 @@ struct NumbersTests {
             let start = MonotonicClock.read()
             try loop.run()
             let elapsed = Double(MonotonicClock.read() - start)
-            let time = loop.monitoring.time.since(before)
+            let time = (loop.monitoring.time - before)
             let walls = recorder.states.reduce(Duration.zero) { $0 + $1.callbackWallTime }
             #expect(walls == time.callbacks)
             let sum = walls + time.monitor + time.poll + time.overhead

@@ -1,0 +1,140 @@
+/// How often durations of each length occurred, in bins that are a few percent wide: a value, which can be added to and
+/// subtracted from others.
+///
+/// ```swift
+/// let lag = (after - before).lag(.timer)
+/// print(lag.count, lag.percentile(99), lag.max)
+/// ```
+public struct DurationHistogram: Sendable, Hashable {
+    let bins: LogLinearBins
+    private(set) var counts: [UInt64]
+    private(set) var sumNanoseconds: UInt64
+    private(set) var maxNanoseconds: UInt64
+
+    init(bins: LogLinearBins, counts: [UInt64], sum: UInt64, maximum: UInt64) {
+        self.bins = bins
+        self.counts = counts
+        sumNanoseconds = sum
+        maxNanoseconds = maximum
+    }
+
+    /// Without a value.
+    init(_ bins: LogLinearBins = .fine) {
+        self.init(bins: bins, counts: Array(repeating: 0, count: bins.count), sum: 0, maximum: 0)
+    }
+
+    mutating func record(_ nanoseconds: UInt64) {
+        counts[bins.index(of: nanoseconds)] += 1
+        sumNanoseconds &+= nanoseconds
+        maxNanoseconds = Swift.max(maxNanoseconds, nanoseconds)
+    }
+
+    /// How many durations were recorded.
+    public var count: Int { counts.reduce(0) { $0 + Int($1) } }
+
+    /// All of them, added up.
+    public var sum: Duration { Duration(nanoseconds: sumNanoseconds) }
+
+    /// The longest: exact since recording began, an upper bound to the width of a bin in a difference of two.
+    public var max: Duration { Duration(nanoseconds: maxNanoseconds) }
+
+    /// Zero where there are none.
+    public var mean: Duration {
+        let count = UInt64(self.count)
+        return count == 0 ? .zero : Duration(nanoseconds: sumNanoseconds / count)
+    }
+
+    /// The duration that `percent` of all do not exceed: the upper bound of its bin, and never more than ``max``.
+    ///
+    /// - Parameter percent: From 0 to 100.
+    public func percentile(_ percent: Double) -> Duration {
+        precondition((0...100).contains(percent), "percentile(\(percent)): a percentage is from 0 to 100")
+        let wanted = Swift.max(1, (Double(count) * percent / 100).rounded(.up))
+        var seen = 0.0
+        for (index, count) in counts.enumerated() where count > 0 {
+            seen += Double(count)
+            if seen >= wanted { return Duration(nanoseconds: Swift.min(maxNanoseconds, bins.upperBound(index))) }
+        }
+        return max
+    }
+
+    /// How many durations were shorter than `limit`: exact where that is a power of two of nanoseconds; elsewhere those
+    /// in the bin of the limit do not count.
+    public func count(below limit: Duration) -> Int {
+        let end = bins.index(of: limit.nanosecondsClamped)
+        return counts[..<end].reduce(0) { $0 + Int($1) }
+    }
+
+    /// The durations of both.
+    public static func + (left: DurationHistogram, right: DurationHistogram) -> DurationHistogram {
+        combine(left, right, &+, maximum: Swift.max(left.maxNanoseconds, right.maxNanoseconds))
+    }
+
+    /// What was recorded since an `earlier` reading of the same histogram.
+    public static func - (later: DurationHistogram, earlier: DurationHistogram) -> DurationHistogram {
+        let difference = combine(later, earlier, { $0 > $1 ? $0 &- $1 : 0 }, maximum: 0)
+        return difference.withMaximum(below: later.maxNanoseconds)
+    }
+
+    private func withMaximum(below limit: UInt64) -> DurationHistogram {
+        guard let last = counts.lastIndex(where: { $0 > 0 }) else { return self }
+        var result = self
+        // Beyond the last bin's range only the limit says something.
+        let isOpen = last == bins.count - 1
+        result.maxNanoseconds = isOpen ? limit : Swift.min(limit, bins.upperBound(last))
+        return result
+    }
+
+    private static func combine(
+        _ left: DurationHistogram,
+        _ right: DurationHistogram,
+        _ operation: (UInt64, UInt64) -> UInt64,
+        maximum: UInt64
+    ) -> DurationHistogram {
+        precondition(left.bins == right.bins, "these two histograms have bins of different widths")
+        return DurationHistogram(
+            bins: left.bins,
+            counts: zip(left.counts, right.counts).map(operation),
+            sum: operation(left.sumNanoseconds, right.sumNanoseconds),
+            maximum: maximum
+        )
+    }
+}
+
+extension DurationHistogram: CustomStringConvertible {
+    /// `16145 of them, p50 12 us, p99 118 us, max 4.4 ms`.
+    public var description: String {
+        "\(count) of them, p50 \(percentile(50).brief), p99 \(percentile(99).brief), max \(max.brief)"
+    }
+}
+
+extension DurationHistogram: Codable {
+    private enum Key: CodingKey { case bits, counts, sum, max }
+
+    /// The bins that hold something, as pairs of index and count.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(bins.bits, forKey: .bits)
+        let pairs = counts.enumerated().filter { $0.element > 0 }.map { [UInt64($0.offset), $0.element] }
+        try container.encode(pairs, forKey: .counts)
+        try container.encode(sumNanoseconds, forKey: .sum)
+        try container.encode(maxNanoseconds, forKey: .max)
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        let bits = try container.decode(Int.self, forKey: .bits)
+        guard [LogLinearBins.fine, .coarse].contains(LogLinearBins(bits: bits)) else {
+            throw DecodingError.dataCorruptedError(forKey: .bits, in: container, debugDescription: "no such bins")
+        }
+        self.init(LogLinearBins(bits: bits))
+        for pair in try container.decode([[UInt64]].self, forKey: .counts) {
+            guard pair.count == 2, pair[0] < UInt64(bins.count) else {
+                throw DecodingError.dataCorruptedError(forKey: .counts, in: container, debugDescription: "no such bin")
+            }
+            counts[Int(pair[0])] = pair[1]
+        }
+        sumNanoseconds = try container.decode(UInt64.self, forKey: .sum)
+        maxNanoseconds = try container.decode(UInt64.self, forKey: .max)
+    }
+}

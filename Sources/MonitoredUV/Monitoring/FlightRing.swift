@@ -1,0 +1,130 @@
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// One dispatch as the flight recorder keeps it: 32 bytes.
+struct FlightRecord: Sendable, Equatable {
+    var start: UInt64
+    var wallTime: UInt64
+    var lag: UInt64
+    var lagPrecision: DispatchLag.Precision
+    var kind: CallbackKind
+    var name: CallbackName
+    /// How many later dispatches waited for this one.
+    var waiters: UInt32
+
+    var ready: UInt64 { start &- lag }
+    var end: UInt64 { start &+ wallTime }
+}
+
+/// The last dispatches of a loop: written by its thread, read by any, without a lock.
+///
+/// A reader copies the words and then looks how far the writer has come meanwhile: what it may have written over is left
+/// out.
+final class FlightRing: @unchecked Sendable {
+    // `@unchecked Sendable`: the words are atomic, and the pointer never changes.
+    private let words: UnsafeMutablePointer<Word>
+    private let mask: UInt64
+    /// How many dispatches were recorded. The ring holds the last of them.
+    private let written = Word(0)
+
+    /// - Parameter capacity: A power of two.
+    init(capacity: Int) {
+        precondition(capacity > 1 && capacity & (capacity - 1) == 0)
+        words = .allocateZeroed(capacity * 4)
+        mask = UInt64(capacity - 1)
+    }
+
+    deinit { free(words) }
+
+    var capacity: UInt64 {
+        @inline(__always) get { mask &+ 1 }
+    }
+
+    var count: UInt64 {
+        @inline(__always) get { written.load(ordering: .relaxed) }
+    }
+
+    // MARK: Loop thread
+
+    @inline(__always)
+    func append(
+        _ kind: CallbackKind,
+        _ name: CallbackName,
+        _ start: UInt64,
+        _ wall: UInt64,
+        _ lag: DispatchLag
+    ) -> UInt64 {
+        let number = count
+        let record = at(number)
+        // The count of the record before must be seen no later than what is written over now.
+        atomicMemoryFence(ordering: .releasing)
+        record.value = start
+        (record + 1).value = wall | UInt64(kind.rawValue) &<< 56
+        (record + 2).value = lag.upper | UInt64(lag.precision.rawValue) &<< 62
+        (record + 3).value = UInt64(name.id)
+        written.store(number &+ 1, ordering: .releasing)
+        return number
+    }
+
+    /// Those of a number that the ring still holds.
+    @inline(__always)
+    func start(_ number: UInt64) -> UInt64 { at(number).value }
+
+    @inline(__always)
+    func wallTime(_ number: UInt64) -> UInt64 { (at(number) + 1).value & (1 &<< 56 &- 1) }
+
+    @inline(__always)
+    func end(_ number: UInt64) -> UInt64 { start(number) &+ wallTime(number) }
+
+    /// When it was ready; `nil` for what waits for nothing.
+    @inline(__always)
+    func ready(_ number: UInt64) -> UInt64? {
+        let lag = (at(number) + 2).value
+        return lag &>> 62 == UInt64(DispatchLag.Precision.none.rawValue)
+            ? nil : start(number) &- (lag & (1 &<< 62 &- 1))
+    }
+
+    @inline(__always)
+    func name(_ number: UInt64) -> CallbackName { CallbackName(id: UInt32(truncatingIfNeeded: (at(number) + 3).value)) }
+
+    @inline(__always)
+    func addWaiters(_ number: UInt64, _ more: UInt64) { (at(number) + 3).add(more &<< 32) }
+
+    @inline(__always)
+    private func at(_ number: UInt64) -> UnsafeMutablePointer<Word> {
+        words + Int(truncatingIfNeeded: (number & mask) &* 4)
+    }
+
+    // MARK: Any thread
+
+    /// What is in the ring, oldest first.
+    func read() -> [FlightRecord] {
+        let end = written.load(ordering: .acquiring)
+        let begin = end > capacity ? end - capacity : 0
+        let records = (begin..<end).map { record($0) }
+        atomicMemoryFence(ordering: .acquiring)
+        // The one that is being written may be half there.
+        let overwritten = written.load(ordering: .relaxed) + 1
+        let valid = overwritten > capacity ? overwritten - capacity : 0
+        return Array(records.dropFirst(valid > begin ? Int(min(valid - begin, UInt64(records.count))) : 0))
+    }
+
+    private func record(_ number: UInt64) -> FlightRecord {
+        let record = at(number)
+        let (wall, lag, name) = ((record + 1).value, (record + 2).value, (record + 3).value)
+        return FlightRecord(
+            start: record.value,
+            wallTime: wall & (1 << 56 - 1),
+            lag: lag & (1 << 62 - 1),
+            lagPrecision: DispatchLag.Precision(rawValue: UInt8(lag >> 62)) ?? .none,
+            kind: CallbackKind(rawValue: UInt8(wall >> 56)) ?? .hook,
+            name: CallbackName(id: UInt32(truncatingIfNeeded: name)),
+            waiters: UInt32(truncatingIfNeeded: name >> 32)
+        )
+    }
+}

@@ -1,0 +1,72 @@
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// One word that one thread writes and any may read: a relaxed load and store, which are plain moves.
+typealias Word = Atomic<UInt64>
+
+extension UnsafeMutablePointer<Word> {
+    @inline(__always)
+    var value: UInt64 {
+        get { pointee.load(ordering: .relaxed) }
+        nonmutating set { pointee.store(newValue, ordering: .relaxed) }
+    }
+
+    /// For the one thread that writes.
+    @inline(__always)
+    func add(_ more: UInt64) { value = value &+ more }
+
+    /// Words that are all 0, from pages that the system hands out when they are first written to.
+    static func allocateZeroed(_ count: Int) -> Self {
+        let memory = calloc(count, MemoryLayout<Word>.stride)
+        guard let memory else { fatalError("there is no memory left for \(count) words") }
+        return memory.bindMemory(to: Word.self, capacity: count)
+    }
+}
+
+/// The writer's side of a histogram, in memory that somebody else owns: the bins, then sum and maximum.
+///
+/// One thread records; any thread may read meanwhile, without a lock.
+struct HistogramStorage {
+    private let words: UnsafeMutablePointer<Word>
+    private let bins: LogLinearBins
+
+    static func wordCount(_ bins: LogLinearBins) -> Int { bins.count + 2 }
+
+    @inline(__always)
+    init(_ words: UnsafeMutablePointer<Word>, _ bins: LogLinearBins) {
+        self.words = words
+        self.bins = bins
+    }
+
+    @inline(__always)
+    func record(_ value: UInt64) {
+        (words + bins.index(of: value)).add(1)
+        sum.add(value)
+        if value > maximum.value { maximum.value = value }
+    }
+
+    @inline(__always)
+    var sum: UnsafeMutablePointer<Word> { words + bins.count }
+
+    @inline(__always)
+    private var maximum: UnsafeMutablePointer<Word> { words + (bins.count &+ 1) }
+
+    func read() -> DurationHistogram {
+        // The bins before the sum: of what is recorded meanwhile, either may miss the other.
+        let counts = (0..<bins.count).map { (words + $0).value }
+        return DurationHistogram(bins: bins, counts: counts, sum: sum.value, maximum: maximum.value)
+    }
+
+    /// Adds another one's values to this one's, and empties it. The writer's thread.
+    func absorb(_ other: HistogramStorage) {
+        for index in 0..<bins.count { (words + index).add((other.words + index).value) }
+        sum.add(other.sum.value)
+        maximum.value = max(maximum.value, other.maximum.value)
+        for index in 0..<Self.wordCount(bins) { (other.words + index).value = 0 }
+    }
+}

@@ -1,0 +1,47 @@
+/// Bins for durations in nanoseconds whose width is a fixed share of their value: 2^`bits` of them for each power of two.
+///
+/// Below 2^`bits` every value has a bin of its own. Powers of two are always bounds. What is longer than 2^42 ns, which
+/// is 73 minutes, falls into the last bin.
+struct LogLinearBins: Hashable, Sendable {
+    let bits: Int
+
+    @inline(__always)
+    init(bits: Int) { self.bits = bits }
+
+    /// At most 3.2 % wide.
+    static var fine: LogLinearBins {
+        @inline(__always) get { LogLinearBins(bits: 5) }
+    }
+
+    /// At most 25 % wide.
+    static var coarse: LogLinearBins {
+        @inline(__always) get { LogLinearBins(bits: 2) }
+    }
+
+    private static var valueBits: Int {
+        @inline(__always) get { 42 }
+    }
+
+    @inline(__always)
+    var count: Int { (Self.valueBits &- bits &+ 1) &<< bits }
+
+    @inline(__always)
+    func index(of value: UInt64) -> Int {
+        let value = min(value, 1 &<< UInt64(Self.valueBits) &- 1)
+        let exponent = 63 &- (value | 1 &<< UInt64(bits)).leadingZeroBitCount
+        let shift = exponent &- bits
+        let withinPower = Int(truncatingIfNeeded: value &>> UInt64(shift)) & (1 &<< bits &- 1)
+        // The first power of two has `bits` powers of single values below it.
+        return value < 1 &<< UInt64(bits) ? Int(truncatingIfNeeded: value) : (shift &+ 1) &<< bits &+ withinPower
+    }
+
+    /// The least value that falls into the bin.
+    func lowerBound(_ index: Int) -> UInt64 {
+        if index < 1 << bits { return UInt64(index) }
+        let shift = index >> bits - 1
+        return UInt64(1 << bits + index & (1 << bits - 1)) << UInt64(shift)
+    }
+
+    /// The least value that is too large for the bin.
+    func upperBound(_ index: Int) -> UInt64 { lowerBound(index + 1) }
+}

@@ -1,0 +1,110 @@
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// What a loop notes of its dispatches and iterations from level ``MonitoringLevel/metrics`` on: made when the loop
+/// first gets there, about 3 MiB, of which those pages exist that are used.
+///
+/// The loop's thread writes; any thread reads, without a lock.
+final class LoopMetrics: @unchecked Sendable {
+    // `@unchecked Sendable`: what is not atomic is marked as the loop thread's alone.
+
+    private static let kinds = CallbackKind.allCases.count
+    private static let sources = LagSource.allCases.count
+    private static let stride = HistogramStorage.wordCount(.fine)
+
+    /// Wall times by kind, lags by source, then iterations and poll delays.
+    private let histograms: UnsafeMutablePointer<Word> = .allocateZeroed((kinds + sources + 2) * stride)
+    private let names: NameTable
+    let ring: FlightRing
+
+    // The smoothed lag, and until when it counts.
+    private let smoothed = Word(0)
+    private let smoothedAt = Word(0)
+
+    // MARK: Loop thread
+
+    @exclusivity(unchecked) private var blame = BlameLedger()
+    @exclusivity(unchecked) private var lag: SmoothedLag
+    /// Of this iteration.
+    @exclusivity(unchecked) private var lagSum: UInt64 = 0
+    @exclusivity(unchecked) private var lagCount: UInt64 = 0
+
+    init(_ options: MonitoringOptions, at now: UInt64) {
+        names = NameTable(capacity: options.names)
+        ring = FlightRing(capacity: options.recordedDispatches)
+        lag = SmoothedLag(at: now)
+        publish()
+    }
+
+    deinit { free(histograms) }
+
+    @inline(__always)
+    private func histogram(_ number: Int) -> HistogramStorage {
+        HistogramStorage(histograms + number &* Self.stride, .fine)
+    }
+
+    /// A dispatch has ended.
+    @inline(__always)
+    func record(
+        _ kind: CallbackKind,
+        _ source: LagSource,
+        _ name: CallbackName,
+        start: UInt64,
+        wall: UInt64,
+        lag: DispatchLag
+    ) {
+        histogram(Int(kind.rawValue)).record(wall)
+        names.record(name, wall)
+        if lag.precision != .none {
+            histogram(Self.kinds &+ Int(source.rawValue)).record(lag.upper)
+            lagSum &+= lag.upper
+            lagCount &+= 1
+        }
+        let number = ring.append(kind, name, start, wall, lag)
+        if _slowPath(number &- blame.settled >= BlameLedger.batch) { settle() }
+    }
+
+    @inline(never)
+    private func settle() { blame.settle(ring, names) }
+
+    /// An iteration ends with the way into the poll; it began when the last poll returned.
+    func endIteration(from start: UInt64, at now: UInt64) {
+        histogram(Self.kinds + Self.sources).record(now &- start)
+        // While the loop was in its poll, nothing waited.
+        lag.add(0, until: start)
+        lag.add(lagCount == 0 ? 0 : Double(lagSum) / Double(lagCount), until: now)
+        lagSum = 0
+        lagCount = 0
+        publish()
+        settle()
+    }
+
+    /// A poll that was to return after some time did so, and so much later.
+    func endPoll(delay: UInt64) { histogram(Self.kinds + Self.sources + 1).record(delay) }
+
+    private func publish() {
+        smoothed.store(lag.value.bitPattern, ordering: .relaxed)
+        smoothedAt.store(lag.at, ordering: .relaxed)
+    }
+
+    // MARK: Any thread
+
+    func wallTime(_ kind: CallbackKind) -> DurationHistogram { histogram(Int(kind.rawValue)).read() }
+    func lag(_ source: LagSource) -> DurationHistogram { histogram(Self.kinds + Int(source.rawValue)).read() }
+    var iterations: DurationHistogram { histogram(Self.kinds + Self.sources).read() }
+    var pollDelays: DurationHistogram { histogram(Self.kinds + Self.sources + 1).read() }
+    func readNames() -> [NameStatistics] { names.read() }
+
+    /// As of the last iteration.
+    var smoothedLag: SmoothedLag {
+        SmoothedLag(
+            Double(bitPattern: smoothed.load(ordering: .relaxed)),
+            at: smoothedAt.load(ordering: .relaxed)
+        )
+    }
+}

@@ -1,0 +1,236 @@
+/// What a loop has done and holds, at one instant: a value that can be kept, sent, subtracted and added.
+///
+/// Everything counts from when the loop was first monitored. The difference of two snapshots of a loop is what happened
+/// between them, the sum of snapshots of several loops or machines what happened on all.
+///
+/// ```swift
+/// let before = loop.monitoring.snapshot()
+/// // …
+/// let interval = loop.monitoring.snapshot() - before
+/// print(interval.time.utilization, interval.lag(.timer).percentile(99))
+/// ```
+public struct LoopSnapshot: Sendable, Hashable, Codable {
+    /// Whose it is: several, where snapshots were added.
+    public private(set) var loopNames: [String]
+
+    /// Where the time went, that of what is under way included.
+    public internal(set) var time: LoopTime
+
+    /// How long each iteration of the loop was busy, from the return of its poll to the next poll. The monitor's time
+    /// is in it.
+    public internal(set) var iterations: DurationHistogram
+
+    /// How much later than asked a poll returned that waited for a timer: the machine's doing, not the loop's.
+    public internal(set) var pollDelays: DurationHistogram
+
+    var wallTimes: [CallbackKind: DurationHistogram]
+    var lags: [LagSource: DurationHistogram]
+
+    /// Posted closures and jobs that wait.
+    public internal(set) var queueLength: Int
+
+    /// The most that ever waited, as seen between dispatches; of a sum, of the one where it was most.
+    public internal(set) var queueLengthPeak: Int
+
+    /// What was queued.
+    public struct Enqueues: Sendable, Hashable, Codable {
+        /// Closures by the loop's own thread.
+        public internal(set) var localPosts = 0
+        /// Closures by other threads.
+        public internal(set) var remotePosts = 0
+        /// Parts of tasks by the loop's own thread.
+        public internal(set) var localJobs = 0
+        /// Parts of tasks by other threads.
+        public internal(set) var remoteJobs = 0
+    }
+
+    public internal(set) var enqueues: Enqueues
+
+    /// How often the loop was woken from its poll by another thread: once for any number of closures and jobs that it
+    /// has not taken yet. The corresponding libuv function is `uv_async_send`.
+    public internal(set) var wakeups: Int
+
+    /// Open handles, closing ones included, by libuv's name of their type: `tcp`, `timer`.
+    public internal(set) var handles: [String: Int]
+
+    /// Requests under way, by libuv's name of their type: `write`, `connect`.
+    public internal(set) var requests: [String: Int]
+
+    /// What the dispatches of each name took, in no particular order.
+    public internal(set) var names: [NameStatistics]
+
+    /// A dispatch that was running.
+    public struct Running: Sendable, Hashable, Codable {
+        public let name: String
+        public let kind: CallbackKind
+        let nanoseconds: UInt64
+        /// For how long it had been running.
+        public var age: Duration { Duration(nanoseconds: nanoseconds) }
+    }
+
+    /// The dispatch that was running; of a sum, the one that had been running for longest.
+    public internal(set) var running: Running?
+
+    /// How long dispatches past their limit ran, by what the watchdog found to be the cause.
+    var stalls: [StallCause: DurationHistogram]
+
+    /// Reports that were suppressed, because there were too many.
+    public internal(set) var droppedReports: Int
+
+    init(loopName: String, time: LoopTime) {
+        loopNames = [loopName]
+        self.time = time
+        iterations = DurationHistogram()
+        pollDelays = DurationHistogram()
+        wallTimes = [:]
+        lags = [:]
+        queueLength = 0
+        queueLengthPeak = 0
+        enqueues = Enqueues()
+        wakeups = 0
+        handles = [:]
+        requests = [:]
+        names = []
+        stalls = [:]
+        droppedReports = 0
+    }
+
+    /// How long the dispatches of a kind ran.
+    public func wallTime(_ kind: CallbackKind) -> DurationHistogram { wallTimes[kind] ?? DurationHistogram() }
+
+    /// How long dispatches of all kinds ran.
+    public var wallTime: DurationHistogram { wallTimes.values.reduce(DurationHistogram(), +) }
+
+    /// How long what came from a source had been ready before it started; of I/O the upper bound.
+    public func lag(_ source: LagSource) -> DurationHistogram { lags[source] ?? DurationHistogram() }
+
+    /// The same for all sources.
+    public var lag: DurationHistogram { lags.values.reduce(DurationHistogram(), +) }
+
+    /// How long dispatches ran that ran past the watchdog's limit; recorded at their ends.
+    public func stallDuration(_ cause: StallCause) -> DurationHistogram { stalls[cause] ?? DurationHistogram() }
+
+    /// How many dispatches ended.
+    public var dispatches: Int { wallTimes.values.reduce(0) { $0 + $1.count } }
+
+    // MARK: Names
+
+    /// By what ``top(_:by:)`` sorts.
+    public enum Weight: Sendable, CaseIterable {
+        /// How long they ran in all.
+        case total
+        /// How long the longest ran.
+        case worst
+        /// How long others waited for them.
+        case blame
+    }
+
+    /// The `count` heaviest names, heaviest first. `_OTHER` may be among them.
+    public func top(_ count: Int, by weight: Weight) -> [NameStatistics] {
+        func value(_ name: NameStatistics) -> UInt64 {
+            switch weight {
+            case .total: name.wallTime.sumNanoseconds
+            case .worst: name.wallTime.maxNanoseconds
+            case .blame: name.blameNanoseconds
+            }
+        }
+        return Array(names.sorted { (value($0), $1.name) > (value($1), $0.name) }.prefix(count))
+    }
+
+    // MARK: Arithmetic
+
+    /// What happened between two snapshots of the same loop; what it holds is as in the `later` one.
+    public static func - (later: LoopSnapshot, earlier: LoopSnapshot) -> LoopSnapshot {
+        var result = later
+        result.time = later.time - earlier.time
+        result.iterations = later.iterations - earlier.iterations
+        result.pollDelays = later.pollDelays - earlier.pollDelays
+        result.wallTimes = later.wallTimes.subtracting(earlier.wallTimes)
+        result.lags = later.lags.subtracting(earlier.lags)
+        result.stalls = later.stalls.subtracting(earlier.stalls)
+        result.enqueues.localPosts -= earlier.enqueues.localPosts
+        result.enqueues.remotePosts -= earlier.enqueues.remotePosts
+        result.enqueues.localJobs -= earlier.enqueues.localJobs
+        result.enqueues.remoteJobs -= earlier.enqueues.remoteJobs
+        result.wakeups -= earlier.wakeups
+        result.droppedReports -= earlier.droppedReports
+        result.names = NameStatistics.difference(later.names, earlier.names)
+        return result
+    }
+
+    /// What happened on the loops of both.
+    public static func + (left: LoopSnapshot, right: LoopSnapshot) -> LoopSnapshot {
+        var result = left
+        result.loopNames += right.loopNames
+        result.time = left.time + right.time
+        result.iterations = left.iterations + right.iterations
+        result.pollDelays = left.pollDelays + right.pollDelays
+        result.wallTimes.merge(right.wallTimes, uniquingKeysWith: +)
+        result.lags.merge(right.lags, uniquingKeysWith: +)
+        result.stalls.merge(right.stalls, uniquingKeysWith: +)
+        result.queueLength += right.queueLength
+        result.queueLengthPeak = max(left.queueLengthPeak, right.queueLengthPeak)
+        result.enqueues.localPosts += right.enqueues.localPosts
+        result.enqueues.remotePosts += right.enqueues.remotePosts
+        result.enqueues.localJobs += right.enqueues.localJobs
+        result.enqueues.remoteJobs += right.enqueues.remoteJobs
+        result.wakeups += right.wakeups
+        result.handles.merge(right.handles, uniquingKeysWith: +)
+        result.requests.merge(right.requests, uniquingKeysWith: +)
+        result.names = NameStatistics.sum(left.names, right.names)
+        result.droppedReports += right.droppedReports
+        if let other = right.running, other.nanoseconds > left.running?.nanoseconds ?? 0 { result.running = other }
+        return result
+    }
+}
+
+extension Dictionary where Value == DurationHistogram {
+    fileprivate func subtracting(_ earlier: Self) -> Self {
+        Self(uniqueKeysWithValues: map { ($0.key, earlier[$0.key].map { [later = $0.value] in later - $0 } ?? $0.value) })
+    }
+}
+
+extension NameStatistics {
+    /// What was added since `earlier`. A name that left the table meanwhile, for good or to come back, has taken what it
+    /// had to `_OTHER`.
+    fileprivate static func difference(_ later: [NameStatistics], _ earlier: [NameStatistics]) -> [NameStatistics] {
+        var before = Dictionary(uniqueKeysWithValues: earlier.map { ($0.name, $0) })
+        var others: NameStatistics?
+        var result: [NameStatistics] = []
+        for name in later {
+            if name.name == CallbackName.other.text {
+                others = name.since(before.removeValue(forKey: name.name))
+            } else if let old = before[name.name], old.epoch == name.epoch {
+                before[name.name] = nil
+                result.append(name.since(old))
+            } else {
+                result.append(name)
+            }
+        }
+        if let sum = others { result.append(before.values.reduce(sum) { $0.since($1) }) }
+        return result.filter { $0.wallTime.count > 0 || $0.blameNanoseconds > 0 }
+    }
+
+    fileprivate static func sum(_ left: [NameStatistics], _ right: [NameStatistics]) -> [NameStatistics] {
+        var result = Dictionary(uniqueKeysWithValues: left.map { ($0.name, $0) })
+        for name in right {
+            guard var known = result[name.name] else {
+                result[name.name] = name
+                continue
+            }
+            known.wallTime = known.wallTime + name.wallTime
+            known.blameNanoseconds &+= name.blameNanoseconds
+            result[name.name] = known
+        }
+        return result.values.sorted { $0.name < $1.name }
+    }
+
+    private func since(_ earlier: NameStatistics?) -> NameStatistics {
+        guard let earlier else { return self }
+        var result = self
+        result.wallTime = wallTime - earlier.wallTime
+        let (blame, old) = (blameNanoseconds, earlier.blameNanoseconds)
+        result.blameNanoseconds = blame > old ? blame - old : 0
+        return result
+    }
+}

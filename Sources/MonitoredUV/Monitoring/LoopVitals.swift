@@ -1,0 +1,98 @@
+import Synchronization
+
+/// What other threads may see of a loop, whatever its own thread is doing: it outlives the loop for those who look.
+///
+/// Unless marked otherwise the loop's thread alone writes.
+final class LoopVitals: Sendable {
+    let name: CallbackName
+    let time = LoopTimeSums()
+    let inFlight = InFlight()
+
+    /// Whether the level was above `off` at the loop's last look.
+    let isMonitored = Atomic<Bool>(false)
+
+    let iterations = Counter()
+    let localPosts = Counter()
+    let remotePosts = Counter()
+    let localJobs = Counter()
+    let remoteJobs = Counter()
+    /// What the loop's own queues held when the running dispatch began, or after the last one; and the most so far.
+    let queued = Counter()
+    let queuedPeak = Counter()
+
+    /// By the number of libuv's type.
+    let handles = Counters()
+    let requests = Counters()
+
+    /// How much smoothed lag is too much, in nanoseconds. Any thread.
+    let overloadLimit = Atomic<UInt64>(100_000_000)
+    let wasOverloaded = Atomic<Bool>(false)
+
+    private let lazyMetrics = AtomicLazyReference<LoopMetrics>()
+
+    init(name: CallbackName) { self.name = name }
+
+    /// `nil` for a loop that was never at level `metrics`. It stays for as long as this.
+    var metrics: LoopMetrics? { lazyMetrics.load() }
+
+    /// Loop thread: makes the metrics, if there are none.
+    func makeMetrics(at now: UInt64) -> Unmanaged<LoopMetrics> {
+        .passUnretained(metrics ?? lazyMetrics.storeIfNil(LoopMetrics(.current, at: now)))
+    }
+
+    // MARK: Overload
+
+    /// Loop thread, once for each iteration.
+    func updateOverload(_ metrics: LoopMetrics) {
+        let isOverloaded = isTooHigh(metrics.smoothedLag.value, limit: limit, was: wasOverloaded.load(ordering: .relaxed))
+        wasOverloaded.store(isOverloaded, ordering: .relaxed)
+    }
+
+    private var limit: Double { Double(overloadLimit.load(ordering: .relaxed)) }
+
+    /// Any thread: the smoothed lag now. Whatever is ready now has waited for as long as a dispatch is running; while
+    /// none is, nothing waits.
+    func smoothedLag(at now: UInt64) -> Double {
+        guard let metrics else { return 0 }
+        let running = inFlight.current.map { now > $0.start ? Double(now - $0.start) : 0 } ?? 0
+        return metrics.smoothedLag.blended(with: running, until: now)
+    }
+
+    /// Any thread.
+    func isOverloaded(at now: UInt64) -> Bool {
+        isTooHigh(smoothedLag(at: now), limit: limit, was: wasOverloaded.load(ordering: .relaxed))
+    }
+
+    /// A number that one thread changes and any may read.
+    struct Counter: ~Copyable {
+        private let number = Atomic<Int>(0)
+
+        var value: Int {
+            @inline(__always) get { number.load(ordering: .relaxed) }
+        }
+
+        @inline(__always)
+        func add(_ more: Int) { set(value &+ more) }
+
+        @inline(__always)
+        func set(_ value: Int) { number.store(value, ordering: .relaxed) }
+
+        @inline(__always)
+        func raise(to value: Int) { if value > self.value { set(value) } }
+    }
+
+    /// One such number for each of libuv's types of handles or requests.
+    final class Counters: @unchecked Sendable {
+        // `@unchecked Sendable`: the words are atomic, and the pointer never changes.
+        private let words = UnsafeMutablePointer<Word>.allocate(capacity: count)
+        static let count = 32
+
+        init() { for index in 0..<Self.count { (words + index).initialize(to: Word(0)) } }
+
+        deinit { words.deallocate() }
+
+        func add(_ more: Int, _ type: Int) { (words + type).add(UInt64(bitPattern: Int64(more))) }
+
+        func value(_ type: Int) -> Int { Int(truncatingIfNeeded: (words + type).value) }
+    }
+}

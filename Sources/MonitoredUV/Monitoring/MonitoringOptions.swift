@@ -1,0 +1,25 @@
+/// How much loops keep for their statistics: for those that first reach level ``MonitoringLevel/metrics`` afterwards.
+public struct MonitoringOptions: Sendable, Hashable {
+    /// How many names have statistics of their own; those of the others go to `_OTHER`. From 1 to 4,096, by default
+    /// 512, at 1.3 KB each.
+    public var names = 512 { didSet { names = min(max(names, 1), 4096) } }
+
+    /// How many dispatches the flight recorder holds, at 32 bytes each: a power of two from 1,024 to 2^24, to which
+    /// other numbers are raised; by default 65,536.
+    public var recordedDispatches = 65_536 {
+        didSet {
+            let wanted = min(max(recordedDispatches, 1024), 1 << 24)
+            recordedDispatches = 1 << (Int.bitWidth - (wanted - 1).leadingZeroBitCount)
+        }
+    }
+
+    public init() {}
+
+    /// The options of the process. Any thread.
+    public static var current: MonitoringOptions {
+        get { shared.withLock { $0 } }
+        set { shared.withLock { $0 = newValue } }
+    }
+
+    private static let shared = Lock(MonitoringOptions())
+}
