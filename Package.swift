@@ -7,6 +7,9 @@ let package = Package(
     products: [
         .library(name: "MonitoredUV", targets: ["MonitoredUV"])
     ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0")
+    ],
     targets: [
         .systemLibrary(
             name: "CLibUV",
@@ -14,8 +17,11 @@ let package = Package(
             providers: [.apt(["libuv1-dev"]), .brew(["libuv"])]
         ),
         .target(name: "CMonitoredUV"),
-        .target(name: "MonitoredUV", dependencies: ["CLibUV", "CMonitoredUV"]),
-        .testTarget(name: "MonitoredUVTests", dependencies: ["MonitoredUV", "CLibUV", "whereitran"]),
+        .target(
+            name: "MonitoredUV",
+            dependencies: ["CLibUV", "CMonitoredUV", .product(name: "Logging", package: "swift-log")]
+        ),
+        .testTarget(name: "MonitoredUVTests", dependencies: ["MonitoredUV", "CLibUV", "CMonitoredUV", "whereitran"]),
         // What tests run as a process of its own.
         .executableTarget(name: "whereitran", dependencies: ["MonitoredUV"], path: "Tests/Programs/whereitran"),
     ],

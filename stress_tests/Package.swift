@@ -18,6 +18,13 @@ let package = Package(
             ]
         ),
         .executableTarget(
+            name: "dispatches",
+            dependencies: [
+                .product(name: "MonitoredUV", package: "MonitoredUV"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
+        ),
+        .executableTarget(
             name: "asyncecho",
             dependencies: [
                 .product(name: "MonitoredUV", package: "MonitoredUV"),

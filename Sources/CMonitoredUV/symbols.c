@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "include/symbols.h"
 #include <dlfcn.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,10 +29,12 @@ typedef struct object {
     uintptr_t base;
     symbol *symbols;
     size_t count;
+    bool is_stripped;
     struct object *next;
 } object;
 
-static object *objects;
+// Only ever grows, in front.
+static _Atomic(object *) objects;
 
 static int by_address(const void *left, const void *right) {
     uintptr_t a = ((const symbol *)left)->address, b = ((const symbol *)right)->address;
@@ -50,15 +53,16 @@ static bool lies_within(size_t length, uint64_t offset, uint64_t count, uint64_t
     return offset <= length && (size == 0 || count <= (length - offset) / size);
 }
 
-static void read_table(object *object, const char *file, size_t length) {
+// Takes over the table of this kind; false if the file has none.
+static bool read_table(object *object, const char *file, size_t length, ElfW(Word) kind) {
     const ElfW(Ehdr) *header = (const void *)file;
-    if (length < sizeof *header || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return;
-    if (header->e_shentsize != sizeof(ElfW(Shdr))) return;
-    if (!lies_within(length, header->e_shoff, header->e_shnum, sizeof(ElfW(Shdr)))) return;
+    if (length < sizeof *header || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return false;
+    if (header->e_shentsize != sizeof(ElfW(Shdr))) return false;
+    if (!lies_within(length, header->e_shoff, header->e_shnum, sizeof(ElfW(Shdr)))) return false;
     const ElfW(Shdr) *sections = (const void *)(file + header->e_shoff);
     for (int number = 0; number < header->e_shnum; number++) {
         const ElfW(Shdr) *table = &sections[number];
-        if (table->sh_type != SHT_SYMTAB || table->sh_link >= header->e_shnum) continue;
+        if (table->sh_type != kind || table->sh_link >= header->e_shnum) continue;
         const ElfW(Shdr) *names = &sections[table->sh_link];
         if (!lies_within(length, table->sh_offset, table->sh_size, 1)) continue;
         if (!lies_within(length, names->sh_offset, names->sh_size, 1) || names->sh_size == 0) continue;
@@ -66,62 +70,82 @@ static void read_table(object *object, const char *file, size_t length) {
         size_t count = table->sh_size / sizeof(ElfW(Sym));
         const ElfW(Sym) *entries = (const void *)(file + table->sh_offset);
         object->symbols = malloc(count * sizeof(symbol));
-        if (!object->symbols) return;
+        if (!object->symbols) return false;
         for (size_t index = 0; index < count; index++) {
             if (!is_wanted(&entries[index]) || entries[index].st_name >= names->sh_size) continue;
             const char *name = file + names->sh_offset + entries[index].st_name;
             object->symbols[object->count++] = (symbol){entries[index].st_value, entries[index].st_size, name};
         }
         qsort(object->symbols, object->count, sizeof(symbol), by_address);
-        return;
+        return true;
     }
+    return false;
 }
 
 static object *find_object(const char *path, uintptr_t base) {
-    for (object *known = objects; known; known = known->next) {
+    for (object *known = atomic_load(&objects); known; known = known->next) {
         if (known->base == base) return known;
     }
     object *found = calloc(1, sizeof *found);
     if (!found) return NULL;
     found->base = base;
-    found->next = objects;
-    objects = found;
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) return found;
     struct stat status;
-    if (fstat(descriptor, &status) == 0 && status.st_size > 0) {
+    if (descriptor >= 0 && fstat(descriptor, &status) == 0 && status.st_size > 0) {
         void *file = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-        if (file != MAP_FAILED) read_table(found, file, (size_t)status.st_size);
+        // A stripped file still names what it exports.
+        if (file != MAP_FAILED && !read_table(found, file, (size_t)status.st_size, SHT_SYMTAB)) {
+            found->is_stripped = true;
+            (void)read_table(found, file, (size_t)status.st_size, SHT_DYNSYM);
+        }
     }
-    close(descriptor);
+    if (descriptor >= 0) close(descriptor);
+    // Two threads may have read the same file; either table will do.
+    found->next = atomic_load(&objects);
+    while (!atomic_compare_exchange_weak(&objects, &found->next, found)) {}
     return found;
+}
+
+// The loaded file that holds `address`.
+static struct link_map *find_map(uintptr_t address) {
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
+    // Without the lock that a thread holds for as long as it is in dlopen.
+    struct dl_find_object found;
+    return _dl_find_object((void *)address, &found) == 0 ? found.dlfo_link_map : NULL;
+#else
+    Dl_info info;
+    struct link_map *map = NULL;
+    return dladdr1((void *)address, &info, (void **)&map, RTLD_DL_LINKMAP) ? map : NULL;
+#endif
 }
 
 // The mangled name, or NULL.
 static const char *find(uintptr_t address, size_t *offset) {
-    Dl_info info;
-    struct link_map *map = NULL;
-    if (!dladdr1((void *)address, &info, (void **)&map, RTLD_DL_LINKMAP) || !map) return NULL;
+    struct link_map *map = find_map(address);
+    if (!map) return NULL;
     const char *path = map->l_name && *map->l_name ? map->l_name : "/proc/self/exe";
     object *object = find_object(path, map->l_addr);
-    if (object && object->count > 0) {
-        uintptr_t wanted = address - map->l_addr;
-        size_t low = 0, high = object->count;
-        while (low < high) {
-            size_t middle = low + (high - low) / 2;
-            if (object->symbols[middle].address <= wanted) low = middle + 1;
-            else high = middle;
-        }
-        if (low == 0) return NULL;
-        const symbol *nearest = &object->symbols[low - 1];
-        if (nearest->size != 0 && wanted >= nearest->address + nearest->size) return NULL;
-        *offset = wanted - nearest->address;
-        return nearest->name;
+    if (!object || object->count == 0) return NULL;
+    uintptr_t wanted = address - map->l_addr;
+    size_t low = 0, high = object->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (object->symbols[middle].address <= wanted) low = middle + 1;
+        else high = middle;
     }
-    // A stripped file: only what it exports has a name, and that is good for nothing but its very beginning.
-    if (!info.dli_sname || (uintptr_t)info.dli_saddr != address) return NULL;
-    *offset = 0;
-    return info.dli_sname;
+    if (low == 0) return NULL;
+    const symbol *nearest = &object->symbols[low - 1];
+    // Without a size it may reach up to the next one, if that is known.
+    if (nearest->size == 0 ? object->is_stripped : wanted >= nearest->address + nearest->size) return NULL;
+    *offset = wanted - nearest->address;
+    return nearest->name;
+}
+
+const char *muv_symbol_file(uintptr_t address) {
+    struct link_map *map = find_map(address);
+    const char *path = map && map->l_name ? map->l_name : "";
+    const char *name = strrchr(path, '/');
+    return name ? name + 1 : path;
 }
 
 #else
@@ -133,7 +157,16 @@ static const char *find(uintptr_t address, size_t *offset) {
     return info.dli_sname;
 }
 
+const char *muv_symbol_file(uintptr_t address) { return ""; }
+
 #endif
+
+bool muv_symbol_is_async(uintptr_t address) {
+    size_t offset;
+    const char *name = find(address, &offset);
+    // An async function's type says so; its parts bear numbers.
+    return name && strstr(name, "$s") && (strstr(name, "Ya") || strstr(name, "TQ") || strstr(name, "TY"));
+}
 
 bool muv_symbol_contains(uintptr_t address, const char *text) {
     size_t offset;

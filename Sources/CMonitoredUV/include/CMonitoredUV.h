@@ -1,4 +1,5 @@
 #pragma once
 #include "jobs.h"
 #include "mainqueue.h"
+#include "stack.h"
 #include "symbols.h"

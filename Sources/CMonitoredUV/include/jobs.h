@@ -40,8 +40,7 @@ uintptr_t muv_task_entry(const muv_job *task);
 // that it wraps in one of the first three.
 uintptr_t muv_task_capture(const muv_job *task, int index);
 
-// Whether `function` belongs to Swift's concurrency library, which makes tasks of its own to wake sleeping ones. Not
-// for two threads at once.
+// Whether `function` belongs to Swift's concurrency library, which makes tasks of its own to wake sleeping ones.
 bool muv_is_in_runtime(uintptr_t function);
 
 // Whether it was found to before. Any thread.

@@ -1,22 +1,26 @@
 // Names of functions, from the symbol tables of the program and its libraries: closures and the parts of async
-// functions are local symbols, which dladdr does not find.
+// functions are local symbols, which dladdr does not find. For any thread.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 // The symbol that `address` lies in, in malloc'ed memory: demangled if it is Swift's. NULL if there is none. `offset`
-// is the distance from the symbol's beginning. Not for two threads at once; the first look into a library reads its
-// table.
+// is the distance from the symbol's beginning. The first look into a library reads its table.
 char *muv_symbol_copy(uintptr_t address, size_t *offset);
 
-// Whether the mangled name of the function around `address` contains `text`. Not for two threads at once.
+// The name of the library that `address` lies in; empty for the program itself and where there is none.
+const char *muv_symbol_file(uintptr_t address);
+
+// Whether the function around `address` is async, or a part of one that is.
+bool muv_symbol_is_async(uintptr_t address);
+
+// Whether the mangled name of the function around `address` contains `text`.
 bool muv_symbol_contains(uintptr_t address, const char *text);
 
-// Reads the tables of the program itself and of Swift's concurrency library now instead of with the first look into
-// them. Not for two threads at once.
+// Reads the tables of the program itself and of Swift's concurrency library now, and not with the first look into them.
 void muv_symbols_load(void);
 
 // Whether `address` begins an async function pointer, which tells the function and its frame's size; `function` is then
-// that function. Not for two threads at once.
+// that function.
 bool muv_async_function_pointer(uintptr_t address, uintptr_t *function);

@@ -40,5 +40,45 @@ extension LoopCore {
             meter.endMonitoring(at: clock.now(), vitals.time)
         }
         vitals.isMonitored.store(metrics != nil, ordering: .relaxed)
+        slowLimit = watch.limit.load(ordering: .relaxed)
+        if isRunningHere { showThread() }
     }
+
+    // MARK: Being watched
+
+    /// Any thread: `listener` is told of dispatches that run for too long, as soon as the loop has noticed.
+    func listen(_ listener: StallListener) {
+        watch.add(listener)
+        WatchingThread.shared.add(watch)
+        if monitorSwitch.level == .off { requestLevel(.metrics) } else { requestLook() }
+    }
+
+    /// Any thread.
+    func stopListening(_ listener: StallListener) {
+        watch.remove(listener)
+        requestLook()
+    }
+
+    private func requestLook() {
+        if isClosed { return }
+        monitorSwitch.requestLook()
+        applyMonitorChangeSoon()
+    }
+
+    /// The dispatch that has ended ran for longer than somebody's limit.
+    @inline(never)
+    func reportSlow(_ kind: CallbackKind, _ start: UInt64, _ wall: UInt64) {
+        watch.append(InFlight.Dispatch(start: start, name: currentName, kind: kind), wall: wall)
+    }
+
+    /// A run has begun, or the level has risen within one: others may look at this thread until ``hideThread()``.
+    func showThread() {
+        guard metrics != nil, watch.thread.withLock({ $0 == nil }) else { return }
+        if watchedThread?.isThisThread != true { watchedThread = WatchedThread() }
+        let thread = watchedThread
+        watch.thread.withLock { $0 = thread }
+    }
+
+    /// The run ends, and perhaps the thread.
+    func hideThread() { if watchedThread != nil { watch.thread.withLock { $0 = nil } } }
 }

@@ -18,6 +18,8 @@ extension LoopCore {
         ranBeforePoll = false
         startMainQueue()
         meter.resume(at: clock.now(), vitals.time)
+        showThread()
+        defer { hideThread() }
         repeat {
             takeRemote()
             _ = uv_run(uv, mode.uv)
@@ -137,6 +139,7 @@ extension LoopCore {
         monitor = nil
         last?.release()
         monitorSwitch.request(LoopMonitor?.none)
+        WatchingThread.shared.finish(watch)
         freeRetired()
     }
 

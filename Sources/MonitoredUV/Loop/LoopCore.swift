@@ -21,6 +21,8 @@ final class LoopCore {
     let wakeUp = AsyncSender()
     let monitorSwitch: MonitorSwitch
     let vitals: LoopVitals
+    let watch: LoopWatch
+    let listeners = Lock(Listeners())
     /// How actors come to the loop: another way where it is `MainActor`'s. Set before any thread could ask.
     @exclusivity(unchecked) var serialRoute = Job.Route.serial
 
@@ -76,6 +78,8 @@ final class LoopCore {
     @exclusivity(unchecked) private var pollTimeout: UInt64 = 0
     /// Dispatches that run for longer are reported.
     @exclusivity(unchecked) var slowLimit = UInt64.max
+    /// The thread of the last run at a level above `off`.
+    @exclusivity(unchecked) var watchedThread: WatchedThread?
     @exclusivity(unchecked) var siteNames = CallSiteNames()
     /// Callbacks that were replaced while they may be running; freed between dispatches.
     private var retired: [AnyObject] = []
@@ -120,6 +124,7 @@ final class LoopCore {
         defaultName = name == nil ? LoopNames.Number() : nil
         self.name = CallbackName(name ?? defaultName!.text)
         vitals = LoopVitals(name: self.name)
+        watch = LoopWatch(vitals)
         self.uv = uv
         self.own = own
         owner = Atomic(currentThread())
@@ -130,9 +135,11 @@ final class LoopCore {
         own.all.forEach { $0.pointee.data = context }
         wakeUp.open(own.wake)
         applyMonitorChange()
+        LoopRegistry.add(self)
     }
 
     deinit {
+        LoopRegistry.remove(self)
         if !isClosed { fatalError("a loop was freed without being closed") }
         own.all.forEach { $0.deallocate() }
         uv.deallocate()
@@ -185,8 +192,7 @@ final class LoopCore {
         let now = clock.now()
         vitals.iterations.add(1)
         metrics._withUnsafeGuaranteedRef { metrics in
-            metrics.endIteration(from: meter.iterationStart, at: now)
-            vitals.updateOverload(metrics)
+            vitals.updateOverload(metrics.endIteration(from: meter.iterationStart, at: now))
         }
         meter.enterPoll(at: now, vitals.time)
         let timeout = uv_backend_timeout(uv)

@@ -8,6 +8,12 @@ public struct Monitoring: Sendable {
     /// Used through what its type marks as open to any thread; the rest only after a check of the thread.
     nonisolated(unsafe) let core: LoopCore
 
+    /// Those of all loops of this process that are open, in the order of their names.
+    public static var all: [Monitoring] { LoopRegistry.all }
+
+    /// The name of the loop.
+    public var loopName: String { core.name.text }
+
     /// Sets, replaces or (with `nil`) removes the monitor: the closure that is told of each dispatch after it ended.
     ///
     /// With a monitor the ``level`` is `callbacks`, without one again what it was. The monitor runs on the loop's
@@ -64,6 +70,8 @@ public struct Monitoring: Sendable {
             let age = now > running.start ? now - running.start : 0
             snapshot.running = .init(name: running.name.text, kind: running.kind, nanoseconds: age)
         }
+        snapshot.stalls = core.watch.stallDurations
+        snapshot.droppedReports = core.watch.dropped.load(ordering: .relaxed)
         guard let metrics = vitals.metrics else { return snapshot }
         snapshot.iterations = metrics.iterations
         snapshot.pollDelays = metrics.pollDelays

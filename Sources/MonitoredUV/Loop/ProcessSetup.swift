@@ -57,13 +57,3 @@ struct SIGPIPEBlock {
         mutating func end() {}
     #endif
 }
-
-/// The thread that is running, as one word.
-@inline(__always)
-func currentThread() -> UInt {
-    #if os(Linux)
-        return UInt(pthread_self())
-    #else
-        return UInt(bitPattern: pthread_self())
-    #endif
-}

@@ -58,8 +58,7 @@ extension LoopCore {
     /// Notes and reports the dispatch, unless its body put an end to monitoring.
     @inline(__always)
     private func end(_ kind: CallbackKind, _ lag: DispatchLag, _ source: LagSource, _ start: UInt64) {
-        vitals.inFlight.end()
-        guard let metrics else { return }
+        guard let metrics else { return vitals.inFlight.end() }
         let wall = meter.endCallback(
             startedAt: start,
             at: clock.now(),
@@ -67,7 +66,11 @@ extension LoopCore {
             vitals.time
         )
         let name = currentName
-        metrics._withUnsafeGuaranteedRef { $0.record(kind, source, name, start: start, wall: wall, lag: lag) }
+        metrics._withUnsafeGuaranteedRef {
+            $0.record(kind, source, name, start: start, wall: wall, lag: lag, probablyReady: meter.polls.probablyReady)
+        }
+        if _slowPath(wall >= slowLimit) { reportSlow(kind, start, wall) }
+        vitals.inFlight.end()
         guard let monitor else { return }
         let state = IOLoopMonitorState(
             wallTime: wall,

@@ -1,65 +1,90 @@
 /// Finds out which dispatches kept which others waiting: everything that ran between the instant at which a dispatch was
-/// ready and its start.
+/// ready and its start, as far back as the last 512 dispatches at least.
 ///
-/// Settled for all dispatches of an iteration together, from what the ring holds. Looks back over the last 2,048
-/// dispatches. Loop thread only.
+/// Who waited for several is noted as a change of the number of those who wait, from the first to the last of them; all
+/// are charged together when the iteration ends. Loop thread only.
 struct BlameLedger: ~Copyable {
-    private static let window: UInt64 = 2048
-    /// So many at a time, so that an iteration may be of any length.
-    static let batch: UInt64 = 512
+    /// Who waits looks back to at most the dispatch before the last whose number is a multiple of this.
+    private static let window: UInt64 = 512
+    private static let mask: UInt64 = 4 * window - 1
 
-    /// The first dispatch that is not settled.
-    private(set) var settled: UInt64 = 0
-    /// For the dispatches of window and batch: by how much the number of those who wait changes with it.
-    private let changes = UnsafeMutablePointer<Int32>.allocate(capacity: Int(window * 2))
-    private static let mask = window * 2 - 1
+    /// By how much the number of those who wait changes with a dispatch.
+    private let changes = UnsafeMutablePointer<Int32>.allocate(capacity: Int(mask) + 1)
+    /// The first dispatch with a change; `.max` where there is none.
+    private var earliest = UInt64.max
 
-    init() { changes.initialize(repeating: 0, count: Int(Self.window * 2)) }
+    /// The first dispatch that the last waiter waited for: those that come after it in its queue often did as well.
+    private var first = UInt64.max
+    private var firstStart: UInt64 = 0
+    private var firstEnd: UInt64 = 0
+    /// What is to be charged to it: how many waited for it, for how long, and how many of them for the next one too.
+    private var waiters: UInt64 = 0
+    private var waited: UInt64 = 0
+    private var stayed: Int32 = 0
+
+    init() { changes.initialize(repeating: 0, count: Int(Self.mask) + 1) }
 
     deinit { changes.deallocate() }
 
-    /// Charges the dispatches up to the last one.
-    mutating func settle(_ ring: FlightRing, _ names: NameTable) {
-        let end = ring.count
-        while settled < end { settle(upTo: min(end, settled + Self.batch), ring, names) }
-    }
-
-    private mutating func settle(upTo end: UInt64, _ ring: FlightRing, _ names: NameTable) {
-        let reach = min(Self.window, ring.capacity - Self.batch)
-        let begin = settled > reach ? settled - reach : 0
-        var first = settled
-        var earliest = end
-        var waiter = settled
-        while waiter < end {
-            defer { waiter += 1 }
-            guard waiter > begin, let ready = ring.ready(waiter), ready < ring.end(waiter - 1) else { continue }
-            // The first that had not ended when this one was ready. Whoever waits in the same queue as the one before
-            // finds it near.
-            first = min(first, waiter - 1)
-            while first < waiter - 1 && ring.end(first) <= ready { first += 1 }
-            while first > begin && ring.end(first - 1) > ready { first -= 1 }
-            // That one may have run for a while already; those after it are to blame for all of their time.
-            names.addBlame(ring.name(first), ring.end(first) - max(ready, ring.start(first)))
-            ring.addWaiters(first, 1)
-            if first + 1 < waiter {
-                change(first + 1).pointee += 1
-                change(waiter).pointee -= 1
-                earliest = min(earliest, first + 1)
-            }
+    /// The dispatch that is recorded next, number `waiter`, has been ready since before the last one ended.
+    @inline(__always)
+    mutating func add(_ waiter: UInt64, readySince ready: UInt64, _ ring: FlightRing, _ names: NameTable) {
+        let isSame = ready >= firstStart && ready < firstEnd && waiter &- first < Self.window
+        if !isSame { find(waiter, ready, ring, names) }
+        // That one may have run for a while already; those after it are to blame for all of their time.
+        waiters &+= 1
+        waited &+= firstEnd &- max(ready, firstStart)
+        if waiter != first &+ 1 {
+            stayed &+= 1
+            change(waiter).pointee &-= 1
         }
-        charge(from: earliest, upTo: end, ring, names)
-        settled = end
     }
 
-    private func charge(from first: UInt64, upTo end: UInt64, _ ring: FlightRing, _ names: NameTable) {
+    @inline(never)
+    private mutating func find(_ waiter: UInt64, _ ready: UInt64, _ ring: FlightRing, _ names: NameTable) {
+        let begin = waiter < 2 * Self.window ? 0 : (waiter / Self.window - 1) * Self.window
+        var found = max(begin, min(first, waiter - 1))
+        if ring.start(waiter - 1) <= ready { found = waiter - 1 }
+        while found < waiter - 1 && ring.end(found) <= ready { found += 1 }
+        while found > begin && ring.end(found - 1) > ready { found -= 1 }
+        if found == first { return }
+        chargeFirst(ring, names)
+        if earliest != .max && waiter - earliest > 2 * Self.window { chargeChanges(ring, names) }
+        first = found
+        firstStart = ring.start(found)
+        firstEnd = ring.end(found)
+    }
+
+    /// Charges all that waited so far.
+    @inline(__always)
+    mutating func settle(_ ring: FlightRing, _ names: NameTable) {
+        if waiters == 0 && earliest == .max { return }
+        chargeFirst(ring, names)
+        if earliest != .max { chargeChanges(ring, names) }
+    }
+
+    private mutating func chargeFirst(_ ring: FlightRing, _ names: NameTable) {
+        if waiters == 0 { return }
+        names.addBlame(ring.name(first), waited)
+        ring.addWaiters(first, waiters)
+        if stayed > 0 {
+            change(first + 1).pointee &+= stayed
+            earliest = min(earliest, first + 1)
+        }
+        (waiters, waited, stayed) = (0, 0, 0)
+    }
+
+    private mutating func chargeChanges(_ ring: FlightRing, _ names: NameTable) {
         var waiting: Int32 = 0
-        for number in first..<end {
-            waiting += change(number).pointee
+        let end = ring.count
+        for number in earliest..<end {
+            waiting &+= change(number).pointee
             change(number).pointee = 0
-            if waiting == 0 { continue }
-            names.addBlame(ring.name(number), ring.wallTime(number) * UInt64(waiting))
+            if waiting <= 0 { continue }
+            names.addBlame(ring.name(number), ring.wallTime(number) &* UInt64(waiting))
             ring.addWaiters(number, UInt64(waiting))
         }
+        earliest = .max
     }
 
     @inline(__always)

@@ -103,12 +103,15 @@ struct DispatchMeter {
 
     @inline(__always)
     private mutating func change(to next: Part, at now: UInt64, _ sums: borrowing LoopTimeSums) {
-        switch part {
-        case .none: break
-        case .callbacks: sums.callbacks.end(at: now)
-        case .monitor: sums.monitor.end(at: now)
-        case .poll: sums.poll.end(at: now)
-        case .overhead: sums.overhead.end(at: now)
+        // In the order of how often.
+        if part == .overhead {
+            sums.overhead.end(at: now)
+        } else if part == .callbacks {
+            sums.callbacks.end(at: now)
+        } else if part == .poll {
+            sums.poll.end(at: now)
+        } else if part == .monitor {
+            sums.monitor.end(at: now)
         }
         switch next {
         case .none: break

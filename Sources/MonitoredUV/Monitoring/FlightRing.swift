@@ -58,7 +58,7 @@ final class FlightRing: @unchecked Sendable {
         _ start: UInt64,
         _ wall: UInt64,
         _ lag: DispatchLag
-    ) -> UInt64 {
+    ) {
         let number = count
         let record = at(number)
         // The count of the record before must be seen no later than what is written over now.
@@ -68,7 +68,6 @@ final class FlightRing: @unchecked Sendable {
         (record + 2).value = lag.upper | UInt64(lag.precision.rawValue) &<< 62
         (record + 3).value = UInt64(name.id)
         written.store(number &+ 1, ordering: .releasing)
-        return number
     }
 
     /// Those of a number that the ring still holds.

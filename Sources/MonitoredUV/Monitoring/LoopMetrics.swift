@@ -29,6 +29,8 @@ final class LoopMetrics: @unchecked Sendable {
     // MARK: Loop thread
 
     @exclusivity(unchecked) private var blame = BlameLedger()
+    /// When the last dispatch ended.
+    @exclusivity(unchecked) private var lastEnd: UInt64 = 0
     @exclusivity(unchecked) private var lag: SmoothedLag
     /// Of this iteration.
     @exclusivity(unchecked) private var lagSum: UInt64 = 0
@@ -56,7 +58,8 @@ final class LoopMetrics: @unchecked Sendable {
         _ name: CallbackName,
         start: UInt64,
         wall: UInt64,
-        lag: DispatchLag
+        lag: DispatchLag,
+        probablyReady: UInt64
     ) {
         histogram(Int(kind.rawValue)).record(wall)
         names.record(name, wall)
@@ -64,29 +67,31 @@ final class LoopMetrics: @unchecked Sendable {
             histogram(Self.kinds &+ Int(source.rawValue)).record(lag.upper)
             lagSum &+= lag.upper
             lagCount &+= 1
+            // Of a range, what is likely: the upper bound would blame the dispatch before every answer of a peer.
+            let ready = lag.precision == .exact ? start &- lag.upper : probablyReady
+            if ready < lastEnd { blame.add(ring.count, readySince: ready, ring, names) }
         }
-        let number = ring.append(kind, name, start, wall, lag)
-        if _slowPath(number &- blame.settled >= BlameLedger.batch) { settle() }
+        lastEnd = start &+ wall
+        ring.append(kind, name, start, wall, lag)
     }
 
-    @inline(never)
-    private func settle() { blame.settle(ring, names) }
-
-    /// An iteration ends with the way into the poll; it began when the last poll returned.
-    func endIteration(from start: UInt64, at now: UInt64) {
-        histogram(Self.kinds + Self.sources).record(now &- start)
-        // While the loop was in its poll, nothing waited.
-        lag.add(0, until: start)
-        lag.add(lagCount == 0 ? 0 : Double(lagSum) / Double(lagCount), until: now)
+    /// An iteration ends with the way into the poll; it began when the last poll returned. Gives the smoothed lag.
+    @inline(__always)
+    func endIteration(from start: UInt64, at now: UInt64) -> Double {
+        histogram(Self.kinds &+ Self.sources).record(now &- start)
+        let mean = lagCount == 0 ? 0 : Double(lagSum) / Double(lagCount)
+        lag.add(mean, from: start, until: now)
         lagSum = 0
         lagCount = 0
         publish()
-        settle()
+        blame.settle(ring, names)
+        return lag.value
     }
 
     /// A poll that was to return after some time did so, and so much later.
     func endPoll(delay: UInt64) { histogram(Self.kinds + Self.sources + 1).record(delay) }
 
+    @inline(__always)
     private func publish() {
         smoothed.store(lag.value.bitPattern, ordering: .relaxed)
         smoothedAt.store(lag.at, ordering: .relaxed)

@@ -43,19 +43,22 @@ final class LoopVitals: Sendable {
     // MARK: Overload
 
     /// Loop thread, once for each iteration.
-    func updateOverload(_ metrics: LoopMetrics) {
-        let isOverloaded = isTooHigh(metrics.smoothedLag.value, limit: limit, was: wasOverloaded.load(ordering: .relaxed))
+    @inline(__always)
+    func updateOverload(_ smoothedLag: Double) {
+        let isOverloaded = isTooHigh(smoothedLag, limit: limit, was: wasOverloaded.load(ordering: .relaxed))
         wasOverloaded.store(isOverloaded, ordering: .relaxed)
     }
 
-    private var limit: Double { Double(overloadLimit.load(ordering: .relaxed)) }
+    private var limit: Double {
+        @inline(__always) get { Double(overloadLimit.load(ordering: .relaxed)) }
+    }
 
     /// Any thread: the smoothed lag now. Whatever is ready now has waited for as long as a dispatch is running; while
     /// none is, nothing waits.
     func smoothedLag(at now: UInt64) -> Double {
         guard let metrics else { return 0 }
-        let running = inFlight.current.map { now > $0.start ? Double(now - $0.start) : 0 } ?? 0
-        return metrics.smoothedLag.blended(with: running, until: now)
+        let since = inFlight.current?.start ?? now
+        return metrics.smoothedLag.blended(with: Double(now > since ? now - since : 0), from: since, until: now)
     }
 
     /// Any thread.

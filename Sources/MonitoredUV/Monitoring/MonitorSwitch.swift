@@ -41,6 +41,9 @@ final class MonitorSwitch: Sendable {
         }
     }
 
+    /// Any thread: the loop is to look at what else was set.
+    func requestLook() { change { _ in } }
+
     private func change(_ body: (inout Setting) -> Void) {
         // What is replaced goes after the lock is open: freeing a closure may run code that comes back here.
         let replaced = state.withLock { state in

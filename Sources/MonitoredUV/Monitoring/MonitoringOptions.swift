@@ -4,11 +4,11 @@ public struct MonitoringOptions: Sendable, Hashable {
     /// 512, at 1.3 KB each.
     public var names = 512 { didSet { names = min(max(names, 1), 4096) } }
 
-    /// How many dispatches the flight recorder holds, at 32 bytes each: a power of two from 1,024 to 2^24, to which
+    /// How many dispatches the flight recorder holds, at 32 bytes each: a power of two from 4,096 to 2^24, to which
     /// other numbers are raised; by default 65,536.
     public var recordedDispatches = 65_536 {
         didSet {
-            let wanted = min(max(recordedDispatches, 1024), 1 << 24)
+            let wanted = min(max(recordedDispatches, 4096), 1 << 24)
             recordedDispatches = 1 << (Int.bitWidth - (wanted - 1).leadingZeroBitCount)
         }
     }

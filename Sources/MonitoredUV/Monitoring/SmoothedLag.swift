@@ -1,7 +1,9 @@
 /// The lag of a loop's dispatches, smoothed over time: the mean of each iteration, weighted by how long ago it was.
 struct SmoothedLag: Equatable {
     /// After so long a value has lost half of its weight.
-    static let halfLife = 500_000_000.0
+    static var halfLife: Double {
+        @inline(__always) get { 500_000_000 }
+    }
 
     private(set) var value: Double
     private(set) var at: UInt64
@@ -11,16 +13,18 @@ struct SmoothedLag: Equatable {
         at = now
     }
 
-    /// The lag was so much from the last instant on until `now`.
-    mutating func add(_ lag: Double, until now: UInt64) {
-        value = blended(with: lag, until: now)
-        at = max(at, now)
+    /// Nothing waited until `start`, and from then until `now` the lag was so much.
+    @inline(__always)
+    mutating func add(_ lag: Double, from start: UInt64, until now: UInt64) {
+        value = blended(with: lag, from: start, until: now)
+        at = now
     }
 
-    func blended(with lag: Double, until now: UInt64) -> Double {
-        let passed = now > at ? Double(now - at) : 0
-        let kept = Self.halfLife / (Self.halfLife + passed)
-        return value * kept + lag * (1 - kept)
+    @inline(__always)
+    func blended(with lag: Double, from start: UInt64, until now: UInt64) -> Double {
+        let passed = Double(now > at ? now &- at : 0)
+        let weighed = Double(now > start ? now &- start : 0)
+        return (value * Self.halfLife + lag * weighed) / (Self.halfLife + passed)
     }
 }
 

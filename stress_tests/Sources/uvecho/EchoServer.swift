@@ -10,12 +10,12 @@ struct EchoServer: ParsableCommand {
         abstract: "A TCP echo server on UVEventLoop."
     )
 
-    enum Monitor: String, ExpressibleByArgument, CaseIterable { case off, count }
+    enum Monitor: String, ExpressibleByArgument, CaseIterable { case off, metrics, count }
 
     @Option(help: "The port of 127.0.0.1 to listen on.")
     var port: Int
 
-    @Option(help: "off: no monitor. count: a monitor that counts.")
+    @Option(help: "off: nothing is noted. metrics: statistics. count: a monitor that counts as well.")
     var monitor = Monitor.off
 
     @Option(help: "End after this many connections have closed, so that a profiler sees a whole run.")
@@ -27,6 +27,7 @@ struct EchoServer: ParsableCommand {
         dispatches.initialize(to: 0)
         defer { dispatches.deallocate() }
         let loop = try UVEventLoop()
+        if monitor == .metrics { loop.monitoring.level = .metrics }
         if monitor == .count { loop.setMonitor { _ in dispatches.pointee &+= 1 } }
         var left = connections
         let server = try UVTCP(on: loop)
@@ -50,6 +51,6 @@ struct EchoServer: ParsableCommand {
         fflush(nil)
         try loop.run()
         try loop.close()
-        print("dispatches: \(dispatches.pointee)")
+        print("dispatches: \(monitor == .count ? dispatches.pointee : loop.monitoring.snapshot().dispatches)")
     }
 }

@@ -6,7 +6,7 @@ internal import CLibUV
     import Darwin
 #endif
 
-/// A POSIX thread with a name, that somebody joins.
+/// A POSIX thread with a name, that somebody joins or detaches.
 struct LoopThread: Sendable {
     #if canImport(Darwin)
         // A pointer that only the thread functions look into.
@@ -63,9 +63,25 @@ struct LoopThread: Sendable {
         }
     #endif
 
+    /// Lets the thread go on by itself. Once, instead of ``join()``.
+    func detach() {
+        let status = pthread_detach(thread)
+        if status != 0 { fatalError("pthread_detach failed with \(status)") }
+    }
+
     /// Waits until the thread has ended. Once, and not from the thread itself.
     func join() {
         let status = pthread_join(thread, nil)
         if status != 0 { fatalError("pthread_join failed with \(status)") }
     }
+}
+
+/// The thread that is running, as one word.
+@inline(__always)
+func currentThread() -> UInt {
+    #if os(Linux)
+        return UInt(pthread_self())
+    #else
+        return UInt(bitPattern: pthread_self())
+    #endif
 }

@@ -1,0 +1,89 @@
+/// A dispatch ran for longer than a test allows: what `failOnBlock` throws.
+public struct LoopBlockedError: Error, CustomStringConvertible {
+    /// What ran for too long, longest first, each with the stack that the watchdog found it with.
+    public let blocks: [StallReport]
+    public let limit: Duration
+
+    /// A line for each block, and its stack.
+    public var description: String {
+        let count = blocks.count
+        let head = "\(count) dispatch\(count == 1 ? "" : "es") ran for longer than \(limit.brief):"
+        return ([head] + blocks.map(\.description)).joined(separator: "\n")
+    }
+}
+
+extension Monitoring {
+    /// For tests: throws if a dispatch of this loop runs for longer than `limit` while `body` does.
+    ///
+    /// ```swift
+    /// try loop.monitoring.failOnBlock(over: .milliseconds(50)) {
+    ///     try loop.run()
+    /// }
+    /// ```
+    ///
+    /// Raises the ``level`` to `metrics`. What `body` throws comes first.
+    ///
+    /// - Throws: ``LoopBlockedError``, which names the dispatches and shows where their thread was. Only the part of a
+    ///   dispatch counts that lies within.
+    public func failOnBlock<T>(over limit: Duration, _ body: () throws -> T) throws -> T {
+        let collector = BlockCollector(limit, on: core)
+        defer { collector.end() }
+        let result = try body()
+        WatchingThread.shared.look()
+        try collector.check()
+        return result
+    }
+
+    /// The same around what a task does, on this loop or on another one.
+    public func failOnBlock<T: Sendable>(
+        over limit: Duration,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: () async throws -> T
+    ) async throws -> T {
+        let collector = BlockCollector(limit, on: core)
+        defer { collector.end() }
+        let result = try await body()
+        await withCheckedContinuation { continuation in
+            WatchingThread.shared.perform { continuation.resume() }
+        }
+        try collector.check()
+        return result
+    }
+}
+
+/// Keeps what a listener is told from now on.
+private final class BlockCollector: Sendable {
+    /// For what any thread may call.
+    nonisolated(unsafe) private let core: LoopCore
+    private let limit: UInt64
+    private let began = MonotonicClock.read()
+    private let listener: StallListener
+
+    init(_ limit: Duration, on core: LoopCore) {
+        precondition(limit >= .milliseconds(1), "failOnBlock(over: \(limit)): the limit is 1 ms at least")
+        self.core = core
+        self.limit = limit.nanosecondsClamped
+        let reports = Lock<[UInt64: StallReport]>([:])
+        self.reports = reports
+        listener = StallListener(limit: self.limit, isWatching: true, reports: nil) { report in
+            reports.withLock { $0[report.start] = report }
+        }
+        core.listen(listener)
+    }
+
+    /// By the starts of the dispatches; the last report of each.
+    private let reports: Lock<[UInt64: StallReport]>
+
+    func end() { core.stopListening(listener) }
+
+    func check() throws {
+        let end = MonotonicClock.read()
+        let blocks = reports.withLock { $0.values }.filter { report in
+            let ended = min(report.start + report.duration.nanosecondsClamped, end)
+            return ended > max(report.start, began) + limit
+        }
+        if blocks.isEmpty { return }
+        let sorted = blocks.sorted { $0.duration > $1.duration }
+        throw LoopBlockedError(blocks: sorted, limit: Duration(nanoseconds: limit))
+    }
+}

@@ -1,0 +1,17 @@
+extension Monitoring {
+    /// Writes what the flight recorder holds as a trace that [Perfetto](https://ui.perfetto.dev) and `chrome://tracing`
+    /// show: the loop's last dispatches (``MonitoringOptions/recordedDispatches``) with their names, each with how long
+    /// it had waited and how many it kept waiting; an arrow from the dispatch that posted it, or during which it came
+    /// due; stalls with their stacks.
+    ///
+    /// Any thread but the loop's, which it would hold for some ten milliseconds; the loop does not wait for it.
+    ///
+    /// - Throws: ``UVError`` with the system call that failed. A file that was there is replaced as a whole or not at
+    ///   all.
+    public func writeTrace(to path: String) throws(UVError) { try Self.writeTrace(of: [self], to: path) }
+
+    /// The same for several loops, each on a track of its own.
+    public static func writeTrace(of loops: [Monitoring], to path: String) throws(UVError) {
+        try writeFile(Trace.bytes(of: loops.map(\.core.watch)), to: path)
+    }
+}

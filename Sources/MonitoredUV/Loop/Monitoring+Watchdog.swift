@@ -1,0 +1,92 @@
+public import Logging
+
+extension Monitoring {
+    /// Notices dispatches that run for longer than `limit`, while they run, and says where the loop's thread is.
+    ///
+    /// One thread of its own looks at all loops that have a watchdog. When a dispatch passes the limit it captures the
+    /// loop thread's stack, which interrupts that thread for some ten microseconds and ends a `usleep` or a poll of its
+    /// own early, as any signal does; it does so once for each such dispatch. It reports then, again while the dispatch
+    /// goes on (after four times as long, and so on), and at its end. Of more than five stalls a minute the others are
+    /// counted: ``StallReport/suppressed``. While a debugger holds the process, and after it was stopped as a whole, it
+    /// is quiet. It can be set up while the loop is stuck already, if its level is `metrics` at least.
+    ///
+    /// Raises the ``level`` to `metrics`. Replaces the watchdog that the loop had.
+    ///
+    /// - Parameters:
+    ///   - limit: One millisecond at least.
+    ///   - traces: Where to write the flight recorder's picture when a stall has ended; by default nowhere.
+    ///   - onStall: Called on the watchdog's thread, which waits for it. By default a warning of swift-log's, with the
+    ///     label `MonitoredUV`.
+    public func startWatchdog(
+        limit: Duration = .milliseconds(100),
+        traces: TraceFiles? = nil,
+        onStall: (@Sendable (StallReport) -> Void)? = nil
+    ) {
+        precondition(limit >= .milliseconds(1), "startWatchdog(limit: \(limit)): the limit is 1 ms at least")
+        let tell = onStall ?? Self.log
+        let watch = core.watch
+        let listener = StallListener(
+            limit: limit.nanosecondsClamped,
+            isWatching: true,
+            isCounted: true,
+            reports: ReportLimit(5, per: 60_000_000_000)
+        ) { report in
+            tell(report)
+            if report.phase == .ended, let traces { traces.write(watch) }
+        }
+        core.setListener(\.watchdog, listener)
+    }
+
+    /// Ends what ``startWatchdog(limit:traces:onStall:)`` began. A report that is under way is still delivered.
+    public func stopWatchdog() { core.setListener(\.watchdog, nil) }
+
+    private static let logger = Logger(label: "MonitoredUV")
+
+    private static func log(_ report: StallReport) {
+        logger.warning("\(report)", metadata: ["loop": "\(report.loopName)", "callback": "\(report.callbackName)"])
+    }
+
+    /// Logs a warning for each dispatch that took longer than `limit`, when it has ended: what asyncio's
+    /// `slow_callback_duration` does in its debug mode. At most 60 a minute; those that are left out are counted.
+    ///
+    /// The log is written by the watchdog's thread, so that the loop does not wait for it. Raises the ``level`` to
+    /// `metrics`.
+    ///
+    /// - Parameter limit: `nil` ends it.
+    public func logSlowCallbacks(
+        over limit: Duration? = .milliseconds(100),
+        logger: Logger = Logger(label: "MonitoredUV")
+    ) {
+        guard let limit else { return core.setListener(\.slowLog, nil) }
+        let listener = StallListener(
+            limit: max(1, limit.nanosecondsClamped),
+            isWatching: false,
+            reports: ReportLimit(60, per: 60_000_000_000)
+        ) { report in
+            let more = report.suppressed == 0 ? "" : "; \(report.suppressed) slow callbacks before it not logged"
+            logger.warning(
+                "\(report.callbackName) (\(report.kind)) took \(report.duration.brief)\(more)",
+                metadata: ["loop": "\(report.loopName)"]
+            )
+        }
+        core.setListener(\.slowLog, listener)
+    }
+}
+
+extension LoopCore {
+    /// Those of whom a loop has one at most.
+    struct Listeners: Sendable {
+        var watchdog: StallListener?
+        var slowLog: StallListener?
+    }
+
+    /// Any thread: replaces the one there is.
+    func setListener(_ path: WritableKeyPath<Listeners, StallListener?> & Sendable, _ new: StallListener?) {
+        let old = listeners.withLock { listeners in
+            defer { listeners[keyPath: path] = new }
+            return listeners[keyPath: path]
+        }
+        if let new { listen(new) }
+        if let old { stopListening(old) }
+    }
+}

@@ -1,0 +1,43 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A folder for traces that are written by themselves, when a stall has ended: so many, and of such a size.
+public final class TraceFiles: Sendable {
+    /// Where they are, as `monitoreduv-PID-1.json`, `monitoreduv-PID-2.json` and so on.
+    public let folder: String
+    private let mostFiles: Int
+    private let mostBytes: Int
+    private let written = Lock(0)
+
+    /// - Parameters:
+    ///   - folder: Must exist.
+    ///   - mostFiles: Then the oldest is replaced.
+    ///   - mostBytes: For each file; of more dispatches than fit the last ones are written.
+    public init(folder: String, mostFiles: Int = 10, mostBytes: Int = 16 << 20) {
+        precondition(mostFiles > 0 && mostBytes >= 65_536, "TraceFiles needs room for a file of 64 KiB at least")
+        self.folder = folder
+        self.mostFiles = mostFiles
+        self.mostBytes = mostBytes
+    }
+
+    /// The path of the next file, which takes the place of the oldest where there are enough.
+    private func nextPath() -> String {
+        let number = written.withLock { written in
+            defer { written += 1 }
+            return written % mostFiles + 1
+        }
+        return "\(folder)/monitoreduv-\(getpid())-\(number).json"
+    }
+
+    func write(_ loop: LoopWatch) {
+        let path = nextPath()
+        do throws(UVError) {
+            try writeFile(Trace.bytes(of: loop, atMost: mostBytes), to: path)
+        } catch {
+            warn("the trace of a stall could not be written: \(error)")
+        }
+    }
+}

@@ -1,0 +1,38 @@
+/// A function that a loop's thread was in.
+public struct StackFrame: Sendable, Hashable {
+    /// Where the function was called, or what it was doing.
+    public enum Role: Sendable, Hashable {
+        /// On the thread's stack.
+        case call
+        /// Compiled into the function that follows, at a place of its own.
+        case inlined
+        /// An async function that waits for the one before to return.
+        case asyncCaller
+    }
+
+    /// For people: `App.Store.put(_:by:)`, or the C function's name; `? in libc.so.6` where it has none.
+    public let function: String
+    /// Where debug information tells.
+    public let file: String?
+    public let line: Int?
+    public let role: Role
+    /// The function is the program's own, as far as its name tells: not of Swift's libraries, this one or the system's.
+    public let isOwn: Bool
+
+    init(function: String, file: String? = nil, line: Int? = nil, role: Role = .call, isOwn: Bool) {
+        self.function = function
+        self.file = file
+        self.line = line
+        self.role = role
+        self.isOwn = isOwn
+    }
+}
+
+extension StackFrame: CustomStringConvertible {
+    /// `App.parse(_:) at Parser.swift:42`, with `async ` in front of a caller that waits.
+    public var description: String {
+        let name = file.flatMap { $0.split(separator: "/").last } ?? ""
+        let place = line.map { " at \(name):\($0)" } ?? ""
+        return (role == .asyncCaller ? "async " : "") + function + place
+    }
+}

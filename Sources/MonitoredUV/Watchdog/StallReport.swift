@@ -1,0 +1,57 @@
+/// A dispatch that has been running for longer than it may, as the watchdog tells of it.
+public struct StallReport: Sendable {
+    /// When the report was made.
+    public enum Phase: Sendable, Hashable {
+        /// The dispatch has just passed the limit, and is running.
+        case began
+        /// It is still running.
+        case continues
+        /// It has ended.
+        case ended
+    }
+
+    public let phase: Phase
+    public let loopName: String
+    /// As in ``IOLoopMonitorState/callbackPrettyName``.
+    public let callbackName: String
+    public let kind: CallbackKind
+    /// How long the dispatch has been running; once it has ended, how long it ran, exactly.
+    public let duration: Duration
+    public let limit: Duration
+    /// What the thread did from when the watchdog first saw the dispatch; `nil` where the system does not tell.
+    public let cause: StallCause?
+    /// Where the loop's thread was when the report began: innermost function first, then those it was called from, then
+    /// async callers. Empty where the thread could not be looked at.
+    public let stack: [StackFrame]
+    /// How many stalls before this one were not reported, because there were too many.
+    public let suppressed: Int
+    /// Which dispatch it was.
+    let start: UInt64
+
+    /// The innermost function of the stack that is the program's own.
+    public var function: String? { stack.first { $0.isOwn }?.function }
+}
+
+extension StallReport: CustomStringConvertible {
+    /// One line, and one more for each function of the stack.
+    public var description: String {
+        let verb =
+            switch phase {
+            case .began: "is stuck"
+            case .continues: "is still stuck"
+            case .ended: "was stuck"
+            }
+        let reason =
+            switch cause {
+            case .cpu: ", using the processor"
+            case .wait: ", waiting in a call"
+            case .descheduled: ", kept from running by the machine"
+            case nil: ""
+            }
+        let more = suppressed == 0 ? "" : "; \(suppressed) stall\(suppressed == 1 ? "" : "s") before it not reported"
+        let head =
+            "\(loopName) \(verb) for \(duration.brief) in \(callbackName) (\(kind))"
+            + (function.map { ": \($0)" } ?? "") + reason + more
+        return ([head] + stack.map { "    \($0)" }).joined(separator: "\n")
+    }
+}

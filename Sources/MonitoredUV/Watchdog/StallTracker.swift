@@ -1,0 +1,127 @@
+/// The rules by which a loop's dispatches are found to be stuck: what is seen goes in, what is to be reported comes out.
+/// It reads no clock and no thread.
+struct StallTracker {
+    /// A dispatch past the limit.
+    struct Stall: Equatable {
+        let dispatch: InFlight.Dispatch
+        var duration: UInt64
+        var cause: StallCause?
+    }
+
+    enum Finding: Equatable {
+        case nothing
+        case began(Stall)
+        case continues(Stall)
+    }
+
+    /// After the first report of a dispatch the next comes when it has run so many times as long.
+    private static let growth: UInt64 = 4
+    private static let shortestPause: UInt64 = 1_000_000_000
+
+    let limit: UInt64
+    private var seen: Seen?
+    /// The dispatch that was last said to have ended; for an instant it may still look as if it were running.
+    private var lastEnded: UInt64 = 0
+
+    private struct Seen {
+        let dispatch: InFlight.Dispatch
+        let firstAt: UInt64
+        /// The thread's usage then; `nil` where it is not known.
+        let firstUsage: ThreadUsage?
+        /// From when the limit counts: its start, unless the whole process stood still.
+        var since: UInt64
+        var next: UInt64
+        var wasReported = false
+        /// First seen when it was past the limit, for want of a processor.
+        let isStarved: Bool
+        /// As it was reported last.
+        var cause: StallCause?
+    }
+
+    init(limit: UInt64) { self.limit = limit }
+
+    /// How often to look at least, so that each dispatch is seen once before its limit.
+    var interval: UInt64 { max(1_000_000, limit / 2) }
+
+    /// When to look again: at the next report of the dispatch that was seen last, if that comes first.
+    func nextLook(after now: UInt64) -> UInt64 {
+        guard let seen else { return now + interval }
+        return seen.wasReported ? min(seen.next, now + Self.shortestPause) : min(seen.next, now + interval)
+    }
+
+    /// The loop is in this dispatch now, or in none.
+    ///
+    /// - Parameter isStarved: Whoever looks should have looked before, and got no processor.
+    mutating func observe(
+        _ dispatch: InFlight.Dispatch?,
+        at now: UInt64,
+        isStarved: Bool = false,
+        usage: () -> ThreadUsage?
+    ) -> Finding {
+        guard let dispatch, dispatch.start != lastEnded else {
+            seen = nil
+            return .nothing
+        }
+        if seen?.dispatch.start != dispatch.start {
+            seen = Seen(
+                dispatch: dispatch,
+                firstAt: now,
+                firstUsage: usage(),
+                since: dispatch.start,
+                // What a thread does is not to be told at once.
+                next: max(dispatch.start + limit, isStarved ? now : now + limit / 4),
+                isStarved: isStarved && now >= dispatch.start + limit
+            )
+        }
+        guard let known = seen, now >= known.next else { return .nothing }
+        let stall = stall(dispatch, known, at: now, usage: usage)
+        seen?.wasReported = true
+        seen?.cause = stall.cause
+        let passed = now - known.since
+        seen?.next = now + max(Self.shortestPause, passed * (Self.growth - 1))
+        return known.wasReported ? .continues(stall) : .began(stall)
+    }
+
+    /// A dispatch that ran past the limit has ended; `nil` if the process stood still meanwhile, so that its length says
+    /// nothing.
+    mutating func ended(_ dispatch: InFlight.Dispatch, wall: UInt64, at now: UInt64, usage: () -> ThreadUsage?) -> Stall? {
+        lastEnded = dispatch.start
+        guard let known = seen, known.dispatch.start == dispatch.start else {
+            return Stall(dispatch: dispatch, duration: wall, cause: nil)
+        }
+        seen = nil
+        let end = dispatch.start + wall
+        if end < known.since + limit { return nil }
+        var stall = stall(dispatch, known, at: end, usage: usage)
+        stall.duration = wall
+        return stall
+    }
+
+    /// The process as a whole did not run until `now`: a dispatch that was under way gets its limit anew.
+    mutating func excuse(at now: UInt64) {
+        seen?.since = now
+        seen?.next = now + limit
+    }
+
+    private func stall(
+        _ dispatch: InFlight.Dispatch,
+        _ known: Seen,
+        at now: UInt64,
+        usage: () -> ThreadUsage?
+    ) -> Stall {
+        let watched = now > known.firstAt ? now - known.firstAt : 0
+        var cause = known.cause
+        if let first = known.firstUsage, let last = usage() {
+            cause = known.isStarved ? .descheduled : Self.cause(last - first, of: watched)
+        }
+        return Stall(dispatch: dispatch, duration: now - dispatch.start, cause: cause)
+    }
+
+    /// What the thread did for most of the time.
+    static func cause(_ usage: ThreadUsage, of time: UInt64) -> StallCause {
+        let used = usage.running + usage.waitingToRun
+        let slept = time > used ? time - used : 0
+        if usage.waitingToRun > max(usage.running, slept) { return .descheduled }
+        return usage.running >= slept ? .cpu : .wait
+    }
+}

@@ -1,0 +1,185 @@
+import CMonitoredUV
+import Foundation
+import Testing
+
+@testable import MonitoredUV
+
+/// Stacks of threads that do what is hardest to interrupt: taken thousands of times, while the threads get on.
+@Suite(.serialized) struct StackSampleTests {
+    /// Captures the stack of a thread that runs `work` over and over, as often as `count` says; the work must have gone
+    /// on between captures, and after them.
+    private func capture(_ count: Int, while work: @escaping @Sendable () -> Void) throws -> [[StackFrame]] {
+        let memory = UnsafeMutablePointer<muv_stack>.allocate(capacity: 1)
+        defer { memory.deallocate() }
+        let ready = DispatchSemaphore(value: 0)
+        let rounds = Counter()
+        let end = Counter()
+        let thread = Box<WatchedThread?>(nil)
+        let worker = try LoopThread(name: "worker") {
+            thread.value = WatchedThread()
+            ready.signal()
+            repeat {
+                work()
+                rounds.count()
+            } while end.value == 0
+        }
+        ready.wait()
+        let watched = try #require(thread.value)
+        var samples: [StackSample] = []
+        var answered = 0
+        let before = rounds.value
+        for number in 0..<count {
+            // A thread that is just being created may be a little slow; but each must answer.
+            guard let sample = StackSample(of: watched, into: memory) else { continue }
+            answered += 1
+            if number % (count / 10) == 0 { samples.append(sample) }
+        }
+        while rounds.value < before + 2 { usleep(100) }
+        end.count()
+        worker.join()
+        #expect(answered >= count * 99 / 100)
+        return samples.map { $0.frames(withLocations: false) }
+    }
+
+    private func expect(_ stacks: [[StackFrame]], _ function: String) {
+        let found = stacks.count { $0.contains { $0.function.contains(function) } }
+        #expect(found >= stacks.count * 8 / 10, "\(stacks.first { !$0.contains { $0.function.contains(function) } } ?? [])")
+    }
+
+    @Test func malloc_isInterruptedSafely() throws {
+        let stacks = try capture(3000) { allocateAndFree() }
+        expect(stacks, "allocateAndFree")
+    }
+
+    @Test func dlopen_isInterruptedSafely() throws {
+        let stacks = try capture(1000) { openAndCloseLibrary() }
+        expect(stacks, "openAndCloseLibrary")
+    }
+
+    @Test func lockThatIsHeld_isInterruptedSafely() throws {
+        let lock = Lock(0)
+        let stacks = try capture(3000) { lockAndUnlock(lock) }
+        expect(stacks, "lockAndUnlock")
+        #expect(lock.withLock { $0 } > 0)
+    }
+
+    @Test func deepRecursion_isInterruptedSafely() throws {
+        let stacks = try capture(2000) { #expect(recurse(20_000) == 20_000) }
+        expect(stacks, "recurse")
+    }
+
+    @Test func foreignCode_isInterruptedSafely() throws {
+        let stacks = try capture(2000) { sortInC() }
+        expect(stacks, "sortInC")
+    }
+
+    @Test func systemCalls_goOnAfterwards() throws {
+        let stacks = try capture(2000) { readFromPipe() }
+        expect(stacks, "readFromPipe")
+    }
+
+    /// Nothing on the stack is to be trusted.
+    @Test func damagedStacks_areTakenApartWithoutHarm() throws {
+        let memory = UnsafeMutablePointer<muv_stack>.allocate(capacity: 1)
+        defer { memory.deallocate() }
+        let ready = DispatchSemaphore(value: 0)
+        let end = Counter()
+        let thread = Box<WatchedThread?>(nil)
+        let worker = try LoopThread(name: "worker") {
+            thread.value = WatchedThread()
+            ready.signal()
+            while end.value == 0 { sortInC() }
+        }
+        ready.wait()
+        #expect(try #require(thread.value).capture(into: memory))
+        end.count()
+        worker.join()
+        var random = SystemRandomNumberGenerator()
+        var (counters, bases) = ([UInt](repeating: 0, count: 128), [UInt](repeating: 0, count: 128))
+        let words = memory.pointee.count / 8
+        let copy = UnsafeMutablePointer<muv_stack>.allocate(capacity: 1)
+        defer { copy.deallocate() }
+        for _ in 0..<5000 {
+            copy.update(from: memory, count: 1)
+            let bytes = UnsafeMutableRawPointer(copy) + MemoryLayout<muv_stack>.size - Int(muv_stack_bytes)
+            let stack = bytes.bindMemory(to: UInt.self, capacity: words)
+            for _ in 0..<20 {
+                let old = stack[Int.random(in: 0..<words)]
+                stack[Int.random(in: 0..<words)] = Bool.random() ? UInt.random(in: 0...UInt.max, using: &random) : old
+            }
+            if Bool.random() {
+                withUnsafeMutableBytes(of: &copy.pointee.registers) { bytes in
+                    let registers = bytes.bindMemory(to: UInt.self)
+                    registers[Int.random(in: 0..<registers.count)] = UInt.random(in: 0...UInt.max, using: &random)
+                }
+            }
+            let count = muv_stack_unwind(copy, &counters, &bases, 128)
+            #expect((1...128).contains(count))
+        }
+    }
+
+    @Test func threadThatBlocksSignals_isGivenUp() throws {
+        let memory = UnsafeMutablePointer<muv_stack>.allocate(capacity: 1)
+        defer { memory.deallocate() }
+        let ready = DispatchSemaphore(value: 0)
+        let end = DispatchSemaphore(value: 0)
+        let thread = Box<WatchedThread?>(nil)
+        let deaf = try LoopThread(name: "deaf") {
+            thread.value = WatchedThread()
+            var all = sigset_t()
+            sigfillset(&all)
+            pthread_sigmask(SIG_BLOCK, &all, nil)
+            ready.signal()
+            end.wait()
+            pthread_sigmask(SIG_UNBLOCK, &all, nil)  // the signal comes now, and finds that nobody waits for it
+            ready.signal()
+            end.wait()
+        }
+        ready.wait()
+        let watched = try #require(thread.value)
+        #expect(StackSample(of: watched, into: memory) == nil)
+        end.signal()
+        ready.wait()
+        #expect(StackSample(of: watched, into: memory) != nil)
+        end.signal()
+        deaf.join()
+    }
+}
+
+@inline(never) private func allocateAndFree() {
+    var arrays: [[Int]] = []
+    for size in 1...200 { arrays.append([Int](repeating: size, count: size * 8)) }
+    withExtendedLifetime(arrays) {}
+}
+
+@inline(never) private func openAndCloseLibrary() {
+    for name in ["libuv.so.1", "libm.so.6", "libdoesnotexist.so"] {
+        if let library = dlopen(name, RTLD_NOW) { dlclose(library) }
+    }
+}
+
+@inline(never) private func lockAndUnlock(_ lock: Lock<Int>) {
+    for _ in 0..<100 { lock.withLock { value in for _ in 0..<100 { value = value &+ 1 } } }
+}
+
+@inline(never) private func recurse(_ depth: Int) -> Int { depth == 0 ? 0 : 1 + recurse(depth - 1) }
+
+@inline(never) private func sortInC() {
+    var numbers = (0..<2000).map { Int32(truncatingIfNeeded: $0 &* 7919 % 1009) }
+    qsort(&numbers, numbers.count, 4) { left, right in
+        let (left, right) = (left!.load(as: Int32.self), right!.load(as: Int32.self))
+        return left < right ? -1 : left > right ? 1 : 0
+    }
+}
+
+@inline(never) private func readFromPipe() {
+    var ends: [Int32] = [0, 0]
+    #expect(pipe(&ends) == 0)
+    var byte: UInt8 = 7
+    for _ in 0..<200 {
+        // Interrupted calls start again.
+        #expect(write(ends[1], &byte, 1) == 1)
+        #expect(read(ends[0], &byte, 1) == 1)
+    }
+    ends.forEach { close($0) }
+}

@@ -1,0 +1,157 @@
+import Testing
+
+@testable import MonitoredUV
+
+private let millisecond: UInt64 = 1_000_000
+
+/// The watchdog's rules, with made-up clocks and threads.
+struct StallTrackerTests {
+    private func dispatch(_ start: UInt64) -> InFlight.Dispatch {
+        InFlight.Dispatch(start: start * millisecond, name: .other, kind: .timer)
+    }
+
+    /// A thread that has used the processor for so long, in milliseconds, and waited for it for so long.
+    private func usage(_ running: UInt64, _ waiting: UInt64 = 0) -> () -> ThreadUsage? {
+        { ThreadUsage(running: running * millisecond, waitingToRun: waiting * millisecond) }
+    }
+
+    @Test func dispatch_isReportedOnce_whenItPassesTheLimit() {
+        var tracker = StallTracker(limit: 100 * millisecond)
+        let busy = dispatch(1000)
+        #expect(tracker.observe(nil, at: 1000 * millisecond, usage: usage(0)) == .nothing)
+        #expect(tracker.observe(busy, at: 1030 * millisecond, usage: usage(30)) == .nothing)
+        #expect(tracker.nextLook(after: 1030 * millisecond) == 1080 * millisecond)
+        #expect(tracker.observe(busy, at: 1080 * millisecond, usage: usage(80)) == .nothing)
+        #expect(tracker.nextLook(after: 1080 * millisecond) == 1100 * millisecond)
+        let began = tracker.observe(busy, at: 1101 * millisecond, usage: usage(101))
+        #expect(began == .began(.init(dispatch: busy, duration: 101 * millisecond, cause: .cpu)))
+        #expect(tracker.observe(busy, at: 1150 * millisecond, usage: usage(150)) == .nothing)
+    }
+
+    @Test func dispatchesBelowTheLimit_areNoStall_howeverManyThereAre() {
+        var tracker = StallTracker(limit: 100 * millisecond)
+        for start in stride(from: UInt64(1000), to: 5000, by: 99) {
+            for age in [UInt64(1), 50, 98] {
+                let now = (start + age) * millisecond
+                #expect(tracker.observe(dispatch(start), at: now, usage: usage(0)) == .nothing)
+            }
+        }
+    }
+
+    @Test func reportsOfOneDispatch_comeLessAndLess() {
+        var tracker = StallTracker(limit: 100 * millisecond)
+        let stuck = dispatch(1000)
+        var reports: [UInt64] = []
+        for age in UInt64(0)..<100_000 {
+            let found = tracker.observe(stuck, at: (1000 + age) * millisecond, usage: usage(0))
+            if found != .nothing { reports.append(age) }
+        }
+        #expect(reports == [100, 1100, 4400, 17_600, 70_400])
+    }
+
+    @Test func end_hasTheTrueDuration() {
+        var tracker = StallTracker(limit: 100 * millisecond)
+        let stuck = dispatch(1000)
+        _ = tracker.observe(stuck, at: 1010 * millisecond, usage: usage(0))
+        _ = tracker.observe(stuck, at: 1100 * millisecond, usage: usage(0))
+        let wall = 123 * millisecond + 456
+        let ended = tracker.ended(stuck, wall: wall, at: 1200 * millisecond, usage: usage(0))
+        #expect(ended == .init(dispatch: stuck, duration: wall, cause: .wait))
+        // It may still look as if it were running.
+        #expect(tracker.observe(stuck, at: 1300 * millisecond, usage: usage(0)) == .nothing)
+    }
+
+    @Test func cause_isWhatTheThreadDidForMostOfTheTime() {
+        let time = 100 * millisecond
+        func cause(_ running: UInt64, _ waiting: UInt64) -> StallCause {
+            StallTracker.cause(usage(running, waiting)()!, of: time)
+        }
+        #expect(cause(100, 0) == .cpu)
+        #expect(cause(60, 0) == .cpu)
+        #expect(cause(40, 0) == .wait)
+        #expect(cause(0, 0) == .wait)
+        #expect(cause(10, 80) == .descheduled)
+        #expect(cause(45, 55) == .descheduled)
+        #expect(cause(55, 45) == .cpu)
+        #expect(cause(0, 40) == .wait)
+    }
+
+    @Test func dispatchSeenTooLate_becauseTheMachineWasBusy_isDescheduled() {
+        var tracker = StallTracker(limit: 100 * millisecond)
+        let late = tracker.observe(dispatch(1000), at: 1500 * millisecond, isStarved: true, usage: usage(0))
+        #expect(late == .began(.init(dispatch: dispatch(1000), duration: 500 * millisecond, cause: .descheduled)))
+    }
+
+    @Test func dispatchSeenTooLate_isLookedAtForAMoment() {
+        var tracker = StallTracker(limit: 100 * millisecond)
+        #expect(tracker.observe(dispatch(1000), at: 1500 * millisecond, usage: usage(7)) == .nothing)
+        #expect(tracker.nextLook(after: 1500 * millisecond) == 1525 * millisecond)
+        let found = tracker.observe(dispatch(1000), at: 1525 * millisecond, usage: usage(30))
+        #expect(found == .began(.init(dispatch: dispatch(1000), duration: 525 * millisecond, cause: .cpu)))
+    }
+
+    @Test func processThatStoodStill_getsItsLimitAnew() {
+        var tracker = StallTracker(limit: 100 * millisecond)
+        let stopped = dispatch(1000)
+        _ = tracker.observe(stopped, at: 1010 * millisecond, usage: usage(0))
+        tracker.excuse(at: 9000 * millisecond)
+        #expect(tracker.observe(stopped, at: 9001 * millisecond, usage: usage(0)) == .nothing)
+        #expect(tracker.ended(stopped, wall: 8050 * millisecond, at: 9051 * millisecond, usage: usage(0)) == nil)
+
+        let stuck = dispatch(9100)
+        _ = tracker.observe(stuck, at: 9100 * millisecond, usage: usage(0))
+        tracker.excuse(at: 20_000 * millisecond)
+        #expect(tracker.observe(stuck, at: 20_099 * millisecond, usage: usage(0)) == .nothing)
+        #expect(tracker.observe(stuck, at: 20_100 * millisecond, usage: usage(0)) != .nothing)
+        #expect(tracker.ended(stuck, wall: 11_050 * millisecond, at: 20_150 * millisecond, usage: usage(0)) != nil)
+    }
+
+    @Test func withoutUsage_thereIsNoCause() {
+        var tracker = StallTracker(limit: 100 * millisecond)
+        let stuck = dispatch(1000)
+        _ = tracker.observe(stuck, at: 1000 * millisecond, usage: { nil })
+        let found = tracker.observe(stuck, at: 1100 * millisecond, usage: { nil })
+        #expect(found == .began(.init(dispatch: stuck, duration: 100 * millisecond, cause: nil)))
+    }
+
+    @Test func wakingLate_isAStandstill_unlessAProcessorWasMissing() {
+        let (planned, now) = (1000 * millisecond, 3000 * millisecond)
+        #expect(Standstill.lateness(since: planned, now, usage(0, 1500)()) == .starved)
+        #expect(Standstill.lateness(since: planned, now, usage(0, 3)()) == .stoodStill(since: planned))
+        #expect(Standstill.lateness(since: planned, now, nil) == .stoodStill(since: planned))
+    }
+
+    @Test func fiveAMinute_andTheOthersAreCounted() {
+        var limit = ReportLimit(5, per: 60_000 * millisecond)
+        let admitted = (0..<8).map { limit.admit(at: (1000 + $0) * millisecond) }
+        #expect(admitted == [0, 0, 0, 0, 0, nil, nil, nil])
+        #expect(limit.admit(at: 60_999 * millisecond) == nil)
+        #expect(limit.admit(at: 61_000 * millisecond) == 4)
+        #expect(limit.admit(at: 61_000 * millisecond) == nil)
+        #expect(limit.admit(at: 61_001 * millisecond) == 1)
+    }
+
+    @Test func stallThatWasAdmitted_isReportedToItsEnd_andOneThatWasNotIsCountedOnce() {
+        let told = Lock<[StallReport]>([])
+        let listener = StallListener(
+            limit: 100 * millisecond,
+            isWatching: true,
+            reports: ReportLimit(1, per: 60_000 * millisecond)
+        ) { report in
+            told.withLock { $0.append(report) }
+        }
+        func report(_ phase: StallReport.Phase, _ start: UInt64, at now: UInt64) -> Bool {
+            let stall = StallTracker.Stall(dispatch: dispatch(start), duration: 100 * millisecond, cause: .cpu)
+            return listener.report(phase, stall, loop: .other, stack: [], at: now * millisecond)
+        }
+        #expect(report(.began, 1000, at: 1100))
+        #expect(report(.continues, 1000, at: 2100))
+        #expect(report(.ended, 1000, at: 2200))
+        #expect(!report(.began, 3000, at: 3100))
+        #expect(report(.ended, 3000, at: 3200), "counted already")
+        #expect(report(.began, 70_000, at: 70_100))
+        let reports = told.withLock { $0 }
+        #expect(reports.map(\.phase) == [.began, .continues, .ended, .began])
+        #expect(reports.map(\.suppressed) == [0, 0, 0, 1])
+    }
+}

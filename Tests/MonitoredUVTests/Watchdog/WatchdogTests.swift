@@ -1,0 +1,129 @@
+import Foundation
+import Testing
+
+@testable import MonitoredUV
+
+/// Loops that are blocked until the watchdog has said so: a report that comes too late, or not at all, ends the test.
+@Suite(.serialized) struct WatchdogTests {
+    /// What a watchdog reported.
+    final class Reports: Sendable {
+        private let reports = Lock<[StallReport]>([])
+
+        func append(_ report: StallReport) { reports.withLock { $0.append(report) } }
+        var all: [StallReport] { reports.withLock { $0 } }
+        func of(_ phase: StallReport.Phase) -> [StallReport] { all.filter { $0.phase == phase } }
+
+        /// What keeps the loop blocked: nothing yet.
+        var hasBegun: Bool { !of(.began).isEmpty }
+    }
+
+    /// Runs `block` on a loop, in a callback of this name, and gives its reports.
+    private func stall(_ name: StaticString, _ block: @escaping @Sendable (Reports) -> Void) throws -> Reports {
+        let reports = Reports()
+        try withLoop { loop in
+            loop.monitoring.startWatchdog(limit: .milliseconds(60)) { reports.append($0) }
+            loop.callSoon(name) { block(reports) }
+            try loop.run()
+        }
+        WatchingThread.shared.look()
+        return reports
+    }
+
+    /// On a machine that has too much to do, a thread that wants to run is one that may not.
+    private func expect(_ reports: Reports, _ name: String, _ cause: StallCause, _ function: String) throws {
+        let causes = cause == .cpu ? [StallCause.cpu, .descheduled] : [cause]
+        let began = try #require(reports.of(.began).first)
+        #expect(began.callbackName == name)
+        #expect(began.cause.map(causes.contains) == true)
+        #expect(began.function?.contains(function) == true, "\(began)")
+        #expect(began.duration >= .milliseconds(60))
+        let ended = try #require(reports.of(.ended).first)
+        #expect(ended.duration >= began.duration)
+        #expect(ended.callbackName == name)
+        #expect(ended.function == began.function)
+        #expect(ended.cause.map(causes.contains) == true)
+        let hasLine = ended.stack.contains { $0.file?.hasSuffix("WatchdogTests.swift") == true && $0.line != nil }
+        #expect(hasLine, "\(ended)")
+    }
+
+    @Test func busyFunction_isFoundWhileItRuns() throws {
+        let reports = try stall("busy") { busyParser($0) }
+        try expect(reports, "busy", .cpu, "busyParser")
+    }
+
+    @Test func sleep_isFound() throws {
+        let reports = try stall("sleepy") { sleepyHandler($0) }
+        try expect(reports, "sleepy", .wait, "sleepyHandler")
+    }
+
+    @Test func callOfACLibrary_isFound() throws {
+        let reports = try stall("sorting") { sortingHandler($0) }
+        try expect(reports, "sorting", .cpu, "sortingHandler")
+        #expect(reports.all[0].stack.contains { $0.function.contains("sort") && !$0.isOwn }, "\(reports.all[0])")
+    }
+
+    @Test func lockOfAnotherThread_isFound() throws {
+        let reports = try stall("locking") { lockingHandler($0) }
+        try expect(reports, "locking", .wait, "lockingHandler")
+    }
+
+    @Test func asyncFunction_isFoundWithItsCallers() async throws {
+        let reports = Reports()
+        try await withTasks(monitored: true) { loop in
+            loop.monitoring.startWatchdog(limit: .milliseconds(60)) { reports.append($0) }
+            await outerRequest(reports)
+        }
+        WatchingThread.shared.look()
+        let began = try #require(reports.of(.began).first)
+        #expect(began.cause != .wait)
+        #expect(began.function?.contains("busyParser") == true, "\(began)")
+        #expect(began.stack.contains { $0.function.contains("innerQuery") && $0.role == .call }, "\(began)")
+        #expect(began.stack.contains { $0.function.contains("outerRequest") && $0.role == .asyncCaller }, "\(began)")
+    }
+}
+
+@inline(never) private func busyParser(_ reports: WatchdogTests.Reports) {
+    var sum = 0
+    while !reports.hasBegun { for number in 0..<100_000 { sum = sum &* 31 &+ number } }
+    withExtendedLifetime(sum) {}
+}
+
+@inline(never) private func sleepyHandler(_ reports: WatchdogTests.Reports) {
+    while !reports.hasBegun { usleep(20_000) }
+}
+
+@inline(never) private func sortingHandler(_ reports: WatchdogTests.Reports) {
+    var numbers = [Int32](repeating: 0, count: 400_000)
+    while !reports.hasBegun {
+        for index in numbers.indices { numbers[index] = Int32(truncatingIfNeeded: index &* 7919 % 100_003) }
+        qsort(&numbers, numbers.count, 4) { left, right in
+            let (left, right) = (left!.load(as: Int32.self), right!.load(as: Int32.self))
+            return left < right ? -1 : left > right ? 1 : 0
+        }
+    }
+}
+
+@inline(never) private func lockingHandler(_ reports: WatchdogTests.Reports) {
+    let lock = Lock(0)
+    let taken = DispatchSemaphore(value: 0)
+    Thread.detachNewThread {
+        lock.withLock { _ in
+            taken.signal()
+            while !reports.hasBegun { usleep(1000) }
+        }
+    }
+    taken.wait()
+    lock.withLock { $0 += 1 }
+}
+
+@inline(never) private func outerRequest(_ reports: WatchdogTests.Reports) async {
+    await Task.yield()
+    await innerQuery(reports)
+    await Task.yield()
+}
+
+@inline(never) private func innerQuery(_ reports: WatchdogTests.Reports) async {
+    await Task.yield()
+    busyParser(reports)
+    await Task.yield()
+}
