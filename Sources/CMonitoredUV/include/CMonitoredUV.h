@@ -1,5 +1,6 @@
 #pragma once
 #include "jobs.h"
 #include "mainqueue.h"
+#include "signals.h"
 #include "stack.h"
 #include "symbols.h"

@@ -27,6 +27,7 @@ extension LoopCore {
         isStopping = false
         freeRetired()
         meter.pause(at: clock.now(), vitals.time)
+        metrics?._withUnsafeGuaranteedRef { $0.settle() }
         return isAlive
     }
 

@@ -129,13 +129,14 @@ final class LoopCore {
         self.own = own
         owner = Atomic(currentThread())
         meter = DispatchMeter(at: clock.now())
-        monitorSwitch = MonitorSwitch(monitor, base: .off)
+        monitorSwitch = MonitorSwitch(monitor, base: MonitoringEnvironment.shared.level)
         let context = Unmanaged.passUnretained(self).toOpaque()
         uv.pointee.data = context
         own.all.forEach { $0.pointee.data = context }
         wakeUp.open(own.wake)
         applyMonitorChange()
         LoopRegistry.add(self)
+        MonitoringEnvironment.shared.apply(to: Monitoring(core: self))
     }
 
     deinit {

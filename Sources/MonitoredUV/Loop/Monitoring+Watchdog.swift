@@ -32,7 +32,7 @@ extension Monitoring {
             reports: ReportLimit(5, per: 60_000_000_000)
         ) { report in
             tell(report)
-            if report.phase == .ended, let traces { traces.write(watch) }
+            if report.phase == .ended, let traces { traces.write([watch]) }
         }
         core.setListener(\.watchdog, listener)
     }

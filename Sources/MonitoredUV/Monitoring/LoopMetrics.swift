@@ -84,9 +84,13 @@ final class LoopMetrics: @unchecked Sendable {
         lagSum = 0
         lagCount = 0
         publish()
-        blame.settle(ring, names)
+        settle()
         return lag.value
     }
+
+    /// Charges all that waited so far.
+    @inline(__always)
+    func settle() { blame.settle(ring, names) }
 
     /// A poll that was to return after some time did so, and so much later.
     func endPoll(delay: UInt64) { histogram(Self.kinds + Self.sources + 1).record(delay) }

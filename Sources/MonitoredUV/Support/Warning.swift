@@ -6,6 +6,9 @@
 
 /// Says something on standard error that a program's author must see, where there is nobody to throw to.
 func warn(_ message: String) {
-    let line = "warning: \(message)\n"
-    _ = line.utf8.withContiguousStorageIfAvailable { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    write(toStandardError: "warning: \(message)\n")
+}
+
+func write(toStandardError text: String) {
+    _ = text.utf8.withContiguousStorageIfAvailable { write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }

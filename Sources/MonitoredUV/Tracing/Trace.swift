@@ -23,10 +23,10 @@ enum Trace {
     }
 
     /// Of more than fit into so many bytes the last ones.
-    static func bytes(of loop: LoopWatch, atMost limit: Int) -> [UInt8] {
-        var count = loop.vitals.metrics.map { Int(min($0.ring.count, $0.ring.capacity)) } ?? 0
+    static func bytes(of loops: [LoopWatch], atMost limit: Int) -> [UInt8] {
+        var count = loops.map { $0.vitals.metrics.map { Int(min($0.ring.count, $0.ring.capacity)) } ?? 0 }.max() ?? 0
         while true {
-            let bytes = bytes(of: [loop], mostRecords: count)
+            let bytes = bytes(of: loops, mostRecords: count)
             if bytes.count <= limit || count < 2 { return bytes }
             count = min(count / 2, count / 10 * 9 * limit / bytes.count)
         }

@@ -4,7 +4,7 @@
     import Darwin
 #endif
 
-/// A folder for traces that are written by themselves, when a stall has ended: so many, and of such a size.
+/// A folder for traces that are written by themselves, when a stall has ended or a signal asks: so many, and of such a size.
 public final class TraceFiles: Sendable {
     /// Where they are, as `monitoreduv-PID-1.json`, `monitoreduv-PID-2.json` and so on.
     public let folder: String
@@ -32,12 +32,23 @@ public final class TraceFiles: Sendable {
         return "\(folder)/monitoreduv-\(getpid())-\(number).json"
     }
 
-    func write(_ loop: LoopWatch) {
+    /// One for each folder that the environment names, so that loops count their files together.
+    static func shared(in folder: String) -> TraceFiles {
+        all.withLock { all in
+            let files = all[folder] ?? TraceFiles(folder: folder)
+            all[folder] = files
+            return files
+        }
+    }
+
+    private static let all = Lock<[String: TraceFiles]>([:])
+
+    func write(_ loops: [LoopWatch]) {
         let path = nextPath()
         do throws(UVError) {
-            try writeFile(Trace.bytes(of: loop, atMost: mostBytes), to: path)
+            try writeFile(Trace.bytes(of: loops, atMost: mostBytes), to: path)
         } catch {
-            warn("the trace of a stall could not be written: \(error)")
+            warn("a trace could not be written: \(error)")
         }
     }
 }

@@ -17,6 +17,7 @@ final class WatchingThread: Sendable {
         /// Those to be looked at once more.
         var finished: [LoopWatch] = []
         var tasks: [@Sendable () -> Void] = []
+        var signals: [Int32: @Sendable () -> Void] = [:]
         var isStarted = false
     }
 
@@ -52,6 +53,12 @@ final class WatchingThread: Sendable {
     /// Runs `task` on the watching thread, after a look at all loops.
     func perform(_ task: @escaping @Sendable () -> Void) { change { $0.tasks.append(task) } }
 
+    /// Runs `task` on the watching thread whenever the signal comes; `false` if the program has a handler for it.
+    func onSignal(_ number: Int32, _ task: @escaping @Sendable () -> Void) -> Bool {
+        change { $0.signals[number] = task }
+        return muv_signal_watch(number, wakeUp.write)
+    }
+
     /// Waits for a look at all loops. Not on the watching thread.
     func look() {
         let looked = DispatchSemaphore(value: 0)
@@ -84,9 +91,6 @@ final class WatchingThread: Sendable {
         _ = write(wakeUp.write, &byte, 1)  // a full pipe wakes it as well
     }
 
-    /// Where a signal handler writes a byte, to wake it.
-    var wakeUpDescriptor: Int32 { wakeUp.write }
-
     // MARK: The thread
 
     private func main() {
@@ -99,17 +103,18 @@ final class WatchingThread: Sendable {
         while true {
             var now = MonotonicClock.read()
             let late = standstill.wokeUp(at: now)
-            let (watches, tasks) = state.withLock { state in
+            let (watches, tasks, signals) = state.withLock { state in
                 defer {
                     state.watches.removeAll { watch in state.finished.contains { $0 === watch } }
                     state.finished = []
                     state.tasks = []
                 }
-                return (state.watches, state.tasks)
+                return (state.watches, state.tasks, state.signals)
             }
             var next = UInt64.max
             for watch in watches { next = min(next, watch.look(at: MonotonicClock.read(), late, memory)) }
             for task in tasks { task() }
+            for (number, task) in signals where muv_signal_take(number) { task() }
             now = MonotonicClock.read()
             standstill.sleeps(until: next, at: now)
             wait(until: next, now)

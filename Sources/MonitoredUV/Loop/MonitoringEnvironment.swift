@@ -1,0 +1,101 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// What environment variables ask of every loop of a program that one cannot change.
+///
+/// - `MONITOREDUV_LEVEL`: `off`, `metrics` or `callbacks`, the level that loops start with.
+/// - `MONITOREDUV_STALL_LIMIT`: the limit of a watchdog on every loop, such as `100ms`.
+/// - `MONITOREDUV_SLOW_CALLBACKS`: from which duration callbacks are logged.
+/// - `MONITOREDUV_SNAPSHOT_SIGNAL`: a signal, such as `USR1`, that writes a snapshot of every loop to standard error.
+/// - `MONITOREDUV_TRACE_SIGNAL`: a signal that writes a trace of all loops.
+/// - `MONITOREDUV_TRACE_FOLDER`: the folder for that, by default the current one; with a stall limit, stalls write their
+///   traces there as well.
+/// - `MONITOREDUV_NAMES`, `MONITOREDUV_RECORDED_DISPATCHES`: see ``MonitoringOptions``.
+///
+/// What cannot be understood is warned of and left out.
+struct MonitoringEnvironment: Sendable {
+    var level = MonitoringLevel.off
+    var stallLimit: Duration?
+    var slowCallbacks: Duration?
+    var snapshotSignal: Int32?
+    var traceSignal: Int32?
+    var traceFolder: String?
+    var names: Int?
+    var recordedDispatches: Int?
+    /// What could not be understood.
+    var problems: [String] = []
+
+    /// The process's own, from when its first loop is made.
+    static let shared: MonitoringEnvironment = {
+        let environment = MonitoringEnvironment { name in getenv(name).map { String(cString: $0) } }
+        environment.problems.forEach { warn($0) }
+        if let names = environment.names { MonitoringOptions.current.names = names }
+        if let count = environment.recordedDispatches { MonitoringOptions.current.recordedDispatches = count }
+        environment.watchSignals()
+        return environment
+    }()
+
+    init(_ variable: (String) -> String?) {
+        func read<Value>(_ name: String, _ what: String, _ parse: (String) -> Value?) -> Value? {
+            guard let text = variable("MONITOREDUV_\(name)"), !text.isEmpty else { return nil }
+            if let value = parse(text) { return value }
+            problems.append("MONITOREDUV_\(name)=\(text) is ignored: it takes \(what)")
+            return nil
+        }
+        let limit = "a duration of 1 ms or more, such as 100ms or 0.1s"
+        stallLimit = read("STALL_LIMIT", limit) { Self.duration($0).flatMap { $0 >= .milliseconds(1) ? $0 : nil } }
+        slowCallbacks = read("SLOW_CALLBACKS", "a duration, such as 100ms or 0.1s", Self.duration)
+        snapshotSignal = read("SNAPSHOT_SIGNAL", "a signal such as USR1, or its number", Self.signal)
+        traceSignal = read("TRACE_SIGNAL", "a signal such as USR2, or its number", Self.signal)
+        traceFolder = variable("MONITOREDUV_TRACE_FOLDER").flatMap { $0.isEmpty ? nil : $0 }
+        names = read("NAMES", "a number from 1 to 4096") { Int($0).flatMap { (1...4096).contains($0) ? $0 : nil } }
+        recordedDispatches = read("RECORDED_DISPATCHES", "a number up to \(1 << 24)") { text in
+            Int(text).flatMap { (1...1 << 24).contains($0) ? $0 : nil }
+        }
+        // A signal has something to say only if there is something known.
+        if snapshotSignal != nil || traceSignal != nil { level = .metrics }
+        let levels = MonitoringLevel.allCases
+        level = read("LEVEL", "off, metrics or callbacks") { text in levels.first { "\($0)" == text } } ?? level
+    }
+
+    /// `100ms`, `0.1s`, `250us`.
+    static func duration(_ text: String) -> Duration? {
+        let units: [(String, Duration)] = [("us", .microseconds(1)), ("ms", .milliseconds(1)), ("s", .seconds(1))]
+        guard let (name, unit) = units.first(where: { text.hasSuffix($0.0) }),
+            let number = Double(text.dropLast(name.count)), number > 0, number < 1e9
+        else { return nil }
+        return unit * number
+    }
+
+    private static func signal(_ text: String) -> Int32? {
+        let known = ["HUP": SIGHUP, "USR1": SIGUSR1, "USR2": SIGUSR2, "WINCH": SIGWINCH, "URG": SIGURG]
+        let name = text.hasPrefix("SIG") ? String(text.dropFirst(3)) : text
+        return known[name] ?? Int32(text).flatMap { (1..<65).contains($0) && $0 != SIGKILL && $0 != SIGSTOP ? $0 : nil }
+    }
+
+    private func watchSignals() {
+        if let snapshotSignal {
+            watch(snapshotSignal) { for loop in Monitoring.all { write(toStandardError: "\(loop.snapshot())\n") } }
+        }
+        if let traceSignal {
+            let traces = TraceFiles.shared(in: traceFolder ?? ".")
+            watch(traceSignal) { traces.write(Monitoring.all.map(\.core.watch)) }
+        }
+    }
+
+    private func watch(_ signal: Int32, _ task: @escaping @Sendable () -> Void) {
+        if WatchingThread.shared.onSignal(signal, task) { return }
+        warn("signal \(signal) is not watched: the program has a handler for it, or it cannot be caught")
+    }
+
+    /// A loop was made.
+    func apply(to loop: Monitoring) {
+        if let stallLimit {
+            loop.startWatchdog(limit: stallLimit, traces: traceFolder.map { TraceFiles.shared(in: $0) })
+        }
+        if let slowCallbacks { loop.logSlowCallbacks(over: slowCallbacks) }
+    }
+}

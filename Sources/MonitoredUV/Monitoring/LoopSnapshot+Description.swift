@@ -1,0 +1,55 @@
+extension LoopSnapshot: CustomStringConvertible {
+    /// Several lines for a person: where the time went, who waited, and the names that weigh most.
+    public var description: String { text(names: 15) }
+
+    /// The same with so many names.
+    public func text(names count: Int) -> String {
+        let loops = loopNames.count == 1 ? "loop" : "loops"
+        var lines = [
+            "\(loops) \(loopNames.joined(separator: ", ")): \(dispatches) dispatches in \(time.elapsed.brief),"
+                + " utilization \(Int((time.utilization * 100).rounded())) %",
+            "\(time)",
+        ]
+        if let running {
+            lines.append("running for \(running.age.brief) now: \(running.name) (\(running.kind))")
+        }
+        lines.append(
+            "iterations \(iterations.count), busy p50 \(iterations.percentile(50).brief),"
+                + " p99 \(iterations.percentile(99).brief), max \(iterations.max.brief); queue \(queueLength), peak \(queueLengthPeak);"
+                + " wake-ups \(wakeups)"
+        )
+        let held = (handles.sorted { $0.key < $1.key } + requests.sorted { $0.key < $1.key })
+        if !held.isEmpty { lines.append("holds " + held.map { "\($0.value) \($0.key)" }.joined(separator: ", ")) }
+        lines.append("")
+        lines += table(
+            ["waited", "count", "p50", "p99", "max"],
+            LagSource.allCases.filter { lag($0).count > 0 }.map { ["\($0)"] + columns(lag($0)) }
+        )
+        lines.append("")
+        lines += table(
+            ["callback", "count", "total", "p50", "p99", "max", "blame"],
+            top(count, by: .total).map { name in
+                [name.name, "\(name.count)", name.total.brief]
+                    + columns(name.wallTime).dropFirst() + [name.blame.brief]
+            }
+        )
+        return lines.joined(separator: "\n")
+    }
+
+    private func columns(_ histogram: DurationHistogram) -> [String] {
+        ["\(histogram.count)"]
+            + [histogram.percentile(50), histogram.percentile(99), histogram.max].map(\.brief)
+    }
+
+    /// The first column to the left, the others to the right.
+    private func table(_ header: [String], _ rows: [[String]]) -> [String] {
+        let all = [header] + rows
+        let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+        return all.map { row in
+            row.enumerated().map { column, cell in
+                let padding = String(repeating: " ", count: widths[column] - cell.count)
+                return column == 0 ? cell + padding : padding + cell
+            }.joined(separator: "  ")
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import Testing
+
+@testable import MonitoredUV
+
+struct MonitoringEnvironmentTests {
+    private func environment(_ variables: [String: String]) -> MonitoringEnvironment {
+        MonitoringEnvironment { variables[$0] }
+    }
+
+    @Test func nothing_asksForNothing() {
+        let environment = environment([:])
+        #expect(environment.level == .off)
+        #expect(environment.stallLimit == nil && environment.slowCallbacks == nil)
+        #expect(environment.snapshotSignal == nil && environment.traceSignal == nil)
+        #expect(environment.problems == [])
+    }
+
+    @Test func variables_areRead() {
+        let environment = environment([
+            "MONITOREDUV_LEVEL": "callbacks", "MONITOREDUV_STALL_LIMIT": "0.25s", "MONITOREDUV_SLOW_CALLBACKS": "500us",
+            "MONITOREDUV_SNAPSHOT_SIGNAL": "USR1", "MONITOREDUV_TRACE_SIGNAL": "SIGUSR2",
+            "MONITOREDUV_TRACE_FOLDER": "/tmp", "MONITOREDUV_NAMES": "64", "MONITOREDUV_RECORDED_DISPATCHES": "100000",
+        ])
+        #expect(environment.level == .callbacks)
+        #expect(environment.stallLimit == .milliseconds(250))
+        #expect(environment.slowCallbacks == .microseconds(500))
+        #expect(environment.snapshotSignal == 10 || environment.snapshotSignal == 30)
+        #expect(environment.traceSignal == 12 || environment.traceSignal == 31)
+        #expect(environment.traceFolder == "/tmp")
+        #expect(environment.names == 64)
+        #expect(environment.recordedDispatches == 100_000)
+        #expect(environment.problems == [])
+    }
+
+    @Test func signal_needsMetrics() {
+        #expect(environment(["MONITOREDUV_TRACE_SIGNAL": "USR2"]).level == .metrics)
+        #expect(environment(["MONITOREDUV_TRACE_SIGNAL": "USR2", "MONITOREDUV_LEVEL": "off"]).level == .off)
+    }
+
+    @Test(arguments: [
+        ("LEVEL", "loud"), ("STALL_LIMIT", "100"), ("STALL_LIMIT", "10us"), ("SLOW_CALLBACKS", "-1ms"),
+        ("SLOW_CALLBACKS", "soon"), ("SNAPSHOT_SIGNAL", "KILL"), ("TRACE_SIGNAL", "9"), ("NAMES", "0"),
+        ("NAMES", "many"), ("RECORDED_DISPATCHES", "99999999999"),
+    ])
+    func whatIsNotUnderstood_isNamed(_ name: String, _ value: String) {
+        let environment = environment(["MONITOREDUV_\(name)": value])
+        #expect(environment.problems.count == 1)
+        #expect(environment.problems.first?.hasPrefix("MONITOREDUV_\(name)=\(value) is ignored: it takes") == true)
+    }
+}

@@ -1,0 +1,114 @@
+import Testing
+
+@testable import MonitoredUV
+
+struct LevelTests {
+    @Test func off_notesNothing() throws {
+        try withLoop { loop in
+            #expect(loop.monitoring.level == .off)
+            loop.callSoon {}
+            try loop.run()
+            let snapshot = loop.monitoring.snapshot()
+            #expect(snapshot.dispatches == 0)
+            #expect(snapshot.time.elapsed == .zero)
+            #expect(loop.core.vitals.metrics == nil)
+            #expect(!loop.monitoring.isOverloaded)
+        }
+    }
+
+    @Test func levels_canBeSwitchedWhileTheLoopRuns() throws {
+        try withLoop { loop in
+            var reported: [String] = []
+            loop.setMonitor { reported.append($0.callbackPrettyName) }
+            #expect(loop.monitoring.level == .callbacks)
+            loop.callSoon("callbacks") { loop.monitoring.level = .metrics }
+            loop.callSoon("metrics") { loop.monitoring.level = .off }
+            loop.callSoon("off") { loop.monitoring.level = .callbacks }
+            loop.callSoon("callbacks again") {}
+            try loop.run()
+            // What switches a level off is not reported; that its monitor is not called holds from the next one on.
+            #expect(reported == ["callbacks again"])
+            let names = Set(loop.monitoring.snapshot().names.map(\.name))
+            #expect(names == ["callbacks", "callbacks again"])
+        }
+    }
+
+    @Test func monitor_raisesTheLevel_andGivesItBack() throws {
+        try withLoop { loop in
+            loop.monitoring.level = .metrics
+            loop.setMonitor { _ in }
+            #expect(loop.monitoring.level == .callbacks)
+            loop.setMonitor(nil)
+            #expect(loop.monitoring.level == .metrics)
+            loop.monitoring.level = .off
+            loop.setMonitor { _ in }
+            loop.setMonitor(nil)
+            #expect(loop.monitoring.level == .off)
+        }
+    }
+
+    @Test func level_changesFromAnyThread() throws {
+        try withLoop { loop in
+            let keep = try UVAsync(on: loop) {}
+            let seen = Counter()
+            let switcher = try LoopThread(name: "switcher") {
+                for level in [MonitoringLevel.metrics, .off, .callbacks, .metrics] {
+                    loop.monitoring.level = level
+                    while loop.monitoring.isMonitored != (level != .off) {}
+                    seen.count()
+                }
+                loop.execute { loop.stop() }
+            }
+            try loop.run()
+            switcher.join()
+            #expect(seen.value == 4)
+            keep.close()
+            try loop.run()
+        }
+    }
+
+    @Test func metrics_stayWithinFourMiB() throws {
+        let options = MonitoringOptions()
+        let histograms = (CallbackKind.allCases.count + LagSource.allCases.count + 2) * HistogramStorage.wordCount(.fine)
+        let names = (options.names + 1) * (HistogramStorage.wordCount(.coarse) + 3)
+        let bytes = (histograms + names + options.recordedDispatches * 4) * 8 + CallbackName.limit * 2
+        #expect(bytes < 4 << 20)
+    }
+
+    @Test func overload_isSeenWhileTheLoopIsStuck_andPasses() throws {
+        try withLoop { loop in
+            loop.monitoring.overloadLimit = .milliseconds(10)
+            #expect(loop.monitoring.overloadLimit == .milliseconds(10))
+            loop.monitoring.level = .metrics
+            let (stuck, seen) = (Counter(), Counter())
+            let observer = try LoopThread(name: "observer") {
+                while stuck.value == 0 {}
+                while !loop.monitoring.isOverloaded {}
+                seen.count()
+            }
+            loop.callSoon {
+                stuck.count()
+                while seen.value == 0 {}
+            }
+            try loop.run()
+            observer.join()
+            // An idle loop has recovered, which nobody has to tell it.
+            let now = MonotonicClock.read()
+            #expect(!loop.core.vitals.isOverloaded(at: now + 3_600_000_000_000))
+        }
+    }
+
+    @Test func options_areKeptWithinBounds() {
+        var options = MonitoringOptions()
+        options.names = 0
+        #expect(options.names == 1)
+        options.names = 1_000_000
+        #expect(options.names == 4096)
+        options.recordedDispatches = 5000
+        #expect(options.recordedDispatches == 8192)
+        options.recordedDispatches = 8192
+        #expect(options.recordedDispatches == 8192)
+        options.recordedDispatches = -1
+        #expect(options.recordedDispatches == 4096)
+    }
+}

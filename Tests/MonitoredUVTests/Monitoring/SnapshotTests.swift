@@ -1,0 +1,198 @@
+import Foundation
+import Testing
+
+@testable import MonitoredUV
+
+struct SnapshotTests {
+    @Test func snapshot_countsEveryDispatch_byKindSourceAndName() throws {
+        try withLoop { loop in
+            loop.monitoring.level = .metrics
+            try loop.run(.noWait)
+            for _ in 0..<7 { loop.callSoon("posted here") {} }
+            try onOtherThread { for _ in 0..<5 { loop.execute("posted there") {} } }
+            loop.callLater(.milliseconds(1)) { _ in }.name = "timer"
+            try loop.run()
+            let snapshot = loop.monitoring.snapshot()
+            #expect(snapshot.dispatches == 13)
+            #expect(snapshot.wallTime(.posted).count == 12)
+            #expect(snapshot.wallTime(.timer).count == 1)
+            #expect(snapshot.lag(.local).count == 7)
+            #expect(snapshot.lag(.remote).count == 5)
+            #expect(snapshot.lag(.timer).count == 1)
+            #expect(snapshot.lag(.io).count == 0)
+            #expect(snapshot.lag.count == 13)
+            #expect(snapshot.enqueues.localPosts == 7)
+            #expect(snapshot.enqueues.remotePosts == 5)
+            #expect(snapshot.wakeups >= 1 && snapshot.wakeups <= 6)
+            let counts = Dictionary(uniqueKeysWithValues: snapshot.names.map { ($0.name, $0.count) })
+            #expect(counts == ["posted here": 7, "posted there": 5, "timer": 1])
+            #expect(snapshot.queueLength == 0)
+            #expect(snapshot.queueLengthPeak == 12)
+            #expect(snapshot.iterations.count >= 1)
+            #expect(snapshot.running == nil)
+            #expect(snapshot.names.reduce(.zero) { $0 + $1.total } == snapshot.time.callbacks)
+            #expect(snapshot.wallTime.sum == snapshot.time.callbacks)
+        }
+    }
+
+    @Test func snapshot_countsJobs() async throws {
+        try await withTasks { loop in
+            loop.monitoring.level = .metrics
+            let before = loop.monitoring.snapshot()
+            for _ in 0..<100 { await Task.yield() }
+            let jobs = loop.monitoring.snapshot() - before
+            #expect(jobs.lag(.job).count >= 99)
+            #expect(jobs.enqueues.localJobs >= 99)
+            try await waitForThread { loop.execute("x") {} }
+            let remote = loop.monitoring.snapshot() - before
+            #expect(remote.enqueues.remoteJobs >= 1)
+        }
+    }
+
+    @Test func snapshot_namesWhatTheLoopHolds() throws {
+        try withLoop { loop in
+            loop.monitoring.level = .metrics
+            let timers = (0..<3).map { _ in loop.callLater(.seconds(1000)) { _ in } }
+            let (server, address) = try loop.server { _ in }
+            #expect(loop.monitoring.snapshot().handles == ["timer": 3, "tcp": 1])
+            let client = try UVTCP(on: loop)
+            try client.connect(to: address) { _ in }
+            #expect(loop.monitoring.snapshot().requests == ["connect": 1])
+            timers.forEach { $0.close() }
+            client.close()
+            server.close()
+            try loop.run()
+            #expect(loop.monitoring.snapshot().handles == [:])
+            #expect(loop.monitoring.snapshot().requests == [:])
+        }
+    }
+
+    @Test func snapshot_isRightWhileTheLoopIsStuck() throws {
+        try withLoop { loop in
+            loop.monitoring.level = .metrics
+            let stuck = DispatchSemaphore(value: 0)
+            let seen = DispatchSemaphore(value: 0)
+            loop.callSoon("first") { spin(.milliseconds(2)) }
+            loop.callSoon("stuck") {
+                stuck.signal()
+                seen.wait()
+            }
+            for _ in 0..<4 { loop.callSoon("waiting") {} }
+            let observer = try LoopThread(name: "observer") {
+                stuck.wait()
+                let first = loop.monitoring.snapshot()
+                while loop.monitoring.snapshot().running!.age < .milliseconds(30) {}
+                let later = loop.monitoring.snapshot()
+                #expect(first.running?.name == "stuck")
+                #expect(first.running?.kind == .posted)
+                // What ended in the iteration that is going on is in it, and what waits.
+                #expect(first.names.map(\.name) == ["first"])
+                #expect(first.wallTime.sum >= .milliseconds(2))
+                #expect(first.queueLength == 4)
+                #expect(later.time.callbacks >= .milliseconds(30))
+                #expect((later - first).time.utilization == 1)
+                #expect((later - first).dispatches == 0)
+                #expect(loop.monitoring.smoothedLag > .milliseconds(1))
+                seen.signal()
+            }
+            try loop.run()
+            observer.join()
+            #expect(loop.monitoring.snapshot().running == nil)
+        }
+    }
+
+    @Test func blame_fallsOnWhatKeptOthersWaiting() throws {
+        try withLoop { loop in
+            loop.monitoring.level = .metrics
+            loop.callSoon("setting") {
+                loop.callSoon("blocks") { spin(.milliseconds(20)) }
+                for _ in 0..<39 { loop.callSoon("waits") {} }
+            }
+            try loop.run()
+            let top = try #require(loop.monitoring.snapshot().top(1, by: .blame).first)
+            #expect(top.name == "blocks")
+            // Each of the 39 waited for the whole of it.
+            #expect(top.blame == top.total * 39)
+        }
+    }
+
+    @Test func poll_thatReturnsLate_isSeen() throws {
+        try withLoop { loop in
+            loop.monitoring.level = .metrics
+            var calls = 0
+            loop.callLater(.milliseconds(5), repeating: .milliseconds(5)) { timer in
+                calls += 1
+                if calls == 5 { timer.close() }
+            }
+            try loop.run()
+            let delays = loop.monitoring.snapshot().pollDelays
+            #expect((1...5).contains(delays.count))
+            #expect(delays.max < .seconds(60))
+        }
+    }
+
+    @Test func utilization_isThatOfTheInterval() throws {
+        try withLoop { loop in
+            loop.monitoring.level = .metrics
+            loop.callSoon { spin(.milliseconds(20)) }
+            try loop.run()
+            let before = loop.monitoring.snapshot()
+            #expect(before.time.utilization > 0.9)
+            loop.callLater(.milliseconds(50)) { _ in }
+            try loop.run()
+            let interval = loop.monitoring.snapshot() - before
+            #expect(interval.time.utilization < 0.5)
+            #expect(interval.time.elapsed >= .milliseconds(49))
+        }
+    }
+
+    @Test func snapshots_canBeAddedAndSent() throws {
+        try withLoop { one in
+            try withLoop { other in
+                var snapshots: [LoopSnapshot] = []
+                for loop in [one, other] {
+                    loop.monitoring.level = .metrics
+                    loop.callSoon("same") {}
+                    try loop.run()
+                    snapshots.append(loop.monitoring.snapshot())
+                }
+                let sum = snapshots[0] + snapshots[1]
+                #expect(sum.loopNames == [one.name, other.name])
+                #expect(sum.dispatches == 2)
+                #expect(sum.names.map(\.count) == [2])
+                #expect(sum.time.callbacks == snapshots[0].time.callbacks + snapshots[1].time.callbacks)
+                let data = try JSONEncoder().encode(sum)
+                #expect(try JSONDecoder().decode(LoopSnapshot.self, from: data) == sum)
+                #expect("\(sum)".contains("same"))
+            }
+        }
+    }
+
+    @Test func manyThreads_readWhileTheLoopRuns() throws {
+        try withLoop { loop in
+            loop.monitoring.level = .metrics
+            let end = Counter()
+            let readers = try (0..<3).map { _ in
+                try LoopThread(name: "reader") {
+                    var last = loop.monitoring.snapshot()
+                    while end.value == 0 {
+                        let next = loop.monitoring.snapshot()
+                        #expect(next.dispatches >= last.dispatches)
+                        #expect(next.wallTime.sum >= last.wallTime.sum)
+                        last = next
+                    }
+                }
+            }
+            var left = 30_000
+            func next() {
+                left -= 1
+                if left > 0 { loop.callSoon("next", next) }
+            }
+            loop.callSoon("next", next)
+            try loop.run()
+            end.count()
+            readers.forEach { $0.join() }
+            #expect(loop.monitoring.snapshot().dispatches == 30_000)
+        }
+    }
+}

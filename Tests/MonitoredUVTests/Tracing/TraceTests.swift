@@ -1,0 +1,166 @@
+import Foundation
+import Testing
+
+@testable import MonitoredUV
+
+struct TraceTests {
+    private struct Event {
+        let json: [String: Any]
+        var phase: String { json["ph"] as! String }
+        var name: String { json["name"] as! String }
+        var track: Int { json["tid"] as! Int }
+        var start: Double { json["ts"] as? Double ?? 0 }
+        var length: Double { json["dur"] as? Double ?? 0 }
+        var arguments: [String: Any] { json["args"] as? [String: Any] ?? [:] }
+        var category: String { json["cat"] as? String ?? "" }
+    }
+
+    private func events(_ bytes: [UInt8]) throws -> [Event] {
+        let json = try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any]
+        return try #require(json?["traceEvents"] as? [[String: Any]]).map { Event(json: $0) }
+    }
+
+    private func record(
+        _ name: String,
+        _ start: UInt64,
+        _ wall: UInt64,
+        lag: UInt64 = 0,
+        _ precision: DispatchLag.Precision = .exact
+    ) -> FlightRecord {
+        FlightRecord(
+            start: start,
+            wallTime: wall,
+            lag: lag,
+            lagPrecision: precision,
+            kind: .posted,
+            name: CallbackName(name),
+            waiters: 0
+        )
+    }
+
+    @Test func dispatches_areSlices_withArrowsFromWhatPostedThem() throws {
+        let track = TraceWriter.Track(
+            name: "a \"loop\"\n",
+            records: [
+                record("poster \\ \u{1}", 1_000_000, 500_000),
+                record("posted", 1_600_000, 1000, lag: 300_000),
+                record("read", 1_700_000, 2000, lag: 700_000, .range),
+                record("idle before", 2_000_000, 10, lag: 100_000),
+            ],
+            running: InFlight.Dispatch(start: 3_000_000, name: CallbackName("stuck"), kind: .timer),
+            marks: [
+                .init(
+                    start: 3_000_000,
+                    sampled: 0,
+                    stack: [StackFrame(function: "f<\"x\">()", isOwn: true), StackFrame(function: "g", isOwn: true)],
+                    cause: .cpu,
+                    sample: nil
+                )
+            ]
+        )
+        let events = try events(TraceWriter.trace([track], process: 7, now: 5_000_000))
+        let slices = events.filter { $0.phase == "X" }
+        #expect(slices.map(\.name) == ["poster \\ \u{1}", "posted", "read", "idle before", "stuck"])
+        #expect(slices.map(\.start) == [1000, 1600, 1700, 2000, 3000])
+        #expect(slices.map(\.length) == [500, 1, 2, 0.01, 2000])
+        #expect(slices[1].arguments["lag_us"] as? Double == 300)
+        #expect(slices[2].arguments["lag_us_at_most"] as? Double == 700)
+        #expect(slices[4].category == "stall")
+        #expect(slices[4].arguments["unfinished"] as? Bool == true)
+        #expect(slices[4].arguments["stack"] as? String == "f<\"x\">()\ng")
+        #expect(slices[4].arguments["cause"] as? String == "cpu")
+        let arrows = events.filter { ["s", "f"].contains($0.phase) }
+        #expect(arrows.map(\.phase) == ["s", "f"])
+        #expect(arrows.map(\.start) == [1300, 1600])
+        #expect(Set(arrows.map(\.name)) == ["posted"])
+        let names = events.filter { $0.phase == "M" }.map { $0.arguments["name"] as? String }
+        #expect(names == ["MonitoredUV", "a \"loop\"\n"])
+    }
+
+    /// What Perfetto asks of a trace: slices of a track nest, and each arrow has slices at both ends.
+    @Test func traceOfALoop_isOneThatPerfettoShows() throws {
+        let folder = FileManager.default.temporaryDirectory.path
+        let path = "\(folder)/trace-\(UUID().uuidString).json"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try withLoop { one in
+            try withLoop { other in
+                for loop in [one, other] {
+                    loop.monitoring.level = .metrics
+                    for number in 0..<200 {
+                        loop.callSoon("outer") {
+                            loop.callSoon("inner") {}
+                            if number % 10 == 0 { loop.callLater(.zero) { _ in } }
+                        }
+                    }
+                    try loop.run()
+                }
+                try Monitoring.writeTrace(of: [one.monitoring, other.monitoring], to: path)
+            }
+        }
+        let events = try events([UInt8](Data(contentsOf: URL(fileURLWithPath: path))))
+        let slices = events.filter { $0.phase == "X" }
+        #expect(slices.count == 2 * 420)
+        for track in [1, 2] {
+            let own = slices.filter { $0.track == track }
+            #expect(own.count == 420)
+            for (slice, next) in zip(own, own.dropFirst()) { #expect(slice.start + slice.length <= next.start + 0.0011) }
+        }
+        let begins = events.filter { $0.phase == "s" }
+        let ends = events.filter { $0.phase == "f" }
+        #expect(begins.count == ends.count)
+        #expect(begins.count >= 2 * 200)
+        for (begin, end) in zip(begins, ends) {
+            #expect(begin.json["id"] as? Int == end.json["id"] as? Int)
+            #expect(begin.name == end.name && begin.track == end.track)
+            #expect(slices.contains { $0.track == begin.track && $0.start <= begin.start && begin.start <= $0.start + $0.length })
+            #expect(slices.contains { $0.track == end.track && $0.start == end.start })
+        }
+    }
+
+    @Test func path_thatCannotBeWritten_throws_andLeavesNothing() throws {
+        try withLoop { loop in
+            let error = #expect(throws: UVError.self) { try loop.monitoring.writeTrace(to: "/nonexistent/trace.json") }
+            #expect(error?.code.rawValue == -ENOENT)
+            #expect("\(error!)".contains("/nonexistent/trace.json"))
+        }
+    }
+
+    @Test func files_areBoundInNumberAndSize() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try withLoop { loop in
+            loop.monitoring.level = .metrics
+            for _ in 0..<4000 { loop.callSoon("dispatch") {} }
+            try loop.run()
+            let files = TraceFiles(folder: folder, mostFiles: 3, mostBytes: 65_536)
+            for _ in 0..<5 { files.write([loop.core.watch]) }
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+            #expect(names == (1...3).map { "monitoreduv-\(getpid())-\($0).json" })
+            for name in names {
+                let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)")))
+                #expect(bytes.count <= 65_536 && bytes.count > 32_768)
+                #expect(try events(bytes).count > 100)
+            }
+        }
+    }
+
+    @Test func stall_writesItsTrace() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try withLoop { loop in
+            let begun = Counter()
+            loop.monitoring.startWatchdog(limit: .milliseconds(20), traces: TraceFiles(folder: folder)) { _ in
+                begun.count()
+            }
+            loop.callSoon("stalls") { while begun.value == 0 {} }
+            try loop.run()
+        }
+        WatchingThread.shared.look()
+        let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(folder)/monitoreduv-\(getpid())-1.json")))
+        let stall = try #require(try events(bytes).first { $0.category == "stall" })
+        #expect(stall.name == "stalls")
+        #expect((stall.arguments["stack"] as? String)?.contains("stall_writesItsTrace") == true)
+    }
+}
