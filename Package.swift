@@ -5,10 +5,12 @@ let package = Package(
     name: "MonitoredUV",
     platforms: [.macOS(.v15)],
     products: [
-        .library(name: "MonitoredUV", targets: ["MonitoredUV"])
+        .library(name: "MonitoredUV", targets: ["MonitoredUV"]),
+        .library(name: "MonitoredUVMetrics", targets: ["MonitoredUVMetrics"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-log", from: "1.6.0")
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
     ],
     targets: [
         .systemLibrary(
@@ -20,6 +22,20 @@ let package = Package(
         .target(
             name: "MonitoredUV",
             dependencies: ["CLibUV", "CMonitoredUV", .product(name: "Logging", package: "swift-log")]
+        ),
+        .target(
+            name: "MonitoredUVMetrics",
+            dependencies: [
+                "MonitoredUV",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+            ]
+        ),
+        .testTarget(
+            name: "MonitoredUVMetricsTests",
+            dependencies: [
+                "MonitoredUVMetrics",
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ]
         ),
         .testTarget(name: "MonitoredUVTests", dependencies: ["MonitoredUV", "CLibUV", "CMonitoredUV", "whereitran"]),
         // What tests run as a process of its own.

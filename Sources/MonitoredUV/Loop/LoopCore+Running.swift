@@ -141,6 +141,7 @@ extension LoopCore {
         last?.release()
         monitorSwitch.request(LoopMonitor?.none)
         WatchingThread.shared.finish(watch)
+        LoopRegistry.remove(self)
         freeRetired()
     }
 

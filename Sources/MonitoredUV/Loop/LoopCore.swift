@@ -140,7 +140,6 @@ final class LoopCore {
     }
 
     deinit {
-        LoopRegistry.remove(self)
         if !isClosed { fatalError("a loop was freed without being closed") }
         own.all.forEach { $0.deallocate() }
         uv.deallocate()

@@ -19,6 +19,9 @@ public struct StackFrame: Sendable, Hashable {
     /// The function is the program's own, as far as its name tells: not of Swift's libraries, this one or the system's.
     public let isOwn: Bool
 
+    /// The compiler made it, between a function and its caller.
+    var isGlue: Bool { !isOwn && ["thunk", "partial apply", "@objc "].contains { function.contains($0) } }
+
     init(function: String, file: String? = nil, line: Int? = nil, role: Role = .call, isOwn: Bool) {
         self.function = function
         self.file = file

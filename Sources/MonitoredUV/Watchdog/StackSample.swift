@@ -67,9 +67,9 @@ struct StackSample: Sendable {
         guard let entry = frames[..<callers].firstIndex(where: isEntry) else { return frames }
         let last = frames[..<entry].lastIndex { $0.isOwn }
         return (frames[...(last ?? entry)] + frames[callers...]).reduce(into: []) { kept, frame in
-            // A library without names says so once.
-            if frame.function.hasPrefix("?") && kept.last == frame { return }
-            kept.append(frame)
+            // A library without names says so once, and so does a closure that is its own caller.
+            let isRepeated = kept.last == frame && (frame.role == .asyncCaller || frame.function.hasPrefix("?"))
+            if !frame.isGlue && !isRepeated { kept.append(frame) }
         }
     }
 

@@ -94,6 +94,8 @@ struct StallTracker {
         if end < known.since + limit { return nil }
         var stall = stall(dispatch, known, at: end, usage: usage)
         stall.duration = wall
+        // The thread has gone on: what it did after the end must not count for much.
+        if known.wasReported && now - end > (end - known.firstAt) / 4 { stall.cause = known.cause }
         return stall
     }
 

@@ -8,14 +8,14 @@ struct FailOnBlockTests {
             let error = #expect(throws: LoopBlockedError.self) {
                 try loop.monitoring.failOnBlock(over: .milliseconds(40)) {
                     loop.callSoon("harmless") {}
-                    loop.callSoon("blocks") { blockForAWhile() }
+                    loop.callSoon("blocks") { blockForAWhile(loop) }
                     try loop.run()
                 }
             }
             let block = try #require(error?.blocks.first)
             #expect(error?.blocks.count == 1)
             #expect(block.callbackName == "blocks")
-            #expect(block.duration >= .milliseconds(200))
+            #expect(block.duration >= .milliseconds(40))
             #expect("\(block)".contains("blockForAWhile"))
             #expect("\(error!)".hasPrefix("1 dispatch ran for longer than 40 ms:"))
         }
@@ -49,7 +49,7 @@ struct FailOnBlockTests {
             let error = await #expect(throws: LoopBlockedError.self) {
                 try await loop.monitoring.failOnBlock(over: .milliseconds(40)) {
                     await Task.yield()
-                    blockForAWhile()
+                    blockForAWhile(loop)
                 }
             }
             #expect(error?.blocks.count == 1)
@@ -64,4 +64,7 @@ struct FailOnBlockTests {
     }
 }
 
-@inline(never) private func blockForAWhile() { spin(.milliseconds(200)) }
+/// Until the watchdog has looked.
+@inline(never) private func blockForAWhile(_ loop: UVEventLoop) {
+    while loop.core.watch.recentMarks.isEmpty { spin(.milliseconds(1)) }
+}

@@ -1,0 +1,86 @@
+public import CoreMetrics
+public import MonitoredUV
+
+/// Tells swift-metrics what the process's loops do: counters and gauges under the names of the Prometheus text, and of
+/// histograms how many values there were and their sum.
+///
+/// ```swift
+/// let reporter = MetricsReporter()
+/// try await reporter.run(every: .seconds(10))
+/// ```
+///
+/// Durations are in seconds. The label of the loop is the dimension `loop`.
+public actor MetricsReporter {
+    private let factory: any MetricsFactory
+    private let loops: @Sendable () -> [Monitoring]
+    private var counters: [Key: (counter: FloatingPointCounter, last: Double)] = [:]
+    private var gauges: [Key: Gauge] = [:]
+
+    private struct Key: Hashable {
+        let label: String
+        let dimensions: [String]
+    }
+
+    /// - Parameters:
+    ///   - factory: By default the process's.
+    ///   - loops: By default those that are open when it reports.
+    public init(
+        factory: any MetricsFactory = MetricsSystem.factory,
+        loops: @escaping @Sendable () -> [Monitoring] = { Monitoring.all }
+    ) {
+        self.factory = factory
+        self.loops = loops
+    }
+
+    /// Reports again and again, until its task is canceled.
+    public func run(every interval: Duration) async throws {
+        while true {
+            report()
+            try await Task.sleep(for: interval)
+        }
+    }
+
+    /// Reports once: gauges as they are, counters by what was added since the last report.
+    public func report() {
+        for snapshot in loops().map({ $0.snapshot() }) {
+            let loop = [("loop", snapshot.loopNames.joined(separator: "+"))]
+            for metric in LoopMetric.allCases {
+                metric.samples(of: snapshot, .init()) { labels, value in
+                    record(metric, loop + labels, value)
+                }
+            }
+        }
+    }
+
+    private func record(_ metric: LoopMetric, _ dimensions: [(String, String)], _ value: LoopMetric.Value) {
+        switch value {
+        case .durations(let histogram):
+            count(metric.name + "_count", dimensions, Double(histogram.count))
+            count(metric.name + "_sum", dimensions, histogram.sum.seconds)
+        case .count(let count): record(metric, dimensions, Double(count))
+        case .number(let number): record(metric, dimensions, number)
+        }
+    }
+
+    private func record(_ metric: LoopMetric, _ dimensions: [(String, String)], _ value: Double) {
+        if metric.type == .counter { return count(metric.name, dimensions, value) }
+        let key = key(metric.name, dimensions)
+        let gauge = gauges[key] ?? Gauge(label: metric.name, dimensions: dimensions, factory: factory)
+        gauges[key] = gauge
+        gauge.record(value)
+    }
+
+    private func count(_ label: String, _ dimensions: [(String, String)], _ value: Double) {
+        let key = key(label, dimensions)
+        var entry =
+            counters[key] ?? (FloatingPointCounter(label: label, dimensions: dimensions, factory: factory), 0)
+        // Less than before: another loop of the same name, which has begun anew.
+        entry.counter.increment(by: value < entry.last ? value : value - entry.last)
+        entry.last = value
+        counters[key] = entry
+    }
+
+    private func key(_ label: String, _ dimensions: [(String, String)]) -> Key {
+        Key(label: label, dimensions: dimensions.flatMap { [$0, $1] })
+    }
+}

@@ -1,0 +1,75 @@
+public import MonitoredUV
+
+extension LoopSnapshot {
+    /// What is to be told beyond the figures of the loops as such.
+    public struct PrometheusOptions: Sendable {
+        /// Of so many names, those with the most time in all, count, time and blame are told, under the label `name`.
+        /// By default of none: each is a time series of its own.
+        public var names = 0
+
+        public init(names: Int = 0) { self.names = names }
+    }
+
+    /// Snapshots of loops in Prometheus' text format, version 0.0.4: what an HTTP server answers to `GET /metrics`, with
+    /// `Content-Type: text/plain; version=0.0.4`.
+    ///
+    /// Durations are in seconds. The histograms' buckets are powers of two of nanoseconds, from 8 us to 17 s, at which
+    /// the counts are exact. Each snapshot should be of one loop, whose name is the label `loop`.
+    public static func prometheusText(
+        _ snapshots: [LoopSnapshot],
+        options: PrometheusOptions = PrometheusOptions()
+    ) -> String {
+        var text = PrometheusText()
+        for metric in LoopMetric.allCases {
+            text.begin(metric.name, metric.help, metric.type)
+            for snapshot in snapshots {
+                let loop = [("loop", snapshot.loopNames.joined(separator: "+"))]
+                metric.samples(of: snapshot, options) { labels, value in text.sample(metric.name, loop + labels, value) }
+            }
+        }
+        return text.text
+    }
+}
+
+/// Puts the format's lines together.
+struct PrometheusText {
+    private(set) var text = ""
+
+    mutating func begin(_ name: String, _ help: String, _ type: LoopMetric.Kind) {
+        text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+    }
+
+    mutating func sample(_ name: String, _ labels: [(String, String)], _ value: LoopMetric.Value) {
+        switch value {
+        case .number(let number): line(name, labels, number)
+        case .count(let count): line(name, labels, count)
+        case .durations(let histogram): durations(name, labels, histogram)
+        }
+    }
+
+    /// 2^13 ns is 8 us, 2^34 ns is 17 s.
+    private static let bounds = (13...34).map { Int64(1) << $0 }
+
+    private mutating func durations(_ name: String, _ labels: [(String, String)], _ histogram: DurationHistogram) {
+        for bound in Self.bounds {
+            let count = histogram.count(below: .nanoseconds(bound))
+            line("\(name)_bucket", labels + [("le", "\(Double(bound) / 1e9)")], count)
+        }
+        line("\(name)_bucket", labels + [("le", "+Inf")], histogram.count)
+        line("\(name)_sum", labels, histogram.sum.seconds)
+        line("\(name)_count", labels, histogram.count)
+    }
+
+    private mutating func line(_ name: String, _ labels: [(String, String)], _ value: some CustomStringConvertible) {
+        let pairs = labels.map { "\($0)=\"\(Self.escaped($1))\"" }.joined(separator: ",")
+        text += "\(name){\(pairs)} \(value)\n"
+    }
+
+    static func escaped(_ value: String) -> String {
+        value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+    }
+}
+
+extension Duration {
+    var seconds: Double { self / .seconds(1) }
+}
