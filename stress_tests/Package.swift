@@ -25,6 +25,13 @@ let package = Package(
             ]
         ),
         .executableTarget(
+            name: "lag",
+            dependencies: [
+                .product(name: "MonitoredUV", package: "MonitoredUV"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
+        ),
+        .executableTarget(
             name: "asyncecho",
             dependencies: [
                 .product(name: "MonitoredUV", package: "MonitoredUV"),

@@ -183,6 +183,10 @@ void muv_symbols_load(void) {
 char *muv_symbol_copy(uintptr_t address, size_t *offset) {
     const char *name = find(address, offset);
     if (!name) return NULL;
+    return muv_demangled_copy(name);
+}
+
+char *muv_demangled_copy(const char *name) {
     bool is_swift = strncmp(name, "$s", 2) == 0 || strncmp(name, "_$s", 3) == 0 || strncmp(name, "$S", 2) == 0;
     char *demangled = is_swift && swift_demangle ? swift_demangle(name, strlen(name), NULL, NULL, 0) : NULL;
     return demangled ? demangled : strdup(name);

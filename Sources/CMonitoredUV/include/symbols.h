@@ -9,6 +9,9 @@
 // is the distance from the symbol's beginning. The first look into a library reads its table.
 char *muv_symbol_copy(uintptr_t address, size_t *offset);
 
+// The symbol `name` in malloc'ed memory: demangled if it is Swift's.
+char *muv_demangled_copy(const char *name);
+
 // The name of the library that `address` lies in; empty for the program itself and where there is none.
 const char *muv_symbol_file(uintptr_t address);
 

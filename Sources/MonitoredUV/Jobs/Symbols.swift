@@ -19,6 +19,13 @@ enum Symbols {
         return String(cString: text)
     }
 
+    /// A symbol, demangled if it is Swift's.
+    static func demangled(_ symbol: String) -> String {
+        guard let text = muv_demangled_copy(symbol) else { return symbol }
+        defer { free(text) }
+        return String(cString: text)
+    }
+
     /// The library that `address` lies in; `nil` for the program itself.
     static func library(at address: UInt) -> String? {
         let name = String(cString: muv_symbol_file(address))

@@ -23,15 +23,13 @@ struct PollTimes: BitwiseCopyable {
     static let asleep: UInt64 = 1_000_000
     /// An event may be reported this much later than the kernel had it, by wake-up and by scheduling.
     static let tolerance: UInt64 = 100_000
-    /// Up to this the poll found something right away.
-    static let immediate: UInt64 = 20_000
 
     private var lastReturn: UInt64
     /// How long the loop was busy between the last two polls.
     private var busy: UInt64 = 0
     /// What the lag's upper bound has on its lower one.
     private var margin: UInt64 = 0
-    /// When the events of the last poll were probably ready: before it, if it found them right away.
+    /// When the events of the last poll were probably ready: while the loop was busy before it, if that was longer.
     private(set) var probablyReady: UInt64
 
     init(at now: UInt64) {
@@ -47,7 +45,7 @@ struct PollTimes: BitwiseCopyable {
     mutating func leave(at now: UInt64, waited: UInt64) {
         lastReturn = now
         margin = waited > Self.asleep ? 0 : busy &+ min(waited, Self.tolerance)
-        probablyReady = waited > Self.immediate ? now : now &- waited &- busy
+        probablyReady = waited > busy ? now : now &- waited &- busy
     }
 
     /// The range for an event that the last poll reported and whose callback started at `start`.

@@ -11,10 +11,12 @@
 
         private static let quick = Atomic<Bool>(false)
 
-        /// Looks something up, to see how long that takes.
+        /// Looks something up, to see how long that takes when it is not the first time.
         static func tryOut() {
+            let address = UInt(bitPattern: unsafeBitCast(mark, to: Int.self))
+            _ = frames([address], [])
             let start = MonotonicClock.read()
-            _ = frames([UInt(bitPattern: unsafeBitCast(mark, to: Int.self))], [])
+            _ = frames([address], [])
             quick.store(MonotonicClock.read() - start < 50_000_000, ordering: .relaxed)
         }
 
@@ -46,8 +48,8 @@
                 // Line 0 is code that the compiler made.
                 let isKnown = location.map { $0.line > 0 && !$0.path.hasPrefix("<") } ?? false
                 // An inlined function has no symbol of its own; of the others the symbol table knows more than most.
-                let name =
-                    role == .inlined ? frame.symbol?.name : Symbols.demangledName(at: address) ?? frame.symbol?.name
+                let inlinedName = frame.symbol.map { Symbols.demangled($0.rawName) }
+                let name = role == .inlined ? inlinedName : Symbols.demangledName(at: address) ?? inlinedName
                 return StackFrame(
                     symbol: name,
                     address: address,

@@ -33,4 +33,14 @@ struct DispatchLagTests {
         polls.leave(at: 1_002_000, waited: 1_000_000)  // exactly the limit: not asleep
         #expect(polls.lag(start: 1_002_000) == DispatchLag(lower: 0, upper: 101_000, precision: .range))
     }
+
+    @Test func events_wereProbablyReadyBeforeThePoll_ifTheLoopWasBusyForLongerThanItWaited() {
+        var polls = PollTimes(at: 1000)
+        polls.enter(at: 201_000)
+        polls.leave(at: 231_000, waited: 30_000)
+        #expect(polls.probablyReady == 1000)
+        polls.enter(at: 251_000)
+        polls.leave(at: 281_000, waited: 30_000)
+        #expect(polls.probablyReady == 281_000)
+    }
 }

@@ -43,7 +43,8 @@ struct SnapshotTests {
             let jobs = loop.monitoring.snapshot() - before
             #expect(jobs.lag(.job).count >= 99)
             #expect(jobs.enqueues.localJobs >= 99)
-            try await waitForThread { loop.execute("x") {} }
+            // The thread goes on only when the task has gone to sleep.
+            try await waitForThread { while loop.monitoring.snapshot().running != nil {} }
             let remote = loop.monitoring.snapshot() - before
             #expect(remote.enqueues.remoteJobs >= 1)
         }

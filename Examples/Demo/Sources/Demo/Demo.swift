@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import MonitoredUV
 
-/// A server on a monitored loop, and what the monitor saw of it.
+/// A server on a monitored loop, and what was seen of it.
 @main
 struct Demo: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -16,6 +16,9 @@ struct Demo: ParsableCommand {
 
     @Option(help: "Serve on this port of 127.0.0.1 until interrupted (Ctrl-C).")
     var port: Int?
+
+    @Option(help: "Write the flight recorder's trace here at the end.")
+    var trace: String?
 
     @Option(help: "How long the clients go on.")
     var seconds = 4
@@ -37,20 +40,22 @@ struct Demo: ParsableCommand {
 
     func run() throws {
         let loop = try UVEventLoop(name: "server")
-        let table = DispatchTable()
-        let offenders = OffenderLog(on: loop, limit: .milliseconds(100)) { Console.line($0) }
-        loop.setMonitor { state in
-            table.record(state)
-            offenders.record(state)
-        }
+        loop.monitoring.startWatchdog(limit: .milliseconds(100)) { Console.line("\($0)") }
         let server = try listen(on: loop)
         if let port { try serve(loop, port) } else { try drive(loop, server) }
         server.close()
         try loop.run()
-        offenders.finish()
-        let time = loop.monitoring.time
+        Console.line("\n\(loop.monitoring.snapshot())")
+        if let trace { try write(trace, of: loop) }
         try loop.close()
-        Console.line("\n\(table.text)\n\n\(summary(table.count, time))")
+    }
+
+    private func write(_ path: String, of loop: UVEventLoop) throws {
+        do { try loop.monitoring.writeTrace(to: path) } catch {
+            FileHandle.standardError.write(Data("demo: the trace cannot be written: \(error)\n".utf8))
+            throw ExitCode(1)
+        }
+        Console.line("\nThe last dispatches are in \(path): open it in https://ui.perfetto.dev or chrome://tracing.")
     }
 
     /// The server, or a message of one line where its port is taken.
@@ -95,15 +100,5 @@ struct Demo: ParsableCommand {
             timer.name = "progress"
         }
         try loop.run()
-    }
-
-    private func summary(_ dispatches: Int, _ time: LoopTime) -> String {
-        String(
-            format: "%d dispatches in %@; utilization %.1f %%: ",
-            dispatches,
-            time.elapsed.brief,
-            time.utilization * 100
-        )
-            + "\(time)"
     }
 }

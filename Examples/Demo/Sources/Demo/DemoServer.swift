@@ -57,13 +57,20 @@ final class DemoServer {
         loop.callLater(.milliseconds(50)) { [unowned self] _ in handleSlow(connection, waits: waits - 1) }
     }
 
-    /// One wait of 200 ms that keeps the loop from everybody: what must never be done.
+    /// Work of 200 ms that keeps the loop from everybody: what must never be done on it.
     private func handleBlocking(_ connection: Connection) {
         loop.callSoon {
-            usleep(200_000)
-            connection.answer("blocked everybody for 200 ms")
+            connection.answer("blocked everybody for 200 ms: \(renderReport())")
         }
     }
+}
+
+/// Computes for 200 ms.
+@inline(never) private func renderReport() -> Int {
+    let end = ContinuousClock.now + .milliseconds(200)
+    var sum = 0
+    while ContinuousClock.now < end { for number in 0..<10_000 { sum = sum &* 31 &+ number } }
+    return sum
 }
 
 /// One client, read line by line.
