@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/uio.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@
 
 enum state { idle, requested, copying, done };
 static _Atomic int state;
-static pthread_t requested_thread;
+static _Atomic uintptr_t requested_thread;
 static muv_stack_range requested_range;
 static muv_stack *requested_stack;
 static int signal_number; // 0 where there is none
@@ -53,26 +53,26 @@ __attribute__((no_sanitize("address", "thread")))
 static void handle(int number, siginfo_t *info, void *context) {
     (void)number;
     (void)info;
+    if (atomic_load(&requested_thread) != (uintptr_t)pthread_self()) return;
     int expected = requested;
     if (!atomic_compare_exchange_strong(&state, &expected, copying)) return; // too late, or somebody else's signal
     muv_stack *stack = requested_stack;
     stack->count = 0;
-    if (pthread_equal(pthread_self(), requested_thread)) {
-        copy_registers(context, stack->registers);
-        uintptr_t low = stack->registers[stack_pointer] & ~(uintptr_t)15;
-        if (low >= requested_range.low && low < requested_range.high) {
-            size_t count = requested_range.high - low;
-            stack->is_whole = count <= muv_stack_bytes;
-            if (!stack->is_whole) count = muv_stack_bytes;
-            stack->low = low;
-            stack->count = count & ~(size_t)7;
-            copy_words((uintptr_t *)stack->bytes, (const uintptr_t *)low, stack->count / sizeof(uintptr_t));
-        }
+    copy_registers(context, stack->registers);
+    uintptr_t low = stack->registers[stack_pointer] & ~(uintptr_t)15;
+    if (low >= requested_range.low && low < requested_range.high) {
+        size_t count = requested_range.high - low;
+        stack->is_whole = count <= muv_stack_bytes;
+        if (!stack->is_whole) count = muv_stack_bytes;
+        stack->low = low;
+        stack->count = count & ~(size_t)7;
+        copy_words((uintptr_t *)stack->bytes, (const uintptr_t *)low, stack->count / sizeof(uintptr_t));
     }
     atomic_store_explicit(&state, done, memory_order_release);
 }
 
 static void install(void) {
+    signal_number = 0;
     // One that nobody uses: the first few belong to the C library.
     for (int number = SIGRTMIN + 5; number <= SIGRTMAX; number++) {
         struct sigaction old;
@@ -86,6 +86,13 @@ static void install(void) {
         signal_number = number;
         return;
     }
+}
+
+// Whether the signal still comes here: sending it may end the program otherwise.
+static bool is_installed(void) {
+    struct sigaction current;
+    return signal_number != 0 && sigaction(signal_number, NULL, &current) == 0
+        && (current.sa_flags & SA_SIGINFO) && current.sa_sigaction == handle;
 }
 
 bool muv_stack_is_supported(void) {
@@ -112,15 +119,23 @@ bool muv_stack_this_thread(muv_stack_range *range, int *number) {
 }
 
 static pthread_key_t alternate_key;
+enum { guard_size = 64 * 1024 }; // a page, whatever size pages have
+
+// Also for the program's own handlers, which would run on the thread's stack otherwise. The kernel's part of it grows with
+// the processor's registers.
+static size_t alternate_size(void) {
+    size_t size = guard_size + 128 * 1024 + getauxval(AT_MINSIGSTKSZ);
+    return (size + guard_size - 1) / guard_size * guard_size;
+}
 
 static void drop_alternate(void *memory) {
     stack_t current;
     if (sigaltstack(NULL, &current) != 0) return;
-    if (current.ss_sp == memory) {
+    if (current.ss_sp == (char *)memory + guard_size) {
         stack_t none = {.ss_flags = SS_DISABLE};
         if (sigaltstack(&none, NULL) != 0) return; // in use, so not to be freed
     }
-    free(memory);
+    munmap(memory, alternate_size());
 }
 
 static void make_key(void) { (void)pthread_key_create(&alternate_key, drop_alternate); }
@@ -130,22 +145,23 @@ void muv_stack_make_alternate(void) {
     pthread_once(&once, make_key);
     stack_t old;
     if (sigaltstack(NULL, &old) != 0 || !(old.ss_flags & SS_DISABLE)) return;
-    size_t size = 16 * 1024 + getauxval(AT_MINSIGSTKSZ); // the kernel's own part grows with the processor's registers
-    void *memory = malloc(size);
-    if (!memory) return;
-    stack_t new = {.ss_sp = memory, .ss_size = size};
+    void *memory = mmap(NULL, alternate_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return;
+    (void)mprotect(memory, guard_size, PROT_NONE);
+    stack_t new = {.ss_sp = (char *)memory + guard_size, .ss_size = alternate_size() - guard_size};
     if (pthread_setspecific(alternate_key, memory) == 0 && sigaltstack(&new, NULL) == 0) return;
     (void)pthread_setspecific(alternate_key, NULL);
-    free(memory);
+    munmap(memory, alternate_size());
 }
 
 bool muv_stack_capture(uintptr_t thread, muv_stack_range range, int milliseconds, muv_stack *stack) {
-    if (!muv_stack_is_supported()) return false;
-    requested_thread = (pthread_t)thread;
+    // The thread has let this signal through, and no other.
+    if (!muv_stack_is_supported() || !is_installed()) return false;
+    atomic_store(&requested_thread, thread);
     requested_range = range;
     requested_stack = stack;
     atomic_store(&state, requested);
-    if (pthread_kill(requested_thread, signal_number) != 0) {
+    if (pthread_kill((pthread_t)thread, signal_number) != 0) {
         atomic_store(&state, idle);
         return false;
     }
@@ -162,11 +178,7 @@ bool muv_stack_capture(uintptr_t thread, muv_stack_range range, int milliseconds
     return stack->count > 0;
 }
 
-bool muv_read_memory(uintptr_t address, uintptr_t words[2]) {
-    if (address == 0 || address % sizeof(uintptr_t) != 0) return false;
-    struct iovec to = {words, 2 * sizeof(uintptr_t)}, from = {(void *)address, 2 * sizeof(uintptr_t)};
-    return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)(2 * sizeof(uintptr_t));
-}
+int muv_thread_number(void) { return gettid(); }
 
 bool muv_is_traced(void) {
     int descriptor = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
@@ -182,11 +194,18 @@ bool muv_is_traced(void) {
 
 #else
 
+// Whether the signal still comes here: sending it may end the program otherwise.
+static bool is_installed(void) {
+    struct sigaction current;
+    return signal_number != 0 && sigaction(signal_number, NULL, &current) == 0
+        && (current.sa_flags & SA_SIGINFO) && current.sa_sigaction == handle;
+}
+
 bool muv_stack_is_supported(void) { return false; }
 bool muv_stack_this_thread(muv_stack_range *range, int *number) { return false; }
 void muv_stack_make_alternate(void) {}
 bool muv_stack_capture(uintptr_t thread, muv_stack_range range, int milliseconds, muv_stack *stack) { return false; }
-bool muv_read_memory(uintptr_t address, uintptr_t words[2]) { return false; }
+int muv_thread_number(void) { return 0; }
 bool muv_is_traced(void) { return false; }
 
 #endif

@@ -1,7 +1,9 @@
 #define _GNU_SOURCE
+#include "include/memory.h"
 #include "include/symbols.h"
 #include <dlfcn.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +29,8 @@ typedef struct symbol {
 // One loaded file. Its mapping stays: names point into it.
 typedef struct object {
     uintptr_t base;
+    dev_t device;
+    ino_t file;
     symbol *symbols;
     size_t count;
     bool is_stripped;
@@ -83,15 +87,19 @@ static bool read_table(object *object, const char *file, size_t length, ElfW(Wor
 }
 
 static object *find_object(const char *path, uintptr_t base) {
+    struct stat status;
+    if (stat(path, &status) != 0) return NULL;
+    // Where a library was unloaded another one may be.
     for (object *known = atomic_load(&objects); known; known = known->next) {
-        if (known->base == base) return known;
+        if (known->base == base && known->file == status.st_ino && known->device == status.st_dev) return known;
     }
     object *found = calloc(1, sizeof *found);
     if (!found) return NULL;
     found->base = base;
+    found->device = status.st_dev;
+    found->file = status.st_ino;
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    if (descriptor >= 0 && fstat(descriptor, &status) == 0 && status.st_size > 0) {
+    if (descriptor >= 0 && status.st_size > 0) {
         void *file = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
         // A stripped file still names what it exports.
         if (file != MAP_FAILED && !read_table(found, file, (size_t)status.st_size, SHT_SYMTAB)) {
@@ -106,27 +114,38 @@ static object *find_object(const char *path, uintptr_t base) {
     return found;
 }
 
-// The loaded file that holds `address`.
-static struct link_map *find_map(uintptr_t address) {
+// A loaded file: where it is, and its path.
+typedef struct place {
+    uintptr_t base;
+    char path[1024];
+} place;
+
+// The loaded file that holds `address`. What describes it may go at any moment, so it is copied.
+static bool find_place(uintptr_t address, place *place) {
+    struct link_map *map = NULL;
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
     // Without the lock that a thread holds for as long as it is in dlopen.
     struct dl_find_object found;
-    return _dl_find_object((void *)address, &found) == 0 ? found.dlfo_link_map : NULL;
+    if (_dl_find_object((void *)address, &found) == 0) map = found.dlfo_link_map;
 #else
     Dl_info info;
-    struct link_map *map = NULL;
-    return dladdr1((void *)address, &info, (void **)&map, RTLD_DL_LINKMAP) ? map : NULL;
+    if (!dladdr1((void *)address, &info, (void **)&map, RTLD_DL_LINKMAP)) map = NULL;
 #endif
+    struct link_map copy;
+    size_t size = offsetof(struct link_map, l_name) + sizeof copy.l_name;
+    if (!map || muv_copy_memory((uintptr_t)map, &copy, size) != size) return false;
+    muv_copy_string((uintptr_t)copy.l_name, place->path, sizeof place->path);
+    place->base = copy.l_addr;
+    return true;
 }
 
 // The mangled name, or NULL.
 static const char *find(uintptr_t address, size_t *offset) {
-    struct link_map *map = find_map(address);
-    if (!map) return NULL;
-    const char *path = map->l_name && *map->l_name ? map->l_name : "/proc/self/exe";
-    object *object = find_object(path, map->l_addr);
+    place place;
+    if (!find_place(address, &place)) return NULL;
+    object *object = find_object(*place.path ? place.path : "/proc/self/exe", place.base);
     if (!object || object->count == 0) return NULL;
-    uintptr_t wanted = address - map->l_addr;
+    uintptr_t wanted = address - place.base;
     size_t low = 0, high = object->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -141,11 +160,11 @@ static const char *find(uintptr_t address, size_t *offset) {
     return nearest->name;
 }
 
-const char *muv_symbol_file(uintptr_t address) {
-    struct link_map *map = find_map(address);
-    const char *path = map && map->l_name ? map->l_name : "";
-    const char *name = strrchr(path, '/');
-    return name ? name + 1 : path;
+void muv_symbol_file(uintptr_t address, char *name, size_t size) {
+    place place;
+    if (!find_place(address, &place)) *place.path = 0;
+    const char *last = strrchr(place.path, '/');
+    snprintf(name, size, "%s", last ? last + 1 : place.path);
 }
 
 #else
@@ -157,7 +176,7 @@ static const char *find(uintptr_t address, size_t *offset) {
     return info.dli_sname;
 }
 
-const char *muv_symbol_file(uintptr_t address) { return ""; }
+void muv_symbol_file(uintptr_t address, char *name, size_t size) { *name = 0; }
 
 #endif
 

@@ -1,11 +1,13 @@
 #define _GNU_SOURCE
+#include "include/memory.h"
 #include "include/stack.h"
 
 #if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
 
 // Takes a copied stack apart by the tables that compilers write for exceptions (.eh_frame, in the format of DWARF's call
-// frame information). It reads nothing but the copy and those tables, so that a damaged stack does no harm. Where a
-// function has no table, the frame pointer is followed.
+// frame information). It reads nothing but the copy and those tables, so that a damaged stack does no harm, and the
+// tables by copies, for the thread may have gone on and unloaded their library. Where a function has no table, the frame
+// pointer is followed.
 
 #include <dlfcn.h>
 #include <link.h>
@@ -20,11 +22,18 @@ enum { program_counter = muv_register_count - 1 };
 
 // MARK: Reading tables
 
-// A position in a loaded file; reading beyond its end makes it fail, and everything that follows 0.
+// A position in a copy of a loaded file's memory; reading beyond its end makes it fail, and everything that follows 0.
 typedef struct cursor {
     const uint8_t *at, *end;
+    uintptr_t distance; // from the copy to what was copied
     bool failed;
 } cursor;
+
+static cursor copy(uintptr_t address, uintptr_t end, uint8_t *buffer, size_t size) {
+    if (end - address < size) size = end - address;
+    size = muv_copy_memory(address, buffer, size);
+    return (cursor){buffer, buffer + size, address - (uintptr_t)buffer, size == 0};
+}
 
 static uint64_t read_fixed(cursor *from, size_t size) {
     uint64_t value = 0;
@@ -83,7 +92,7 @@ static uint64_t read_form(cursor *from, uint8_t encoding) {
 
 // An address that is absolute or relative to where it stands.
 static uintptr_t read_address(cursor *from, uint8_t encoding) {
-    uintptr_t place = (uintptr_t)from->at;
+    uintptr_t place = (uintptr_t)from->at + from->distance;
     uint64_t value = read_form(from, encoding);
     if ((encoding & 0x70) == 0x10) value += place;
     else if ((encoding & 0x70) != 0x00) from->failed = true;
@@ -99,73 +108,71 @@ typedef struct entry {
     int64_t data_alignment;
     uint64_t return_register;
     bool is_signal_frame;
+    uint8_t common_bytes[512], own_bytes[2048]; // few are larger
 } entry;
 
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
 // Takes no lock, unlike dl_iterate_phdr: another thread may be stuck in dlopen.
-static const uint8_t *find_table(uintptr_t address, const uint8_t **end) {
+static uintptr_t find_table(uintptr_t address, uintptr_t *end) {
     struct dl_find_object found;
-    if (_dl_find_object((void *)address, &found) != 0) return NULL;
-    *end = (const uint8_t *)found.dlfo_map_end;
-    return found.dlfo_eh_frame;
+    if (_dl_find_object((void *)address, &found) != 0) return 0;
+    *end = (uintptr_t)found.dlfo_map_end;
+    return (uintptr_t)found.dlfo_eh_frame;
 }
 #else
 typedef struct search {
-    uintptr_t address;
-    const uint8_t *table, *end;
+    uintptr_t address, table, end;
 } search;
 
 static int look(struct dl_phdr_info *info, size_t size, void *context) {
     (void)size;
     search *search = context;
-    const uint8_t *table = NULL, *end = NULL;
+    uintptr_t table = 0, end = 0;
     bool is_here = false;
     for (int index = 0; index < info->dlpi_phnum; index++) {
         const ElfW(Phdr) *header = &info->dlpi_phdr[index];
         uintptr_t begin = info->dlpi_addr + header->p_vaddr;
-        if (header->p_type == PT_GNU_EH_FRAME) table = (const uint8_t *)begin;
+        if (header->p_type == PT_GNU_EH_FRAME) table = begin;
         if (header->p_type != PT_LOAD) continue;
         if (search->address >= begin && search->address < begin + header->p_memsz) is_here = true;
-        if ((const uint8_t *)begin + header->p_memsz > end) end = (const uint8_t *)begin + header->p_memsz;
+        if (begin + header->p_memsz > end) end = begin + header->p_memsz;
     }
     if (is_here) *search = (struct search){search->address, table, end};
     return is_here;
 }
 
-static const uint8_t *find_table(uintptr_t address, const uint8_t **end) {
-    search search = {address, NULL, NULL};
+static uintptr_t find_table(uintptr_t address, uintptr_t *end) {
+    search search = {address, 0, 0};
     dl_iterate_phdr(look, &search);
     *end = search.end;
     return search.table;
 }
 #endif
 
-static bool read_entry(cursor from, entry *entry);
+static bool read_entry(uintptr_t place, uintptr_t end, entry *entry);
 
 static bool find_entry(uintptr_t address, entry *entry) {
-    const uint8_t *end = NULL, *table = find_table(address, &end);
-    if (!table || table >= end) return false;
-    cursor from = {table, end, false};
+    uintptr_t end = 0, table = find_table(address, &end);
+    if (table == 0 || table >= end) return false;
+    uint8_t head[32];
+    cursor from = copy(table, end, head, sizeof head);
     uint8_t version = (uint8_t)read_fixed(&from, 1), frames = (uint8_t)read_fixed(&from, 1);
     uint8_t counts = (uint8_t)read_fixed(&from, 1), rows = (uint8_t)read_fixed(&from, 1);
     if (version != 1 || rows != 0x3b) return false; // sorted, relative to the table, 4 bytes
     read_address(&from, frames);
     uint64_t count = read_form(&from, counts);
-    if (from.failed || count == 0 || count > (uint64_t)(end - from.at) / 8) return false;
-    const uint8_t *first = from.at;
+    uintptr_t first = (uintptr_t)from.at + from.distance;
+    if (from.failed || count == 0 || first >= end || count > (end - first) / 8) return false;
+    int32_t row[2]; // where a function begins, and its record
     uint64_t low = 0, high = count;
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        int32_t begin;
-        memcpy(&begin, first + middle * 8, sizeof begin);
-        if ((uintptr_t)table + (intptr_t)begin <= address) low = middle + 1;
+        if (muv_copy_memory(first + middle * 8, row, sizeof row) != sizeof row) return false;
+        if (table + (uintptr_t)(intptr_t)row[0] <= address) low = middle + 1;
         else high = middle;
     }
-    if (low == 0) return false;
-    int32_t offset;
-    memcpy(&offset, first + (low - 1) * 8 + 4, sizeof offset);
-    cursor at = {table + offset, end, false};
-    if (!read_entry(at, entry)) return false;
+    if (low == 0 || muv_copy_memory(first + (low - 1) * 8, row, sizeof row) != sizeof row) return false;
+    if (!read_entry(table + (uintptr_t)(intptr_t)row[1], end, entry)) return false;
     return address >= entry->begin && address - entry->begin < entry->size;
 }
 
@@ -177,13 +184,14 @@ static bool enter_record(cursor *from) {
     return true;
 }
 
-static bool read_entry(cursor own, entry *entry) {
-    const uint8_t *end = own.end;
+static bool read_entry(uintptr_t place, uintptr_t end, entry *entry) {
+    if (place >= end) return false;
+    cursor own = copy(place, end, entry->own_bytes, sizeof entry->own_bytes);
     if (!enter_record(&own)) return false;
-    const uint8_t *place = own.at;
+    uintptr_t reference = (uintptr_t)own.at + own.distance;
     uint64_t back = read_fixed(&own, 4);
-    if (own.failed || back == 0) return false;
-    cursor common = {place - back, end, false};
+    if (own.failed || back == 0 || back > reference) return false;
+    cursor common = copy(reference - back, end, entry->common_bytes, sizeof entry->common_bytes);
     if (!enter_record(&common) || read_fixed(&common, 4) != 0) return false;
     uint8_t version = (uint8_t)read_fixed(&common, 1);
     const char *augmentation = (const char *)common.at;
@@ -418,9 +426,9 @@ int muv_stack_unwind(const muv_stack *stack, uintptr_t *counters, uintptr_t *bas
         count++;
         struct frame before = frame;
         if (step_by_table(stack, &frame)) continue;
-        const uint8_t *end;
+        uintptr_t end;
         uintptr_t counter = before.registers[program_counter];
-        bool is_code = find_table(counter, &end) != NULL;
+        bool is_code = find_table(counter, &end) != 0;
         // A table that says where frames end is right; without one, what looks like a frame is taken for one.
         frame = before;
         entry entry;

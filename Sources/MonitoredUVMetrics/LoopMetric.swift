@@ -34,7 +34,8 @@ enum LoopMetric: String, CaseIterable {
 
     var type: Kind {
         switch self {
-        case .time, .iterations, .enqueues, .wakeups, .monitorTime, .dropped, .nameTime, .nameCount, .nameBlame: .counter
+        case .time, .iterations, .enqueues, .wakeups, .monitorTime, .dropped, .nameTime, .nameCount, .nameBlame:
+            .counter
         case .utilization, .queueLength, .handles, .requests, .callbackAge: .gauge
         case .iterationDuration, .callbackDuration, .scheduleDuration, .pollDelay, .stallDuration: .histogram
         }
@@ -97,7 +98,9 @@ enum LoopMetric: String, CaseIterable {
         case .handles: counts(snapshot.handles, body)
         case .requests: counts(snapshot.requests, body)
         case .stallDuration:
-            for cause in StallCause.allCases { body([("cause", cause.rawValue)], .durations(snapshot.stallDuration(cause))) }
+            for cause in StallCause.allCases {
+                body([("cause", cause.rawValue)], .durations(snapshot.stallDuration(cause)))
+            }
         case .callbackAge: body([], .number(snapshot.running?.age.seconds ?? 0))
         case .monitorTime: body([], .number(snapshot.time.monitor.seconds))
         case .dropped: body([], .count(snapshot.droppedReports))

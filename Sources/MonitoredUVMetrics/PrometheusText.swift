@@ -7,6 +7,7 @@ extension LoopSnapshot {
         /// By default of none: each is a time series of its own.
         public var names = 0
 
+        /// - Parameter names: For how many names.
         public init(names: Int = 0) { self.names = names }
     }
 
@@ -24,7 +25,8 @@ extension LoopSnapshot {
             text.begin(metric.name, metric.help, metric.type)
             for snapshot in snapshots {
                 let loop = [("loop", snapshot.loopNames.joined(separator: "+"))]
-                metric.samples(of: snapshot, options) { labels, value in text.sample(metric.name, loop + labels, value) }
+                metric.samples(of: snapshot, options) { labels, value in text.sample(metric.name, loop + labels, value)
+                }
             }
         }
         return text.text

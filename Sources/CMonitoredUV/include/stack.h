@@ -45,8 +45,8 @@ bool muv_stack_read(const muv_stack *stack, uintptr_t address, uintptr_t *word);
 // the values of the frame pointer register in each frame. Gives their number.
 int muv_stack_unwind(const muv_stack *stack, uintptr_t *counters, uintptr_t *bases, int maximum);
 
-// Two words of this process's memory, which may be freed at any moment. False if they cannot be read.
-bool muv_read_memory(uintptr_t address, uintptr_t words[2]);
+// The calling thread's number for the system, which no other thread has at the same time.
+int muv_thread_number(void);
 
 // Whether a debugger holds this process.
 bool muv_is_traced(void);

@@ -12,8 +12,9 @@ char *muv_symbol_copy(uintptr_t address, size_t *offset);
 // The symbol `name` in malloc'ed memory: demangled if it is Swift's.
 char *muv_demangled_copy(const char *name);
 
-// The name of the library that `address` lies in; empty for the program itself and where there is none.
-const char *muv_symbol_file(uintptr_t address);
+// Writes the name of the library that `address` lies in, empty for the program itself and where there is none, into
+// memory of `size` bytes.
+void muv_symbol_file(uintptr_t address, char *name, size_t size);
 
 // Whether the function around `address` is async, or a part of one that is.
 bool muv_symbol_is_async(uintptr_t address);

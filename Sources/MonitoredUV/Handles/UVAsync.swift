@@ -43,7 +43,9 @@ public final class UVAsync: UVHandle {
             // A send that found the instant of one that was just being delivered has none of its own: it came right
             // now.
             let ready = sent == 0 ? MonotonicClock.read() : sent
-            handle.core.dispatch(.async, handle.dispatchName(handle.site), .exact(ready, .remote)) { handle.callback?() }
+            handle.core.dispatch(.async, handle.dispatchName(handle.site), .exact(ready, .remote)) {
+                handle.callback?()
+            }
         }
     }
 

@@ -28,8 +28,11 @@ enum Symbols {
 
     /// The library that `address` lies in; `nil` for the program itself.
     static func library(at address: UInt) -> String? {
-        let name = String(cString: muv_symbol_file(address))
-        return name.isEmpty ? nil : name
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+            muv_symbol_file(address, buffer.baseAddress, buffer.count)
+            let name = String(cString: buffer.baseAddress!)
+            return name.isEmpty ? nil : name
+        }
     }
 
     /// Whether the mangled name of the function around `address` contains `text`.

@@ -38,6 +38,7 @@ extension LoopCore {
         } else if setting.level == .off && metrics != nil {
             metrics = nil
             meter.endMonitoring(at: clock.now(), vitals.time)
+            vitals.queued.set(0)
         }
         vitals.isMonitored.store(metrics != nil, ordering: .relaxed)
         slowLimit = watch.limit.load(ordering: .relaxed)
@@ -48,18 +49,16 @@ extension LoopCore {
 
     /// Any thread: `listener` is told of dispatches that run for too long, as soon as the loop has noticed.
     func listen(_ listener: StallListener) {
+        if isClosed { return }
         watch.add(listener)
         WatchingThread.shared.add(watch)
-        if monitorSwitch.level == .off { requestLevel(.metrics) } else { requestLook() }
+        monitorSwitch.requestMetrics()
+        applyMonitorChangeSoon()
     }
 
     /// Any thread.
     func stopListening(_ listener: StallListener) {
         watch.remove(listener)
-        requestLook()
-    }
-
-    private func requestLook() {
         if isClosed { return }
         monitorSwitch.requestLook()
         applyMonitorChangeSoon()

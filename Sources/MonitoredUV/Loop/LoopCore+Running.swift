@@ -18,6 +18,7 @@ extension LoopCore {
         ranBeforePoll = false
         startMainQueue()
         meter.resume(at: clock.now(), vitals.time)
+        watch.depth = outer.map { Unmanaged<UVEventLoop>.fromOpaque($0).takeUnretainedValue().core.watch.depth + 1 } ?? 0
         showThread()
         defer { hideThread() }
         repeat {
@@ -141,6 +142,7 @@ extension LoopCore {
         last?.release()
         monitorSwitch.request(LoopMonitor?.none)
         WatchingThread.shared.finish(watch)
+        listeners.withLock { $0 = Listeners() }
         LoopRegistry.remove(self)
         freeRetired()
     }

@@ -252,7 +252,6 @@ final class LoopCore {
         uv_stop(uv)
     }
 
-
     /// Keeps what may be running alive until no dispatch is.
     func retire(_ object: AnyObject) {
         retired.append(object)

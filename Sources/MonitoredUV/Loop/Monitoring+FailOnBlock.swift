@@ -2,6 +2,7 @@
 public struct LoopBlockedError: Error, CustomStringConvertible {
     /// What ran for too long, longest first, each with the stack that the watchdog found it with.
     public let blocks: [StallReport]
+    /// What was allowed.
     public let limit: Duration
 
     /// A line for each block, and its stack.
@@ -29,7 +30,7 @@ extension Monitoring {
         let collector = BlockCollector(limit, on: core)
         defer { collector.end() }
         let result = try body()
-        WatchingThread.shared.look()
+        if !WatchingThread.shared.look() { throw BlockCollector.unwatched }
         try collector.check()
         return result
     }
@@ -42,10 +43,15 @@ extension Monitoring {
     ) async throws -> T {
         let collector = BlockCollector(limit, on: core)
         defer { collector.end() }
+        // A dispatch that began unmonitored is not seen.
+        if core.isRunningHere && core.vitals.inFlight.current == nil { await Task.yield() }
         let result = try await body()
-        await withCheckedContinuation { continuation in
-            WatchingThread.shared.perform { continuation.resume() }
+        let isWatched = await withCheckedContinuation { continuation in
+            if !WatchingThread.shared.perform({ continuation.resume(returning: true) }) {
+                continuation.resume(returning: false)
+            }
         }
+        if !isWatched { throw BlockCollector.unwatched }
         try collector.check()
         return result
     }
@@ -65,7 +71,7 @@ private final class BlockCollector: Sendable {
         self.limit = limit.nanosecondsClamped
         let reports = Lock<[UInt64: StallReport]>([:])
         self.reports = reports
-        listener = StallListener(limit: self.limit, isWatching: true, reports: nil) { report in
+        listener = StallListener(limit: self.limit, isWatching: true, isDirect: true, reports: nil) { report in
             reports.withLock { $0[report.start] = report }
         }
         core.listen(listener)
@@ -76,14 +82,43 @@ private final class BlockCollector: Sendable {
 
     func end() { core.stopListening(listener) }
 
+    static var unwatched: UVError {
+        UVError(.resourceTemporarilyUnavailable, operation: "failOnBlock", detail: "the watchdog's thread could not be started")
+    }
+
     func check() throws {
         let end = MonotonicClock.read()
-        let blocks = reports.withLock { $0.values }.filter { report in
-            let ended = min(report.start + report.duration.nanosecondsClamped, end)
-            return ended > max(report.start, began) + limit
-        }
+        var blocks = reports.withLock { Array($0.values) }.filter { $0.lies(over: limit, between: began, and: end) }
+        // In a callback of the loop the body is a part of that.
+        if blocks.isEmpty && core.isRunningHere && end - began > limit { blocks = [blockOfThisCallback(end - began)] }
         if blocks.isEmpty { return }
+        blocks = blocks.map { report in
+            core.watch.complete(report.start)
+            return report.withStack(core.watch.stack(of: report.start))
+        }
         let sorted = blocks.sorted { $0.duration > $1.duration }
         throw LoopBlockedError(blocks: sorted, limit: Duration(nanoseconds: limit))
+    }
+
+    private func blockOfThisCallback(_ wall: UInt64) -> StallReport {
+        StallReport(
+            phase: .ended,
+            loopName: core.name.text,
+            callbackName: core.currentName.text,
+            kind: core.currentKind,
+            duration: Duration(nanoseconds: wall),
+            limit: Duration(nanoseconds: limit),
+            cause: nil,
+            stack: [],
+            suppressed: 0,
+            start: began
+        )
+    }
+}
+
+extension StallReport {
+    /// Whether more than `limit` of the dispatch lies between the two instants.
+    func lies(over limit: UInt64, between begin: UInt64, and end: UInt64) -> Bool {
+        min(start + duration.nanosecondsClamped, end) > max(start, begin) + limit
     }
 }

@@ -70,8 +70,8 @@ extension LoopCore {
             $0.record(kind, source, name, start: start, wall: wall, lag: lag, probablyReady: meter.polls.probablyReady)
         }
         if _slowPath(wall >= slowLimit) { reportSlow(kind, start, wall) }
-        vitals.inFlight.end()
-        guard let monitor else { return }
+        guard let monitor else { return vitals.inFlight.end() }
+        vitals.inFlight.begin(kind, .monitor, at: start &+ wall)
         let state = IOLoopMonitorState(
             wallTime: wall,
             lag: lag,
@@ -81,6 +81,8 @@ extension LoopCore {
             kind: kind
         )
         monitor._withUnsafeGuaranteedRef { $0.call(state) }
-        meter.endMonitor(at: clock.now(), vitals.time)
+        vitals.inFlight.end()
+        // It may have put an end to monitoring.
+        if self.metrics != nil { meter.endMonitor(at: clock.now(), vitals.time) }
     }
 }

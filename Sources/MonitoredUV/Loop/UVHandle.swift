@@ -140,7 +140,12 @@ public class UVHandle {
             if pendingPosts > 0 {
                 post(.close, site, readySince: closeRequested, body)
             } else {
-                core.dispatch(.close, dispatchName(core.siteNames.name(of: site)), .exact(closeRequested, .completion), body)
+                core.dispatch(
+                    .close,
+                    dispatchName(core.siteNames.name(of: site)),
+                    .exact(closeRequested, .completion),
+                    body
+                )
             }
         }
     }

@@ -29,8 +29,10 @@ public enum CallbackKind: UInt8, Sendable, BitwiseCopyable, CaseIterable, Codabl
 }
 
 extension CallbackKind {
+    /// The case's name, as key of a dictionary.
     public var codingKey: any CodingKey { String(describing: self).codingKey }
 
+    /// The case of this name.
     public init?(codingKey: some CodingKey) {
         guard let found = Self.allCases.first(where: { String(describing: $0) == codingKey.stringValue }) else {
             return nil

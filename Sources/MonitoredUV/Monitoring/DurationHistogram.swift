@@ -121,6 +121,7 @@ extension DurationHistogram: Codable {
         try container.encode(maxNanoseconds, forKey: .max)
     }
 
+    /// What was encoded; throws where the bins are not such as this version knows.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
         let bits = try container.decode(Int.self, forKey: .bits)

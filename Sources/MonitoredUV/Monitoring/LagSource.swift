@@ -13,8 +13,10 @@ public enum LagSource: UInt8, Sendable, CaseIterable, Codable, CodingKeyRepresen
     /// A close, or a request that ended without I/O.
     case completion
 
+    /// The case's name, as key of a dictionary.
     public var codingKey: any CodingKey { String(describing: self).codingKey }
 
+    /// The case of this name.
     public init?(codingKey: some CodingKey) {
         guard let found = Self.allCases.first(where: { String(describing: $0) == codingKey.stringValue }) else {
             return nil

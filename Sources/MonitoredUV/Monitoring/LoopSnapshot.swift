@@ -32,7 +32,7 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
     /// The most that ever waited, as seen between dispatches; of a sum, of the one where it was most.
     public internal(set) var queueLengthPeak: Int
 
-    /// What was queued.
+    /// How often something was queued.
     public struct Enqueues: Sendable, Hashable, Codable {
         /// Closures by the loop's own thread.
         public internal(set) var localPosts = 0
@@ -44,6 +44,7 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
         public internal(set) var remoteJobs = 0
     }
 
+    /// What was queued, by whom.
     public internal(set) var enqueues: Enqueues
 
     /// How often the loop was woken from its poll by another thread: once for any number of closures and jobs that it
@@ -61,7 +62,9 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
 
     /// A dispatch that was running.
     public struct Running: Sendable, Hashable, Codable {
+        /// As in ``IOLoopMonitorState/callbackPrettyName``.
         public let name: String
+        /// What made the loop call out.
         public let kind: CallbackKind
         let nanoseconds: UInt64
         /// For how long it had been running.
@@ -139,8 +142,13 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
 
     // MARK: Arithmetic
 
-    /// What happened between two snapshots of the same loop; what it holds is as in the `later` one.
+    /// What happened between two snapshots of the same loop, or two sums of the same loops; what they hold is as in the
+    /// `later` one.
     public static func - (later: LoopSnapshot, earlier: LoopSnapshot) -> LoopSnapshot {
+        precondition(
+            later.loopNames.sorted() == earlier.loopNames.sorted(),
+            "a snapshot of \(earlier.loopNames) cannot be subtracted from one of \(later.loopNames)"
+        )
         var result = later
         result.time = later.time - earlier.time
         result.iterations = later.iterations - earlier.iterations
@@ -186,7 +194,9 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
 
 extension Dictionary where Value == DurationHistogram {
     fileprivate func subtracting(_ earlier: Self) -> Self {
-        Self(uniqueKeysWithValues: map { ($0.key, earlier[$0.key].map { [later = $0.value] in later - $0 } ?? $0.value) })
+        Self(
+            uniqueKeysWithValues: map { ($0.key, earlier[$0.key].map { [later = $0.value] in later - $0 } ?? $0.value) }
+        )
     }
 }
 
@@ -194,13 +204,13 @@ extension NameStatistics {
     /// What was added since `earlier`. A name that left the table meanwhile, for good or to come back, has taken what it
     /// had to `_OTHER`.
     fileprivate static func difference(_ later: [NameStatistics], _ earlier: [NameStatistics]) -> [NameStatistics] {
-        var before = Dictionary(uniqueKeysWithValues: earlier.map { ($0.name, $0) })
+        var before = Dictionary(earlier.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
         var others: NameStatistics?
         var result: [NameStatistics] = []
         for name in later {
             if name.name == CallbackName.other.text {
                 others = name.since(before.removeValue(forKey: name.name))
-            } else if let old = before[name.name], old.epoch == name.epoch {
+            } else if let old = before[name.name], old.epoch == name.epoch, old.count <= name.count {
                 before[name.name] = nil
                 result.append(name.since(old))
             } else {
@@ -212,12 +222,16 @@ extension NameStatistics {
     }
 
     fileprivate static func sum(_ left: [NameStatistics], _ right: [NameStatistics]) -> [NameStatistics] {
-        var result = Dictionary(uniqueKeysWithValues: left.map { ($0.name, $0) })
-        for name in right {
-            guard var known = result[name.name] else {
-                result[name.name] = name
-                continue
-            }
+        // What stays of several loops were in one place is not to be told apart.
+        var result: [String: NameStatistics] = [:]
+        for name in left + right {
+            var known =
+                result[name.name] ?? NameStatistics(
+                    name: name.name,
+                    wallTime: DurationHistogram(.coarse),
+                    blameNanoseconds: 0,
+                    epoch: 0
+                )
             known.wallTime = known.wallTime + name.wallTime
             known.blameNanoseconds &+= name.blameNanoseconds
             result[name.name] = known

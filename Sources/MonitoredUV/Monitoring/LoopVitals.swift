@@ -56,14 +56,15 @@ final class LoopVitals: Sendable {
     /// Any thread: the smoothed lag now. Whatever is ready now has waited for as long as a dispatch is running; while
     /// none is, nothing waits.
     func smoothedLag(at now: UInt64) -> Double {
-        guard let metrics else { return 0 }
+        guard isMonitored.load(ordering: .relaxed), let metrics else { return 0 }
         let since = inFlight.current?.start ?? now
-        return metrics.smoothedLag.blended(with: Double(now > since ? now - since : 0), from: since, until: now)
+        return metrics.smoothedLag.blended(withWaitFrom: since, until: now)
     }
 
     /// Any thread.
     func isOverloaded(at now: UInt64) -> Bool {
-        isTooHigh(smoothedLag(at: now), limit: limit, was: wasOverloaded.load(ordering: .relaxed))
+        isMonitored.load(ordering: .relaxed)
+            && isTooHigh(smoothedLag(at: now), limit: limit, was: wasOverloaded.load(ordering: .relaxed))
     }
 
     /// A number that one thread changes and any may read.

@@ -41,6 +41,14 @@ final class MonitorSwitch: Sendable {
         }
     }
 
+    /// Any thread: from now on at least `metrics`, also without a monitor.
+    func requestMetrics() {
+        change { setting in
+            setting.base = max(setting.base, .metrics)
+            setting.level = max(setting.level, .metrics)
+        }
+    }
+
     /// Any thread: the loop is to look at what else was set.
     func requestLook() { change { _ in } }
 

@@ -7,5 +7,6 @@ public enum MonitoringLevel: UInt8, Sendable, CaseIterable, Comparable {
     /// The same, and the monitor is called after each dispatch.
     case callbacks
 
+    /// From `off` to `callbacks`.
     public static func < (left: MonitoringLevel, right: MonitoringLevel) -> Bool { left.rawValue < right.rawValue }
 }

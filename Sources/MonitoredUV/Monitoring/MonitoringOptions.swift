@@ -13,6 +13,7 @@ public struct MonitoringOptions: Sendable, Hashable {
         }
     }
 
+    /// The defaults.
     public init() {}
 
     /// The options of the process. Any thread.

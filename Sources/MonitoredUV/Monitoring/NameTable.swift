@@ -32,8 +32,6 @@ final class NameTable: @unchecked Sendable {
     /// Entries without a name, the next one last.
     private var free: [Int]
     private var epochs: UInt64 = 0
-    /// Odd while entries change their names.
-    private let version = Word(0)
 
     private static let others = 0
 
@@ -78,15 +76,12 @@ final class NameTable: @unchecked Sendable {
 
     @inline(never)
     private func place(_ name: CallbackName) -> Int {
-        version.store(version.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
-        atomicMemoryFence(ordering: .releasing)
         if free.isEmpty { evict() }
         let slot = free.removeLast()
         epochs += 1
         entry(slot).epoch.value = epochs
-        entry(slot).id.value = UInt64(name.id) + 1
+        entry(slot).id.pointee.store(UInt64(name.id) + 1, ordering: .releasing)
         slots[Int(name.id)] = UInt16(slot)
-        version.store(version.load(ordering: .relaxed) &+ 1, ordering: .releasing)
         return slot
     }
 
@@ -94,47 +89,47 @@ final class NameTable: @unchecked Sendable {
         let byWeight = (1...capacity).sorted { entry($0).weight < entry($1).weight }
         for slot in byWeight.prefix(max(1, capacity / 4)) {
             let leaving = entry(slot)
+            slots[Int(leaving.id.value - 1)] = .max
+            // Who reads the rest looks at this once more.
+            leaving.id.value = 0
+            atomicMemoryFence(ordering: .releasing)
             entry(Self.others).blame.add(leaving.blame.value)
             entry(Self.others).wallTime.absorb(leaving.wallTime)
             leaving.blame.value = 0
-            slots[Int(leaving.id.value - 1)] = .max
-            leaving.id.value = 0
             free.append(slot)
         }
     }
 
     // MARK: Any thread
 
-    /// Every name that has a place, and the others under `_OTHER`.
+    /// Every name that has a place, and the others under `_OTHER`. What a name has that is just leaving may be missing.
     func read() -> [NameStatistics] {
-        // A change takes microseconds; but its thread may have lost the processor in the middle of it.
-        for _ in 0..<1000 {
-            let before = version.load(ordering: .acquiring)
-            if before & 1 == 1 {
-                sched_yield()
-                continue
-            }
-            let found = readEntries()
-            atomicMemoryFence(ordering: .acquiring)
-            if version.load(ordering: .relaxed) == before { return found }
+        var found: [UInt64: NameStatistics] = [:]
+        for slot in 0...capacity {
+            guard let (id, statistics) = readEntry(slot) else { continue }
+            // A name that left and came back meanwhile may have been read in both places.
+            if let known = found[id], known.epoch > statistics.epoch { continue }
+            found[id] = statistics
         }
-        return readEntries()
+        return Array(found.values)
     }
 
-    private func readEntries() -> [NameStatistics] {
-        (0...capacity).compactMap { slot in
-            let entry = entry(slot)
-            let id = entry.id.value
+    private func readEntry(_ slot: Int) -> (UInt64, NameStatistics)? {
+        let entry = entry(slot)
+        for _ in 0..<4 {
+            let id = entry.id.pointee.load(ordering: .acquiring)
             if id == 0 { return nil }
-            let wallTime = entry.wallTime.read()
+            let epoch = entry.epoch.value
+            let (wallTime, blame) = (entry.wallTime.read(), entry.blame.value)
+            atomicMemoryFence(ordering: .acquiring)
+            if entry.id.value != id || entry.epoch.value != epoch { continue }
             if slot == Self.others && wallTime.count == 0 { return nil }
             let name = slot == Self.others ? CallbackName.other : CallbackName(id: UInt32(id - 1))
-            return NameStatistics(
-                name: name.text,
-                wallTime: wallTime,
-                blameNanoseconds: entry.blame.value,
-                epoch: entry.epoch.value
+            return (
+                slot == Self.others ? 0 : id,
+                NameStatistics(name: name.text, wallTime: wallTime, blameNanoseconds: blame, epoch: epoch)
             )
         }
+        return nil
     }
 }

@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// The lag of a loop's dispatches, smoothed over time: the mean of each iteration, weighted by how long ago it was.
 struct SmoothedLag: Equatable {
     /// After so long a value has lost half of its weight.
@@ -13,18 +19,34 @@ struct SmoothedLag: Equatable {
         at = now
     }
 
-    /// Nothing waited until `start`, and from then until `now` the lag was so much.
+    /// Nothing waited until `start`; then the loop was busy until `now`, with dispatches of so much lag in the mean.
+    ///
+    /// What became ready meanwhile waited for half of that on average, and counts for as long as it waited.
     @inline(__always)
     mutating func add(_ lag: Double, from start: UInt64, until now: UInt64) {
-        value = blended(with: lag, from: start, until: now)
+        let busy = Double(now > start ? now &- start : 0)
+        value = blended(with: max(lag, busy / 2), weight: max(busy, lag), from: start)
         at = now
     }
 
+    /// If nothing had waited until `start`, and since then everything, until `now`.
+    func blended(withWaitFrom start: UInt64, until now: UInt64) -> Double {
+        let waited = Double(now > start ? now - start : 0)
+        return blended(with: waited, weight: waited, from: start)
+    }
+
     @inline(__always)
-    func blended(with lag: Double, from start: UInt64, until now: UInt64) -> Double {
-        let passed = Double(now > at ? now &- at : 0)
-        let weighed = Double(now > start ? now &- start : 0)
-        return (value * Self.halfLife + lag * weighed) / (Self.halfLife + passed)
+    private func blended(with lag: Double, weight: Double, from start: UInt64) -> Double {
+        let idle = Double(start > at ? start &- at : 0)
+        let kept = Self.kept(after: weight)
+        return value * Self.kept(after: idle) * kept + lag * (1 - kept)
+    }
+
+    @inline(__always)
+    private static func kept(after passed: Double) -> Double {
+        let halves = passed / halfLife
+        // For short times, which are the most, a division will do.
+        return halves < 0.05 ? 1 / (1 + halves * 0.693_147) : exp2(-halves)
     }
 }
 

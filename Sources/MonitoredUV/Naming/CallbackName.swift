@@ -8,6 +8,8 @@ struct CallbackName: Hashable, Sendable {
     static let limit = 65_536
     static let none = CallbackName(id: 0)
     static let other = CallbackName(id: 1)
+    /// The monitor, while it runs.
+    static let monitor = CallbackName(id: 2)
 
     init(_ text: String) { self = Self.table.withLock { $0.intern(text) } }
     init(id: UInt32) { self.id = id }
@@ -17,8 +19,8 @@ struct CallbackName: Hashable, Sendable {
     private static let table = Lock(Table())
 
     private struct Table {
-        var texts = ["", "_OTHER"]
-        var ids: [String: UInt32] = ["": 0, "_OTHER": 1]
+        var texts = ["", "_OTHER", "monitor"]
+        var ids: [String: UInt32] = ["": 0, "_OTHER": 1, "monitor": 2]
 
         mutating func intern(_ text: String) -> CallbackName {
             if let id = ids[text] { return CallbackName(id: id) }

@@ -76,6 +76,17 @@ struct LoopThread: Sendable {
     }
 }
 
+/// Leaves signals that are for the process to its other threads. Those that a crash brings, and the one that Swift's
+/// crash reports hold threads with, come through.
+func blockSignals() {
+    var set = sigset_t()
+    sigemptyset(&set)
+    for number in [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGALRM, SIGCHLD, SIGPIPE, SIGWINCH, SIGURG, SIGIO] {
+        sigaddset(&set, number)
+    }
+    pthread_sigmask(SIG_BLOCK, &set, nil)
+}
+
 /// The thread that is running, as one word.
 @inline(__always)
 func currentThread() -> UInt {

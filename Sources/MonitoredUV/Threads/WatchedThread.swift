@@ -9,6 +9,7 @@ internal import CMonitoredUV
 /// The thread that runs a loop, for the one who looks at it from outside.
 final class WatchedThread: Sendable {
     private let thread: UInt
+    private let number: Int32
     private let range: muv_stack_range
     let usage: ThreadUsageReader
 
@@ -18,12 +19,14 @@ final class WatchedThread: Sendable {
         var number: Int32 = 0
         guard muv_stack_is_supported(), muv_stack_this_thread(&range, &number) else { return nil }
         thread = currentThread()
+        self.number = number
         self.range = range
         muv_stack_make_alternate()
         usage = ThreadUsageReader(thread: number)
     }
 
-    var isThisThread: Bool { thread == currentThread() }
+    /// The system gives a new thread the handle of one that is gone, but another number.
+    var isThisThread: Bool { thread == currentThread() && number == muv_thread_number() }
 
     /// One at a time; the value counts them.
     private static let captures = Lock(0)

@@ -6,8 +6,8 @@
 
 /// Writes a whole file, or none: under another name first, which then takes the place of what was there.
 func writeFile(_ bytes: [UInt8], to path: String) throws(UVError) {
-    let temporary = "\(path).\(getpid()).part"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    let temporary = "\(path).\(getpid())-\(MonotonicClock.read()).part"
+    var descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
     if descriptor < 0 { throw systemError("open", temporary) }
     do throws(UVError) {
         var written = 0
@@ -17,10 +17,12 @@ func writeFile(_ bytes: [UInt8], to path: String) throws(UVError) {
             if count < 0 { throw systemError("write", temporary) }
             written += count
         }
-        if close(descriptor) != 0 { throw systemError("close", temporary) }
+        let status = close(descriptor)
+        descriptor = -1
+        if status != 0 { throw systemError("close", temporary) }
         if rename(temporary, path) != 0 { throw systemError("rename", path) }
     } catch {
-        close(descriptor)
+        if descriptor >= 0 { close(descriptor) }
         unlink(temporary)
         throw error
     }

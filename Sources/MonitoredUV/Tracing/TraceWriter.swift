@@ -22,7 +22,9 @@ struct TraceWriter {
         var writer = TraceWriter(process: process)
         writer.bytes.reserveCapacity(256 * tracks.reduce(64) { $0 + $1.records.count })
         writer.append("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n")
-        writer.append("{\"ph\":\"M\",\"pid\":\(process),\"tid\":0,\"name\":\"process_name\",\"args\":{\"name\":\"MonitoredUV\"}}")
+        writer.append(
+            "{\"ph\":\"M\",\"pid\":\(process),\"tid\":0,\"name\":\"process_name\",\"args\":{\"name\":\"MonitoredUV\"}}"
+        )
         for (index, track) in tracks.enumerated() { writer.add(track, number: index + 1, now) }
         writer.append("\n]}\n")
         return writer.bytes

@@ -8,6 +8,12 @@ final class LoopWatch: Sendable {
     let thread = Lock<WatchedThread?>(nil)
     /// The shortest limit of all listeners.
     let limit = Atomic<UInt64>(.max)
+    /// How many other loops run on that thread, in whose callbacks this one runs.
+    private let nesting = Atomic<Int>(0)
+    var depth: Int {
+        get { nesting.load(ordering: .relaxed) }
+        set { nesting.store(newValue, ordering: .relaxed) }
+    }
     /// Reports that nobody got.
     let dropped = Atomic<Int>(0)
 
@@ -25,7 +31,6 @@ final class LoopWatch: Sendable {
     /// The last stalls, for the flight recorder's pictures.
     struct Mark: Sendable {
         let start: UInt64
-        let sampled: UInt64
         var stack: [StackFrame]
         let cause: StallCause?
         /// What the stack is to be looked up from once more, with files and lines.
@@ -90,15 +95,21 @@ final class LoopWatch: Sendable {
         let running = vitals.inFlight.current
         var next = UInt64.max
         for listener in listeners {
-            if let (phase, stall) = listener.observe(running, at: now, isStarved: late == .starved, usage: readUsage), !muv_is_traced() {
-                let mark = mark(of: stall, memory)
-                report(phase, stall, mark.stack, listener, now)
+            if let (phase, stall) = listener.observe(
+                running,
+                at: now,
+                isStarved: late == .starved,
+                usage: readUsage
+            ), !muv_is_traced() {
+                report(phase, stall, listener, now) { capture(stall, memory) }
             }
             next = min(next, listener.nextLook(after: now))
         }
-        completeMarks()
         return next
     }
+
+    /// The loop is closed, and was looked at for the last time.
+    func end() { listeners.withLock { $0 = [] } }
 
     private func takeEnded() -> [Ended] {
         ended.withLock { ended in
@@ -109,66 +120,98 @@ final class LoopWatch: Sendable {
 
     private func tell(_ ended: Ended, _ standstill: UInt64?, _ now: UInt64, _ listeners: [StallListener]) {
         if let standstill, ended.dispatch.start + ended.wall >= standstill { return }
+        let isKnown = marks.withLock { marks in marks.contains { $0.start == ended.dispatch.start } }
+        if !isKnown && muv_is_traced() { return }
         for listener in listeners {
             guard let stall = listener.ended(ended.dispatch, wall: ended.wall, at: now, usage: readUsage) else {
                 continue
             }
-            let mark = marks.withLock { marks in marks.last { $0.start == ended.dispatch.start } }
-            if mark == nil && muv_is_traced() { continue }
             if listener.isCounted, let cause = stall.cause {
                 durations.withLock { $0[cause, default: DurationHistogram()].record(stall.duration) }
             }
-            report(.ended, stall, mark?.stack ?? [], listener, now)
+            report(.ended, stall, listener, now) {}
         }
     }
 
+    /// - Parameter prepare: Called if the listener is to be told.
     private func report(
         _ phase: StallReport.Phase,
         _ stall: StallTracker.Stall,
-        _ stack: [StackFrame],
         _ listener: StallListener,
-        _ now: UInt64
+        _ now: UInt64,
+        prepare: () -> Void
     ) {
-        if !listener.report(phase, stall, loop: vitals.name, stack: stack, at: now) {
-            dropped.wrappingAdd(1, ordering: .relaxed)
+        switch listener.admit(stall, at: now) {
+        case .refusedBefore: return
+        case .refused: dropped.wrappingAdd(1, ordering: .relaxed)
+        case .admitted(let suppressed):
+            prepare()
+            if listener.isDirect { return listener.tell(makeReport(phase, stall, listener.limit, suppressed)) }
+            WatchingThread.shared.report { [self] in
+                // Only the first one must not wait.
+                if phase != .began { complete(stall.dispatch.start) }
+                listener.tell(makeReport(phase, stall, listener.limit, suppressed))
+            }
         }
+    }
+
+    private func makeReport(
+        _ phase: StallReport.Phase,
+        _ stall: StallTracker.Stall,
+        _ limit: UInt64,
+        _ suppressed: Int
+    ) -> StallReport {
+        StallReport(
+            phase: phase,
+            loopName: vitals.name.text,
+            callbackName: stall.dispatch.name.text,
+            kind: stall.dispatch.kind,
+            duration: Duration(nanoseconds: stall.duration),
+            limit: Duration(nanoseconds: limit),
+            cause: stall.cause,
+            stack: stack(of: stall.dispatch.start),
+            suppressed: suppressed,
+            start: stall.dispatch.start
+        )
     }
 
     private func readUsage() -> ThreadUsage? { thread.withLock { $0?.usage }?.read() }
 
-    /// The stack, which is looked at once in the life of a dispatch: that may end a call early which it waits in.
-    private func mark(of stall: StallTracker.Stall, _ memory: UnsafeMutablePointer<muv_stack>) -> Mark {
+    /// Looks at the stack, once in the life of a dispatch: that may end a call early which it waits in.
+    private func capture(_ stall: StallTracker.Stall, _ memory: UnsafeMutablePointer<muv_stack>) {
         let start = stall.dispatch.start
-        if let known = marks.withLock({ $0.last { $0.start == start } }) { return known }
-        let sampled = MonotonicClock.read()
-        let sample = thread.withLock { thread in thread.flatMap { StackSample(of: $0, into: memory) } }
+        if marks.withLock({ $0.contains { $0.start == start } }) { return }
+        let isCaptured = thread.withLock { thread in thread?.capture(into: memory) == true }
         // The thread may have left that dispatch before it answered.
-        let isIt = vitals.inFlight.current?.start == start
+        let sample = isCaptured && vitals.inFlight.current?.start == start ? StackSample(memory, depth: depth) : nil
         let isQuick = SourceLocations.areQuick
         let mark = Mark(
             start: start,
-            sampled: sampled,
-            stack: isIt ? sample?.frames(withLocations: isQuick) ?? [] : [],
+            stack: sample?.frames(withLocations: isQuick) ?? [],
             cause: stall.cause,
-            sample: isIt && !isQuick ? sample : nil
+            sample: isQuick ? nil : sample
         )
         marks.withLock { marks in
             if marks.count == Self.mostMarks { marks.removeFirst() }
             marks.append(mark)
         }
-        return mark
     }
 
-    /// Where files and lines take long to find, a stall is reported first, and they are in the reports that follow.
-    private func completeMarks() {
-        for mark in marks.withLock({ $0 }) {
-            guard let sample = mark.sample else { continue }
-            let stack = sample.frames(withLocations: true)
-            marks.withLock { marks in
-                guard let index = marks.firstIndex(where: { $0.start == mark.start }) else { return }
-                marks[index].stack = stack
-                marks[index].sample = nil
-            }
+    // MARK: Any thread
+
+    /// Where the dispatch was found; empty if it was not looked at.
+    func stack(of start: UInt64) -> [StackFrame] {
+        marks.withLock { marks in marks.last { $0.start == start }?.stack } ?? []
+    }
+
+    /// Looks up files and lines, where they take long to find. Not on the watching thread.
+    func complete(_ start: UInt64) {
+        guard let sample = marks.withLock({ marks in marks.last { $0.start == start }?.sample }) else { return }
+        let stack = sample.frames(withLocations: true)
+        marks.withLock { marks in
+            guard let index = marks.lastIndex(where: { $0.start == start }) else { return }
+            marks[index].stack = stack
+            marks[index].sample = nil
         }
     }
 }

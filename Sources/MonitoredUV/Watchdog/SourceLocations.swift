@@ -41,7 +41,8 @@
             return symbolicated.frames.map { frame in
                 let address = UInt(frame.captured.adjustedProgramCounter) ?? 0
                 let role: StackFrame.Role =
-                    if case .asyncResumePoint = frame.captured { .asyncCaller } else if frame.inlined { .inlined } else {
+                    if case .asyncResumePoint = frame.captured { .asyncCaller } else if frame.inlined { .inlined } else
+                    {
                         .call
                     }
                 let location = frame.symbol?.sourceLocation

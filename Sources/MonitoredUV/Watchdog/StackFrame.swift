@@ -14,7 +14,9 @@ public struct StackFrame: Sendable, Hashable {
     public let function: String
     /// Where debug information tells.
     public let file: String?
+    /// The same, from 1.
     public let line: Int?
+    /// How the function comes to be there.
     public let role: Role
     /// The function is the program's own, as far as its name tells: not of Swift's libraries, this one or the system's.
     public let isOwn: Bool

@@ -12,9 +12,12 @@ struct StackSample: Sendable {
     private static let jobRunner = "runJobInEstablishedExecutorContext"
     private static let loopRunner = "uv_run"
 
-    /// For one thread at a time.
-    init?(of thread: WatchedThread, into stack: UnsafeMutablePointer<muv_stack>) {
-        guard thread.capture(into: stack) else { return nil }
+    /// Which of the loops that run on the thread is meant: the outermost is 0.
+    private let depth: Int
+
+    /// - Parameter stack: What was captured.
+    init(_ stack: UnsafeMutablePointer<muv_stack>, depth: Int = 0) {
+        self.depth = depth
         let deepest = Int(Self.deepest)
         var bases: [UInt] = []
         counters = Array(unsafeUninitializedCapacity: deepest) { counters, count in
@@ -47,9 +50,7 @@ struct StackSample: Sendable {
         var found: [UInt] = []
         while found.count < 32 {
             var words: (UInt, UInt) = (0, 0)
-            let isRead = withUnsafeMutableBytes(of: &words) {
-                muv_read_memory(context, $0.baseAddress!.assumingMemoryBound(to: UInt.self))
-            }
+            let isRead = withUnsafeMutableBytes(of: &words) { muv_copy_memory(context, $0.baseAddress, 16) == 16 }
             guard isRead, words.0 != 0, Symbols.isAsync(words.1) else { break }
             found.append(words.1)
             context = words.0
@@ -63,8 +64,13 @@ struct StackSample: Sendable {
         let frames = (withLocations ? SourceLocations.frames(counters, resumePoints) : nil) ?? namedFrames()
         // What runs the loop, and what brought it to the program's code, is of no interest.
         let callers = frames.firstIndex { $0.role == .asyncCaller } ?? frames.endIndex
-        let isEntry = { (frame: StackFrame) in frame.function == Self.loopRunner || frame.function.contains(Self.jobRunner) }
-        guard let entry = frames[..<callers].firstIndex(where: isEntry) else { return frames }
+        let isEntry = { (frame: StackFrame) in
+            frame.function == Self.loopRunner || frame.function.contains(Self.jobRunner)
+        }
+        // Of loops that run in callbacks of others, their own frames are of interest.
+        let runs = frames[..<callers].indices.filter { frames[$0].function == Self.loopRunner }
+        let inner = runs.dropLast(depth + 1).last.map { $0 + 1 } ?? frames.startIndex
+        guard let entry = frames[inner..<callers].firstIndex(where: isEntry) else { return frames }
         let last = frames[..<entry].lastIndex { $0.isOwn }
         return (frames[...(last ?? entry)] + frames[callers...]).reduce(into: []) { kept, frame in
             // A library without names says so once, and so does a closure that is its own caller.
@@ -88,7 +94,13 @@ extension StackFrame {
     /// A function as the symbol table has it, demangled.
     init(symbol: String?, address: UInt, file: String? = nil, line: Int? = nil, role: Role = .call) {
         guard let symbol else {
-            self.init(function: Symbols.library(at: address).map { "? in \($0)" } ?? "?", file: file, line: line, role: role, isOwn: false)
+            self.init(
+                function: Symbols.library(at: address).map { "? in \($0)" } ?? "?",
+                file: file,
+                line: line,
+                role: role,
+                isOwn: false
+            )
             return
         }
         if let name = FunctionName(demangled: symbol) {

@@ -10,7 +10,9 @@ final class StallListener: @unchecked Sendable {
     let isWatching: Bool
     /// What it is told counts in the loop's statistics.
     let isCounted: Bool
-    private let tell: @Sendable (StallReport) -> Void
+    /// To be told at once, on the watching thread: it does next to nothing.
+    let isDirect: Bool
+    let tell: @Sendable (StallReport) -> Void
 
     // MARK: Watching thread
 
@@ -24,18 +26,21 @@ final class StallListener: @unchecked Sendable {
         limit: UInt64,
         isWatching: Bool,
         isCounted: Bool = false,
+        isDirect: Bool = false,
         reports: ReportLimit?,
         tell: @escaping @Sendable (StallReport) -> Void
     ) {
         self.limit = limit
         self.isWatching = isWatching
         self.isCounted = isCounted
+        self.isDirect = isDirect
         self.reports = reports
         self.tell = tell
         tracker = StallTracker(limit: limit)
     }
 
-    func nextLook(after now: UInt64) -> UInt64 { isWatching ? tracker.nextLook(after: now) : .max }
+    /// Who only waits for the end wants to know as well that the process stood still.
+    func nextLook(after now: UInt64) -> UInt64 { isWatching ? tracker.nextLook(after: now) : now + 500_000_000 }
 
     func excuse(at now: UInt64) { tracker.excuse(at: now) }
 
@@ -63,39 +68,22 @@ final class StallListener: @unchecked Sendable {
         wall < limit ? nil : tracker.ended(dispatch, wall: wall, at: now, usage: usage)
     }
 
-    /// `false` if there were too many before: then it is only counted.
-    func report(
-        _ phase: StallReport.Phase,
-        _ stall: StallTracker.Stall,
-        loop: CallbackName,
-        stack: [StackFrame],
-        at now: UInt64
-    ) -> Bool {
+    /// How many stalls were not reported before this one; `nil` if this one is not to be either.
+    func admit(_ stall: StallTracker.Stall, at now: UInt64) -> Admission {
         let start = stall.dispatch.start
-        var suppressed = 0
-        if admitted != start {
-            if refused == start { return true }  // counted already
-            guard let before = reports == nil ? 0 : reports?.admit(at: now) else {
-                refused = start
-                return false
-            }
-            suppressed = before
-            admitted = start
+        if admitted == start { return .admitted(suppressed: 0) }
+        if refused == start { return .refusedBefore }
+        guard let suppressed = reports == nil ? 0 : reports?.admit(at: now) else {
+            refused = start
+            return .refused
         }
-        tell(
-            StallReport(
-                phase: phase,
-                loopName: loop.text,
-                callbackName: stall.dispatch.name.text,
-                kind: stall.dispatch.kind,
-                duration: Duration(nanoseconds: stall.duration),
-                limit: Duration(nanoseconds: limit),
-                cause: stall.cause,
-                stack: stack,
-                suppressed: suppressed,
-                start: start
-            )
-        )
-        return true
+        admitted = start
+        return .admitted(suppressed: suppressed)
+    }
+
+    enum Admission: Equatable {
+        case admitted(suppressed: Int)
+        /// There were too many, and it is to be counted; or it was.
+        case refused, refusedBefore
     }
 }

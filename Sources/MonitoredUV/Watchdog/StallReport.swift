@@ -10,23 +10,33 @@ public struct StallReport: Sendable {
         case ended
     }
 
+    /// When it was made.
     public let phase: Phase
+    /// The loop that the dispatch holds up.
     public let loopName: String
     /// As in ``IOLoopMonitorState/callbackPrettyName``.
     public let callbackName: String
+    /// What made the loop call out.
     public let kind: CallbackKind
     /// How long the dispatch has been running; once it has ended, how long it ran, exactly.
     public let duration: Duration
+    /// For how long dispatches may run.
     public let limit: Duration
     /// What the thread did from when the watchdog first saw the dispatch; `nil` where the system does not tell.
     public let cause: StallCause?
     /// Where the loop's thread was when the report began: innermost function first, then those it was called from, then
     /// async callers. Empty where the thread could not be looked at.
-    public let stack: [StackFrame]
+    public private(set) var stack: [StackFrame]
     /// How many stalls before this one were not reported, because there were too many.
     public let suppressed: Int
     /// Which dispatch it was.
     let start: UInt64
+
+    func withStack(_ stack: [StackFrame]) -> StallReport {
+        var result = self
+        result.stack = stack
+        return result
+    }
 
     /// The innermost function of the stack that is the program's own.
     public var function: String? { stack.first { $0.isOwn }?.function }

@@ -22,6 +22,8 @@ struct StallTracker {
     private var seen: Seen?
     /// The dispatch that was last said to have ended; for an instant it may still look as if it were running.
     private var lastEnded: UInt64 = 0
+    /// Up to then the process as a whole did not run.
+    private var excusedUntil: UInt64 = 0
 
     private struct Seen {
         let dispatch: InFlight.Dispatch
@@ -67,9 +69,9 @@ struct StallTracker {
                 dispatch: dispatch,
                 firstAt: now,
                 firstUsage: usage(),
-                since: dispatch.start,
+                since: max(dispatch.start, excusedUntil),
                 // What a thread does is not to be told at once.
-                next: max(dispatch.start + limit, isStarved ? now : now + limit / 4),
+                next: max(max(dispatch.start, excusedUntil) + limit, isStarved ? now : now + limit / 4),
                 isStarved: isStarved && now >= dispatch.start + limit
             )
         }
@@ -84,10 +86,13 @@ struct StallTracker {
 
     /// A dispatch that ran past the limit has ended; `nil` if the process stood still meanwhile, so that its length says
     /// nothing.
-    mutating func ended(_ dispatch: InFlight.Dispatch, wall: UInt64, at now: UInt64, usage: () -> ThreadUsage?) -> Stall? {
+    mutating func ended(_ dispatch: InFlight.Dispatch, wall: UInt64, at now: UInt64, usage: () -> ThreadUsage?)
+        -> Stall?
+    {
         lastEnded = dispatch.start
         guard let known = seen, known.dispatch.start == dispatch.start else {
-            return Stall(dispatch: dispatch, duration: wall, cause: nil)
+            let isExcused = dispatch.start < excusedUntil && dispatch.start + wall < excusedUntil + limit
+            return isExcused ? nil : Stall(dispatch: dispatch, duration: wall, cause: nil)
         }
         seen = nil
         let end = dispatch.start + wall
@@ -95,12 +100,14 @@ struct StallTracker {
         var stall = stall(dispatch, known, at: end, usage: usage)
         stall.duration = wall
         // The thread has gone on: what it did after the end must not count for much.
-        if known.wasReported && now - end > (end - known.firstAt) / 4 { stall.cause = known.cause }
+        let seenFor = end > known.firstAt ? end - known.firstAt : 0
+        if known.wasReported, now > end, now - end > seenFor / 4 { stall.cause = known.cause }
         return stall
     }
 
     /// The process as a whole did not run until `now`: a dispatch that was under way gets its limit anew.
     mutating func excuse(at now: UInt64) {
+        excusedUntil = now
         seen?.since = now
         seen?.next = now + limit
     }

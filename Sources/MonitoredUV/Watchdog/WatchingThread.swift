@@ -1,5 +1,6 @@
 internal import CMonitoredUV
 import Dispatch
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -17,23 +18,15 @@ final class WatchingThread: Sendable {
         /// Those to be looked at once more.
         var finished: [LoopWatch] = []
         var tasks: [@Sendable () -> Void] = []
-        var signals: [Int32: @Sendable () -> Void] = [:]
+        var signals: [Int32: [@Sendable () -> Void]] = [:]
         var isStarted = false
     }
 
     private let state = Lock(State())
-    /// To write to from anywhere, signal handlers included, and to wait at.
-    private let wakeUp: (read: Int32, write: Int32)
-
-    private init() {
-        var ends: [Int32] = [-1, -1]
-        if pipe(&ends) != 0 { fatalError("pipe failed with \(errno): the watchdog needs two descriptors") }
-        for end in ends {
-            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-            _ = fcntl(end, F_SETFL, O_NONBLOCK)
-        }
-        wakeUp = (ends[0], ends[1])
-    }
+    /// To write to from anywhere, signal handlers included, to wake the thread; -1 until it starts.
+    private let writeEnd = Atomic<Int32>(-1)
+    /// What takes its time (lines of stacks, files, the program's own closures), so that this thread can go on looking.
+    private let reporting = WorkThread(name: "MonitoredUV")
 
     // MARK: Any thread
 
@@ -50,83 +43,112 @@ final class WatchingThread: Sendable {
         if isWatched { change { $0.finished.append(watch) } }
     }
 
-    /// Runs `task` on the watching thread, after a look at all loops.
-    func perform(_ task: @escaping @Sendable () -> Void) { change { $0.tasks.append(task) } }
+    /// Runs `task` on the watching thread, after a look at all loops; `false` if there is no such thread.
+    @discardableResult
+    func perform(_ task: @escaping @Sendable () -> Void) -> Bool { change { $0.tasks.append(task) } }
 
-    /// Runs `task` on the watching thread whenever the signal comes; `false` if the program has a handler for it.
+    /// Runs `task` behind what is to be reported already.
+    func report(_ task: @escaping @Sendable () -> Void) { reporting.perform(task) }
+
+    /// Runs `task` whenever the signal comes; `false` if the program has a handler for it.
     func onSignal(_ number: Int32, _ task: @escaping @Sendable () -> Void) -> Bool {
-        change { $0.signals[number] = task }
-        return muv_signal_watch(number, wakeUp.write)
+        change { $0.signals[number, default: []].append(task) }
+            && muv_signal_watch(number, writeEnd.load(ordering: .relaxed))
     }
 
-    /// Waits for a look at all loops. Not on the watching thread.
-    func look() {
+    /// Waits for a look at all loops; `false` if nobody looks. Not on the watching thread.
+    @discardableResult
+    func look() -> Bool {
         let looked = DispatchSemaphore(value: 0)
-        perform { looked.signal() }
-        looked.wait()
+        let isLooking = perform { looked.signal() }
+        if isLooking { looked.wait() }
+        return isLooking
     }
 
-    private func change(_ body: (inout State) -> Void) {
-        let isFirst = state.withLock { state in
-            body(&state)
-            defer { state.isStarted = true }
-            return !state.isStarted
-        }
-        if !isFirst { return wake() }
-        do {
-            try LoopThread(name: "MonitoredUV", { self.main() }).detach()
-            // What takes long the first time.
-            try LoopThread(name: "MonitoredUV") {
-                Symbols.load()
-                SourceLocations.tryOut()
-            }.detach()
-        } catch {
-            fatalError("the watchdog's thread could not be started: \(error)")
-        }
+    /// Waits for what is to be reported already. Not on the reporting thread.
+    func flushReports() {
+        let flushed = DispatchSemaphore(value: 0)
+        if reporting.perform({ flushed.signal() }) { flushed.wait() }
     }
 
     /// Makes it look at once.
     func wake() {
         var byte: UInt8 = 0
-        _ = write(wakeUp.write, &byte, 1)  // a full pipe wakes it as well
+        let descriptor = writeEnd.load(ordering: .relaxed)
+        if descriptor >= 0 { _ = write(descriptor, &byte, 1) }  // a full pipe wakes it as well
+    }
+
+    @discardableResult
+    private func change(_ body: (inout State) -> Void) -> Bool {
+        let isStarted = state.withLock { state in
+            if !state.isStarted { state.isStarted = start() }
+            if state.isStarted { body(&state) }
+            return state.isStarted
+        }
+        wake()
+        return isStarted
+    }
+
+    /// For want of descriptors or threads the loops run unwatched.
+    private func start() -> Bool {
+        var ends: [Int32] = [-1, -1]
+        if pipe(&ends) != 0 {
+            warn("loops are not watched: pipe failed with \(errno)")
+            return false
+        }
+        for end in ends {
+            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+            _ = fcntl(end, F_SETFL, O_NONBLOCK)
+        }
+        let readEnd = ends[0]
+        do { try LoopThread(name: "MonitoredUV", { self.main(readEnd) }).detach() } catch {
+            warn("loops are not watched: \(error)")
+            ends.forEach { close($0) }
+            return false
+        }
+        writeEnd.store(ends[1], ordering: .releasing)
+        // What takes long the first time.
+        reporting.perform {
+            Symbols.load()
+            SourceLocations.tryOut()
+        }
+        return true
     }
 
     // MARK: The thread
 
-    private func main() {
-        // Signals are for the program's own threads.
-        var all = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_BLOCK, &all, nil)
+    private func main(_ readEnd: Int32) {
+        blockSignals()
         let memory = UnsafeMutablePointer<muv_stack>.allocate(capacity: 1)
         var standstill = Standstill(thread: WatchedThread())
         while true {
             var now = MonotonicClock.read()
             let late = standstill.wokeUp(at: now)
-            let (watches, tasks, signals) = state.withLock { state in
+            let (watches, finished, tasks, signals) = state.withLock { state in
                 defer {
                     state.watches.removeAll { watch in state.finished.contains { $0 === watch } }
                     state.finished = []
                     state.tasks = []
                 }
-                return (state.watches, state.tasks, state.signals)
+                return (state.watches, state.finished, state.tasks, state.signals)
             }
             var next = UInt64.max
             for watch in watches { next = min(next, watch.look(at: MonotonicClock.read(), late, memory)) }
+            for watch in finished { watch.end() }
             for task in tasks { task() }
-            for (number, task) in signals where muv_signal_take(number) { task() }
+            for (number, tasks) in signals where muv_signal_take(number) { tasks.forEach(report) }
             now = MonotonicClock.read()
             standstill.sleeps(until: next, at: now)
-            wait(until: next, now)
+            wait(at: readEnd, until: next, now)
         }
     }
 
-    private func wait(until next: UInt64, _ now: UInt64) {
+    private func wait(at readEnd: Int32, until next: UInt64, _ now: UInt64) {
         let milliseconds = next == .max ? -1 : next <= now ? 0 : Int32(min((next - now + 999_999) / 1_000_000, 60_000))
-        var descriptor = pollfd(fd: wakeUp.read, events: Int16(POLLIN), revents: 0)
+        var descriptor = pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0)
         if poll(&descriptor, 1, milliseconds) <= 0 { return }
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 256) { bytes in
-            while read(wakeUp.read, bytes.baseAddress, bytes.count) == bytes.count {}
+            while read(readEnd, bytes.baseAddress, bytes.count) == bytes.count {}
         }
     }
 }

@@ -56,11 +56,44 @@ struct FailOnBlockTests {
         }
     }
 
-    @Test func whatRanBefore_doesNotCount() async throws {
+    @Test func bodyThatNeverWaits_throws_alsoWhereNothingWasMonitored() async throws {
         try await withTasks { loop in
-            spin(.milliseconds(300))
-            try await loop.monitoring.failOnBlock(over: .milliseconds(200)) { await Task.yield() }
+            for _ in 0..<2 {
+                await #expect(throws: LoopBlockedError.self) {
+                    try await loop.monitoring.failOnBlock(over: .milliseconds(20)) { () async in spin(.milliseconds(60)) }
+                }
+            }
         }
+        try withLoop { loop in
+            loop.callSoon("callback") {
+                #expect(throws: LoopBlockedError.self) {
+                    try loop.monitoring.failOnBlock(over: .milliseconds(20)) { spin(.milliseconds(60)) }
+                }
+            }
+            try loop.run()
+        }
+    }
+
+    @Test func onlyThePartWithinTheBody_counts() {
+        func report(_ start: UInt64, _ duration: Int) -> StallReport {
+            StallReport(
+                phase: .ended,
+                loopName: "",
+                callbackName: "",
+                kind: .timer,
+                duration: .nanoseconds(duration),
+                limit: .nanoseconds(100),
+                cause: nil,
+                stack: [],
+                suppressed: 0,
+                start: start
+            )
+        }
+        #expect(report(2000, 101).lies(over: 100, between: 1000, and: 9000))
+        #expect(!report(2000, 100).lies(over: 100, between: 1000, and: 9000))
+        #expect(!report(500, 600).lies(over: 100, between: 1000, and: 9000))
+        #expect(report(500, 601).lies(over: 100, between: 1000, and: 9000))
+        #expect(!report(8950, 5000).lies(over: 100, between: 1000, and: 9000))
     }
 }
 

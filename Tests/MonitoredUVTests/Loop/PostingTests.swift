@@ -188,7 +188,9 @@ struct PostingTests {
         func site(_ line: Int) -> CallSite { CallSite("f", UInt(line), "f") }
         for round in 0..<200 {
             for _ in 0..<(round % 7 + 1) {
-                queue.append(PostedWork(body: {}, site: site(next), posted: UInt64(next), kind: .posted, isRemote: true))
+                queue.append(
+                    PostedWork(body: {}, site: site(next), posted: UInt64(next), kind: .posted, isRemote: true)
+                )
                 next += 1
             }
             for _ in 0..<(round % 5) where !queue.isEmpty {
@@ -206,7 +208,9 @@ struct PostingTests {
 
     @Test func remoteQueue_refusesPushes_afterClose() {
         let queue = RemoteQueue()
-        func work() -> PostedWork { PostedWork(body: {}, site: CallSite("f", 1, "f"), posted: 0, kind: .posted, isRemote: true) }
+        func work() -> PostedWork {
+            PostedWork(body: {}, site: CallSite("f", 1, "f"), posted: 0, kind: .posted, isRemote: true)
+        }
         let pushes = [queue.push(work()), queue.push(work())]
         #expect(pushes == [.queuedFirst, .queued])
         let closedTooEarly = queue.close()

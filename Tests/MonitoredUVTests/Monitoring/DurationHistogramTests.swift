@@ -77,7 +77,10 @@ struct DurationHistogramTests {
         let data = try JSONEncoder().encode(histogram)
         #expect(try JSONDecoder().decode(DurationHistogram.self, from: data) == histogram)
         #expect(throws: DecodingError.self) {
-            try JSONDecoder().decode(DurationHistogram.self, from: Data(#"{"bits":7,"counts":[],"sum":0,"max":0}"#.utf8))
+            try JSONDecoder().decode(
+                DurationHistogram.self,
+                from: Data(#"{"bits":7,"counts":[],"sum":0,"max":0}"#.utf8)
+            )
         }
         let broken = Data(#"{"bits":5,"counts":[[99999,1]],"sum":0,"max":0}"#.utf8)
         #expect(throws: DecodingError.self) { try JSONDecoder().decode(DurationHistogram.self, from: broken) }

@@ -69,7 +69,8 @@ struct LevelTests {
 
     @Test func metrics_stayWithinFourMiB() throws {
         let options = MonitoringOptions()
-        let histograms = (CallbackKind.allCases.count + LagSource.allCases.count + 2) * HistogramStorage.wordCount(.fine)
+        let histograms =
+            (CallbackKind.allCases.count + LagSource.allCases.count + 2) * HistogramStorage.wordCount(.fine)
         let names = (options.names + 1) * (HistogramStorage.wordCount(.coarse) + 3)
         let bytes = (histograms + names + options.recordedDispatches * 4) * 8 + CallbackName.limit * 2
         #expect(bytes < 4 << 20)
@@ -92,9 +93,12 @@ struct LevelTests {
             }
             try loop.run()
             observer.join()
-            // An idle loop has recovered, which nobody has to tell it.
+            // An idle loop recovers within seconds, which nobody has to tell it.
             let now = MonotonicClock.read()
-            #expect(!loop.core.vitals.isOverloaded(at: now + 3_600_000_000_000))
+            #expect(!loop.core.vitals.isOverloaded(at: now + 20_000_000_000))
+            loop.monitoring.level = .off
+            try loop.run(.noWait)
+            #expect(!loop.monitoring.isOverloaded)
         }
     }
 
@@ -110,5 +114,59 @@ struct LevelTests {
         #expect(options.recordedDispatches == 8192)
         options.recordedDispatches = -1
         #expect(options.recordedDispatches == 4096)
+    }
+
+    @Test func monitorThatEndsMonitoring_leavesNoTimeRunning() throws {
+        try withLoop { loop in
+            loop.setMonitor { _ in loop.setMonitor(nil) }
+            loop.callSoon {}
+            loop.callSoon { spin(.milliseconds(5)) }
+            try loop.run()
+            let time = loop.monitoring.time
+            #expect(time.elapsed < .milliseconds(5))
+            spin(.milliseconds(1))
+            #expect(loop.monitoring.time == time)
+        }
+    }
+
+    @Test func watchdog_keepsItsLevel_whenTheMonitorGoes() throws {
+        try withLoop { loop in
+            loop.setMonitor { _ in }
+            loop.monitoring.startWatchdog(limit: .seconds(100)) { _ in }
+            loop.setMonitor(nil)
+            #expect(loop.monitoring.level == .metrics)
+        }
+    }
+
+    @Test func runningMonitor_isSeen() throws {
+        try withLoop { loop in
+            let (running, seen) = (Counter(), Counter())
+            loop.setMonitor { _ in
+                running.count()
+                while seen.value == 0 {}
+            }
+            let observer = try LoopThread(name: "observer") {
+                while running.value == 0 {}
+                #expect(loop.monitoring.snapshot().running?.name == "monitor")
+                seen.count()
+            }
+            loop.callSoon {}
+            try loop.run()
+            observer.join()
+        }
+    }
+
+    @Test func watchedLoop_leavesNothingBehind() throws {
+        weak var vitals: LoopVitals?
+        try withLoop { loop in
+            vitals = loop.core.vitals
+            loop.monitoring.startWatchdog(limit: .seconds(100), traces: TraceFiles(folder: "/tmp")) { _ in }
+            loop.callSoon {}
+            try loop.run()
+        }
+        WatchingThread.shared.look()
+        WatchingThread.shared.look()
+        WatchingThread.shared.flushReports()
+        #expect(vitals == nil)
     }
 }

@@ -92,6 +92,7 @@ struct NameTableTests {
             let found = table.read()
             #expect(found.count <= 33)
             #expect(Set(found.map(\.name)).count == found.count)
+            _ = snapshot(table) - snapshot(table)
             reads += 1
         } while ended.value == 0
         writer.join()

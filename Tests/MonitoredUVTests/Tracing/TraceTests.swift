@@ -51,7 +51,6 @@ struct TraceTests {
             marks: [
                 .init(
                     start: 3_000_000,
-                    sampled: 0,
                     stack: [StackFrame(function: "f<\"x\">()", isOwn: true), StackFrame(function: "g", isOwn: true)],
                     cause: .cpu,
                     sample: nil
@@ -103,7 +102,9 @@ struct TraceTests {
         for track in [1, 2] {
             let own = slices.filter { $0.track == track }
             #expect(own.count == 420)
-            for (slice, next) in zip(own, own.dropFirst()) { #expect(slice.start + slice.length <= next.start + 0.0011) }
+            for (slice, next) in zip(own, own.dropFirst()) {
+                #expect(slice.start + slice.length <= next.start + 0.0011)
+            }
         }
         let begins = events.filter { $0.phase == "s" }
         let ends = events.filter { $0.phase == "f" }
@@ -112,7 +113,11 @@ struct TraceTests {
         for (begin, end) in zip(begins, ends) {
             #expect(begin.json["id"] as? Int == end.json["id"] as? Int)
             #expect(begin.name == end.name && begin.track == end.track)
-            #expect(slices.contains { $0.track == begin.track && $0.start <= begin.start && begin.start <= $0.start + $0.length })
+            #expect(
+                slices.contains {
+                    $0.track == begin.track && $0.start <= begin.start && begin.start <= $0.start + $0.length
+                }
+            )
             #expect(slices.contains { $0.track == end.track && $0.start == end.start })
         }
     }
@@ -123,6 +128,14 @@ struct TraceTests {
             #expect(error?.code.rawValue == -ENOENT)
             #expect("\(error!)".contains("/nonexistent/trace.json"))
         }
+    }
+
+    @Test func folderInThePlaceOfTheFile_throws_andLeavesNothing() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        try FileManager.default.createDirectory(atPath: "\(folder)/taken", withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        #expect(throws: UVError.self) { try writeFile([1, 2, 3], to: "\(folder)/taken") }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["taken"])
     }
 
     @Test func files_areBoundInNumberAndSize() throws {
@@ -158,6 +171,7 @@ struct TraceTests {
             try loop.run()
         }
         WatchingThread.shared.look()
+        WatchingThread.shared.flushReports()
         let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(folder)/monitoreduv-\(getpid())-1.json")))
         let stall = try #require(try events(bytes).first { $0.category == "stall" })
         #expect(stall.name == "stalls")

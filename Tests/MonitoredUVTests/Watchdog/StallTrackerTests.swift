@@ -131,27 +131,40 @@ struct StallTrackerTests {
         #expect(limit.admit(at: 61_001 * millisecond) == 1)
     }
 
+    @Test func dispatchThatWasNotSeen_isExcusedAsWell() {
+        var tracker = StallTracker(limit: 100 * millisecond)
+        tracker.excuse(at: 9000 * millisecond)
+        let unseen = dispatch(8900)
+        #expect(tracker.ended(unseen, wall: 150 * millisecond, at: 9050 * millisecond, usage: usage(0)) == nil)
+        #expect(tracker.observe(dispatch(8950), at: 9099 * millisecond, usage: usage(0)) == .nothing)
+        #expect(tracker.observe(dispatch(8950), at: 9124 * millisecond, usage: usage(0)) != .nothing)
+        #expect(tracker.ended(dispatch(9200), wall: 150 * millisecond, at: 9400 * millisecond, usage: usage(0)) != nil)
+    }
+
+    @Test func endThatLiesAheadOfTheLook_doesNoHarm() {
+        var tracker = StallTracker(limit: 100 * millisecond)
+        let stuck = dispatch(1000)
+        _ = tracker.observe(stuck, at: 1500 * millisecond, isStarved: true, usage: usage(0))
+        #expect(tracker.ended(stuck, wall: 450 * millisecond, at: 1400 * millisecond, usage: usage(0)) != nil)
+        _ = tracker.observe(dispatch(2000), at: 2100 * millisecond, usage: usage(0))
+        #expect(tracker.ended(dispatch(2000), wall: 200 * millisecond, at: 2150 * millisecond, usage: usage(0)) != nil)
+    }
+
     @Test func stallThatWasAdmitted_isReportedToItsEnd_andOneThatWasNotIsCountedOnce() {
-        let told = Lock<[StallReport]>([])
         let listener = StallListener(
             limit: 100 * millisecond,
             isWatching: true,
             reports: ReportLimit(1, per: 60_000 * millisecond)
-        ) { report in
-            told.withLock { $0.append(report) }
-        }
-        func report(_ phase: StallReport.Phase, _ start: UInt64, at now: UInt64) -> Bool {
+        ) { _ in }
+        func admit(_ start: UInt64, at now: UInt64) -> StallListener.Admission {
             let stall = StallTracker.Stall(dispatch: dispatch(start), duration: 100 * millisecond, cause: .cpu)
-            return listener.report(phase, stall, loop: .other, stack: [], at: now * millisecond)
+            return listener.admit(stall, at: now * millisecond)
         }
-        #expect(report(.began, 1000, at: 1100))
-        #expect(report(.continues, 1000, at: 2100))
-        #expect(report(.ended, 1000, at: 2200))
-        #expect(!report(.began, 3000, at: 3100))
-        #expect(report(.ended, 3000, at: 3200), "counted already")
-        #expect(report(.began, 70_000, at: 70_100))
-        let reports = told.withLock { $0 }
-        #expect(reports.map(\.phase) == [.began, .continues, .ended, .began])
-        #expect(reports.map(\.suppressed) == [0, 0, 0, 1])
+        #expect(admit(1000, at: 1100) == .admitted(suppressed: 0))
+        #expect(admit(1000, at: 2100) == .admitted(suppressed: 0))
+        #expect(admit(1000, at: 2200) == .admitted(suppressed: 0))
+        #expect(admit(3000, at: 3100) == .refused)
+        #expect(admit(3000, at: 3200) == .refusedBefore)
+        #expect(admit(70_000, at: 70_100) == .admitted(suppressed: 1))
     }
 }

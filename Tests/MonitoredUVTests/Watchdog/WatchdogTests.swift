@@ -26,6 +26,7 @@ import Testing
             try loop.run()
         }
         WatchingThread.shared.look()
+        WatchingThread.shared.flushReports()
         return reports
     }
 
@@ -67,6 +68,40 @@ import Testing
         try expect(reports, "locking", .wait, "lockingHandler")
     }
 
+    @Test func loopInACallbackOfAnother_isLookedThrough() throws {
+        let reports = try stall("outer") { reports in
+            succeed {
+                let inner = try UVEventLoop()
+                inner.callSoon { busyParser(reports) }
+                try inner.run()
+                try inner.close()
+            }
+        }
+        let began = try #require(reports.of(.began).first)
+        #expect(began.stack.contains { $0.function.contains("loopInACallbackOfAnother_isLookedThrough") }, "\(began)")
+    }
+
+    @Test func loopThatChangesItsThread_isFoundOnEach() throws {
+        for _ in 0..<3 {
+            let reports = Reports()
+            let loop = try UVEventLoop()
+            loop.monitoring.startWatchdog(limit: .milliseconds(60)) { reports.append($0) }
+            for _ in 0..<3 {
+                try onOtherThread {
+                    loop.execute("moving") { spin(.milliseconds(1)) }
+                    succeed { try loop.run() }
+                }
+            }
+            try onOtherThread {
+                loop.execute("moving") { busyParser(reports) }
+                succeed { try loop.run() }
+            }
+            #expect(reports.of(.began).first?.cause != nil)
+            #expect(reports.of(.began).first?.stack.isEmpty == false)
+            try loop.close()
+        }
+    }
+
     @Test func asyncFunction_isFoundWithItsCallers() async throws {
         let reports = Reports()
         try await withTasks(monitored: true) { loop in
@@ -74,6 +109,7 @@ import Testing
             await outerRequest(reports)
         }
         WatchingThread.shared.look()
+        WatchingThread.shared.flushReports()
         let began = try #require(reports.of(.began).first)
         #expect(began.cause != .wait)
         #expect(began.function?.contains("busyParser") == true, "\(began)")

@@ -8,7 +8,9 @@ final class ExactLag {
 
     init(count: Int) { self.count = count }
 
-    func run() throws -> [(String, Share)] { [("posted", try posted()), ("timers", try timers()), ("jobs", try jobs())] }
+    func run() throws -> [(String, Share)] {
+        [("posted", try posted()), ("timers", try timers()), ("jobs", try jobs())]
+    }
 
     /// Compares what the dispatch found out by itself with what the monitor is told of it.
     private final class Comparison {

@@ -70,7 +70,8 @@ enum MetricsServer {
     private static func answer(_ client: UVTCP) {
         let loops = Monitoring.all.filter { $0.level != .off }.map { $0.snapshot() }
         let body = LoopSnapshot.prometheusText(loops, options: .init(names: 20))
-        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
+        let head =
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
             + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n"
         do {
             try client.write(head + body) { _ in client.close() }

@@ -100,9 +100,11 @@ func run() throws {
         // A machine with too much to do is a cause of its own.
         let isCause = report?.cause == cause || (cause == .cpu && report?.cause == .descheduled)
         let isFunction = report?.stack.contains { $0.function.contains(function) } == true
-        let isAsync = name != "request" || report?.stack.contains {
-            $0.role == .asyncCaller && $0.function.contains("handleRequest")
-        } == true
+        let isAsync =
+            name != "request"
+            || report?.stack.contains {
+                $0.role == .asyncCaller && $0.function.contains("handleRequest")
+            } == true
         print("\(isCause && isFunction && isAsync ? "found" : "NOT FOUND"): \(name), in \(function), \(cause)")
         isRight = isRight && isCause && isFunction && isAsync
     }

@@ -1,0 +1,46 @@
+import Dispatch
+
+/// A thread that runs what it is given, one after the other, in that order. It starts with the first piece of work, and
+/// stays.
+final class WorkThread: Sendable {
+    private struct State {
+        var work: [@Sendable () -> Void] = []
+        var isStarted = false
+    }
+
+    private let name: String
+    private let state = Lock(State())
+    private let available = DispatchSemaphore(value: 0)
+
+    init(name: String) { self.name = name }
+
+    /// Any thread. Without a thread, for want of one, the work is dropped: `false`.
+    @discardableResult
+    func perform(_ work: @escaping @Sendable () -> Void) -> Bool {
+        let isFirst = state.withLock { state in
+            state.work.append(work)
+            defer { state.isStarted = true }
+            return !state.isStarted
+        }
+        available.signal()
+        if !isFirst { return true }
+        do { try LoopThread(name: name, { self.main() }).detach() } catch {
+            warn("the thread '\(name)' could not be started, and what it was to do is not done: \(error)")
+            state.withLock { state in
+                state.work = []
+                state.isStarted = false
+            }
+            return false
+        }
+        return true
+    }
+
+    private func main() {
+        blockSignals()
+        while true {
+            available.wait()
+            let work = state.withLock { state in state.work.isEmpty ? nil : state.work.removeFirst() }
+            work?()
+        }
+    }
+}
