@@ -151,6 +151,10 @@ static uintptr_t find_table(uintptr_t address, uintptr_t *end) {
 
 static bool read_entry(uintptr_t place, uintptr_t end, entry *entry);
 
+static bool is_of(const entry *entry, uintptr_t address) {
+    return address >= entry->begin && address - entry->begin < entry->size;
+}
+
 static bool find_entry(uintptr_t address, entry *entry) {
     uintptr_t end = 0, table = find_table(address, &end);
     if (table == 0 || table >= end) return false;
@@ -163,17 +167,19 @@ static bool find_entry(uintptr_t address, entry *entry) {
     uint64_t count = read_form(&from, counts);
     uintptr_t first = (uintptr_t)from.at + from.distance;
     if (from.failed || count == 0 || first >= end || count > (end - first) / 8) return false;
-    int32_t row[2]; // where a function begins, and its record
-    uint64_t low = 0, high = count;
-    while (low < high) {
+    int32_t found[64][2]; // where functions begin, and their records
+    uint64_t low = 0, high = count; // the function's row is at low or behind it, and before high
+    while (high - low > 64) {
         uint64_t middle = low + (high - low) / 2;
-        if (muv_copy_memory(first + middle * 8, row, sizeof row) != sizeof row) return false;
-        if (table + (uintptr_t)(intptr_t)row[0] <= address) low = middle + 1;
+        if (muv_copy_memory(first + middle * 8, found, sizeof found[0]) != sizeof found[0]) return false;
+        if (table + (uintptr_t)(intptr_t)found[0][0] <= address) low = middle;
         else high = middle;
     }
-    if (low == 0 || muv_copy_memory(first + (low - 1) * 8, row, sizeof row) != sizeof row) return false;
-    if (!read_entry(table + (uintptr_t)(intptr_t)row[1], end, entry)) return false;
-    return address >= entry->begin && address - entry->begin < entry->size;
+    if (muv_copy_memory(first + low * 8, found, (high - low) * 8) != (high - low) * 8) return false;
+    uint64_t row = high - low;
+    while (row > 0 && table + (uintptr_t)(intptr_t)found[row - 1][0] > address) row--;
+    if (row == 0 || !read_entry(table + (uintptr_t)(intptr_t)found[row - 1][1], end, entry)) return false;
+    return is_of(entry, address);
 }
 
 // A record's contents, which begin with its length.
@@ -348,15 +354,15 @@ static uintptr_t without_signature(uintptr_t address) {
 #endif
 }
 
-static bool step_by_table(const muv_stack *stack, frame *frame) {
+// `entry` is that of the last frame, which in a recursion is this one's as well.
+static bool step_by_table(const muv_stack *stack, frame *frame, entry *entry) {
     uintptr_t counter = frame->registers[program_counter], address = counter - (frame->is_return_address ? 1 : 0);
-    entry entry;
-    if (!find_entry(address, &entry)) return false;
+    if (!is_of(entry, address) && !find_entry(address, entry)) return entry->size = 0, false;
     row initial, row;
     memset(&initial, 0, sizeof initial);
-    if (!run(entry.common, &entry, UINTPTR_MAX, &initial, NULL)) return false;
+    if (!run(entry->common, entry, UINTPTR_MAX, &initial, NULL)) return false;
     row = initial;
-    if (!run(entry.own, &entry, address, &row, &initial)) return false;
+    if (!run(entry->own, entry, address, &row, &initial)) return false;
     if (!row.base_is_known || row.base_register >= register_count) return false;
     uintptr_t base = frame->registers[row.base_register] + (uintptr_t)row.base_offset;
     if (base <= frame->registers[stack_pointer] && frame->is_return_address) return false; // frames only grow
@@ -374,19 +380,19 @@ static bool step_by_table(const muv_stack *stack, frame *frame) {
             next[number] = frame->registers[value];
             break;
         case undefined:
-            if ((uint64_t)number == entry.return_register) return false; // the outermost
+            if ((uint64_t)number == entry->return_register) return false; // the outermost
             break;
         case unknown:
-            if ((uint64_t)number == entry.return_register) return false;
+            if ((uint64_t)number == entry->return_register) return false;
             next[number] = 0;
             break;
         }
     }
-    uintptr_t caller = without_signature(next[entry.return_register]);
+    uintptr_t caller = without_signature(next[entry->return_register]);
     memcpy(frame->registers, next, sizeof next);
     frame->registers[stack_pointer] = base;
     frame->registers[program_counter] = caller;
-    frame->is_return_address = !entry.is_signal_frame;
+    frame->is_return_address = !entry->is_signal_frame;
     return caller != 0;
 }
 
@@ -420,19 +426,20 @@ int muv_stack_unwind(const muv_stack *stack, uintptr_t *counters, uintptr_t *bas
     frame frame = {.is_return_address = false};
     memcpy(frame.registers, stack->registers, sizeof frame.registers);
     int count = 0;
+    entry entry;
+    entry.begin = entry.size = 0;
     while (count < maximum) {
         counters[count] = frame.registers[program_counter];
         bases[count] = frame.registers[frame_pointer];
         count++;
         struct frame before = frame;
-        if (step_by_table(stack, &frame)) continue;
+        if (step_by_table(stack, &frame, &entry)) continue;
         uintptr_t end;
         uintptr_t counter = before.registers[program_counter];
         bool is_code = find_table(counter, &end) != 0;
         // A table that says where frames end is right; without one, what looks like a frame is taken for one.
         frame = before;
-        entry entry;
-        if (is_code && find_entry(counter - (before.is_return_address ? 1 : 0), &entry) && count > 1) break;
+        if (is_code && entry.size > 0 && count > 1) break;
         if (count == 1 && !is_code ? step_out_of_nowhere(stack, &frame) : step_by_frame_pointer(stack, &frame)) continue;
         break;
     }

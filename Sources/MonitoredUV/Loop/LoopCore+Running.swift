@@ -18,7 +18,8 @@ extension LoopCore {
         ranBeforePoll = false
         startMainQueue()
         meter.resume(at: clock.now(), vitals.time)
-        watch.depth = outer.map { Unmanaged<UVEventLoop>.fromOpaque($0).takeUnretainedValue().core.watch.depth + 1 } ?? 0
+        watch.depth =
+            outer.map { Unmanaged<UVEventLoop>.fromOpaque($0).takeUnretainedValue().core.watch.depth + 1 } ?? 0
         showThread()
         defer { hideThread() }
         repeat {

@@ -83,7 +83,11 @@ private final class BlockCollector: Sendable {
     func end() { core.stopListening(listener) }
 
     static var unwatched: UVError {
-        UVError(.resourceTemporarilyUnavailable, operation: "failOnBlock", detail: "the watchdog's thread could not be started")
+        UVError(
+            .resourceTemporarilyUnavailable,
+            operation: "failOnBlock",
+            detail: "the watchdog's thread could not be started"
+        )
     }
 
     func check() throws {

@@ -226,7 +226,8 @@ extension NameStatistics {
         var result: [String: NameStatistics] = [:]
         for name in left + right {
             var known =
-                result[name.name] ?? NameStatistics(
+                result[name.name]
+                ?? NameStatistics(
                     name: name.name,
                     wallTime: DurationHistogram(.coarse),
                     blameNanoseconds: 0,

@@ -60,7 +60,8 @@ struct FailOnBlockTests {
         try await withTasks { loop in
             for _ in 0..<2 {
                 await #expect(throws: LoopBlockedError.self) {
-                    try await loop.monitoring.failOnBlock(over: .milliseconds(20)) { () async in spin(.milliseconds(60)) }
+                    try await loop.monitoring.failOnBlock(over: .milliseconds(20)) { () async in spin(.milliseconds(60))
+                    }
                 }
             }
         }

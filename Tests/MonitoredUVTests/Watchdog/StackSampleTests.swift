@@ -52,35 +52,35 @@ import Testing
     }
 
     @Test func malloc_isInterruptedSafely() throws {
-        let stacks = try capture(3000) { allocateAndFree() }
+        let stacks = try capture(2000) { allocateAndFree() }
         expect(stacks, "allocateAndFree")
     }
 
     @Test func dlopen_isInterruptedSafely() throws {
         // Taken apart while the library comes and goes; a sanitizer's own dlopen hides who called it.
-        let stacks = try capture(2000) { openAndCloseLibrary() }
+        let stacks = try capture(1000) { openAndCloseLibrary() }
         #expect(stacks.allSatisfy { !$0.isEmpty })
     }
 
     @Test func lockThatIsHeld_isInterruptedSafely() throws {
         let lock = Lock(0)
-        let stacks = try capture(3000) { lockAndUnlock(lock) }
+        let stacks = try capture(2000) { lockAndUnlock(lock) }
         expect(stacks, "lockAndUnlock")
         #expect(lock.withLock { $0 } > 0)
     }
 
     @Test func deepRecursion_isInterruptedSafely() throws {
-        let stacks = try capture(2000) { #expect(recurse(20_000) == 20_000) }
+        let stacks = try capture(1000) { #expect(recurse(20_000) == 20_000) }
         expect(stacks, "recurse")
     }
 
     @Test func foreignCode_isInterruptedSafely() throws {
-        let stacks = try capture(2000) { sortInC() }
+        let stacks = try capture(1000) { sortInC() }
         expect(stacks, "sortInC")
     }
 
     @Test func systemCalls_goOnAfterwards() throws {
-        let stacks = try capture(2000) { readFromPipe() }
+        let stacks = try capture(1000) { readFromPipe() }
         expect(stacks, "readFromPipe")
     }
 
