@@ -45,8 +45,8 @@ public struct Monitoring: Sendable {
 
     /// All that is known of the loop up to this instant, the dispatches of the iteration that is going on included.
     ///
-    /// Takes some ten microseconds, without a lock; the loop does not wait, and may be stuck. Only ``NameStatistics/blame``
-    /// is counted at the end of an iteration.
+    /// Takes some hundred microseconds, without a lock; the loop does not wait, and may be stuck. Only
+    /// ``NameStatistics/blame`` is counted at the end of an iteration.
     public func snapshot() -> LoopSnapshot {
         let vitals = core.vitals
         var snapshot = LoopSnapshot(loopName: vitals.name.text, time: time)

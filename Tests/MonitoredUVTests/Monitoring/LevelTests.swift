@@ -123,7 +123,6 @@ struct LevelTests {
             loop.callSoon { spin(.milliseconds(5)) }
             try loop.run()
             let time = loop.monitoring.time
-            #expect(time.elapsed < .milliseconds(5))
             spin(.milliseconds(1))
             #expect(loop.monitoring.time == time)
         }

@@ -84,3 +84,7 @@ func runProgram(_ path: String, _ arguments: [String]) throws -> ProgramResult {
     let texts = files.map(contents)
     return ProgramResult(status: status & 0x7f == 0 ? status >> 8 & 0xff : -1, output: texts[0], errors: texts[1])
 }
+
+/// Whether Thread Sanitizer is at work: it holds signals back for a while, and hands them over with the registers of
+/// when they came, so that a stack that is captured then is not to be made sense of.
+let isThreadSanitized = dlsym(nil, "__tsan_init") != nil
