@@ -354,6 +354,24 @@ static uintptr_t without_signature(uintptr_t address) {
 #endif
 }
 
+// Calls of functions in other libraries go through entries of 16 bytes. They are what tables describe by an expression,
+// which says that some of the entry's instructions have pushed a word.
+static bool step_out_of_linkage(const muv_stack *stack, frame *frame) {
+#if defined(__x86_64__)
+    uintptr_t top = frame->registers[stack_pointer], caller;
+    if ((frame->registers[program_counter] & 15) >= 11) top += sizeof(uintptr_t);
+    if (!muv_stack_read(stack, top, &caller) || caller == 0) return false;
+    frame->registers[stack_pointer] = top + sizeof(uintptr_t);
+    frame->registers[program_counter] = caller;
+    frame->is_return_address = true;
+    return true;
+#else
+    (void)stack;
+    (void)frame;
+    return false;
+#endif
+}
+
 // `entry` is that of the last frame, which in a recursion is this one's as well.
 static bool step_by_table(const muv_stack *stack, frame *frame, entry *entry) {
     uintptr_t counter = frame->registers[program_counter], address = counter - (frame->is_return_address ? 1 : 0);
@@ -363,6 +381,7 @@ static bool step_by_table(const muv_stack *stack, frame *frame, entry *entry) {
     if (!run(entry->common, entry, UINTPTR_MAX, &initial, NULL)) return false;
     row = initial;
     if (!run(entry->own, entry, address, &row, &initial)) return false;
+    if (!row.base_is_known && !frame->is_return_address) return step_out_of_linkage(stack, frame);
     if (!row.base_is_known || row.base_register >= register_count) return false;
     uintptr_t base = frame->registers[row.base_register] + (uintptr_t)row.base_offset;
     if (base <= frame->registers[stack_pointer] && frame->is_return_address) return false; // frames only grow

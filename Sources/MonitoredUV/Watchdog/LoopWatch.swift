@@ -86,13 +86,14 @@ final class LoopWatch: Sendable {
     /// Looks once, and says when to look again; `late` if this look was.
     func look(at now: UInt64, _ late: Standstill.Lateness?, _ memory: UnsafeMutablePointer<muv_stack>) -> UInt64 {
         let listeners = listeners.withLock { $0 }
+        // Before those that have ended: what ends meanwhile is among these.
+        let running = vitals.inFlight.current
         var standstill: UInt64?
         if case .stoodStill(let since) = late {
             standstill = since
             listeners.forEach { $0.excuse(at: now) }
         }
         for ended in takeEnded() { tell(ended, standstill, now, listeners) }
-        let running = vitals.inFlight.current
         var next = UInt64.max
         for listener in listeners {
             if let (phase, stall) = listener.observe(
