@@ -37,7 +37,13 @@ let package = Package(
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ]
         ),
-        .testTarget(name: "MonitoredUVTests", dependencies: ["MonitoredUV", "CLibUV", "CMonitoredUV", "whereitran"]),
+        .testTarget(
+            name: "MonitoredUVTests",
+            dependencies: [
+                "MonitoredUV", "CLibUV", "CMonitoredUV", "whereitran",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         // What tests run as a process of its own.
         .executableTarget(name: "whereitran", dependencies: ["MonitoredUV"], path: "Tests/Programs/whereitran"),
     ],

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import MonitoredUV
@@ -46,5 +47,26 @@ struct MonitoringEnvironmentTests {
         let environment = environment(["MONITOREDUV_\(name)": value])
         #expect(environment.problems.count == 1)
         #expect(environment.problems.first?.hasPrefix("MONITOREDUV_\(name)=\(value) is ignored: it takes") == true)
+    }
+
+    /// Also while the loop is stuck.
+    @Test func signal_writesATrace() async {
+        await #expect(processExitsWith: .success) {
+            let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(atPath: folder) }
+            setenv("MONITOREDUV_TRACE_SIGNAL", "USR2", 1)
+            setenv("MONITOREDUV_TRACE_FOLDER", folder, 1)
+            let loop = try UVEventLoop()
+            let path = "\(folder)/monitoreduv-\(getpid())-1.json"
+            loop.callSoon("signaled") {
+                kill(getpid(), SIGUSR2)  // to the process: workers of Dispatch block it
+                while !FileManager.default.fileExists(atPath: path) { usleep(1000) }
+            }
+            try loop.run()
+            try loop.close()
+            let text = String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
+            #expect(text.contains(#""name":"signaled""#) && text.contains("unfinished"))
+        }
     }
 }

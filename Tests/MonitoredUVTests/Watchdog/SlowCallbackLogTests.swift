@@ -1,0 +1,62 @@
+import Logging
+import Testing
+
+@testable import MonitoredUV
+
+struct SlowCallbackLogTests {
+    /// Keeps what is logged.
+    private struct Handler: LogHandler {
+        let lines: Lock<[String]>
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.trace
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            lines.withLock { $0.append("\(event.level) \(event.message) loop=\(event.metadata?["loop"] ?? "")") }
+        }
+    }
+
+    private func logged(_ body: (UVEventLoop, Logger) throws -> Void) throws -> [String] {
+        let lines = Lock<[String]>([])
+        try withLoop { loop in try body(loop, Logger(label: "test") { _ in Handler(lines: lines) }) }
+        WatchingThread.shared.look()
+        WatchingThread.shared.flushReports()
+        return lines.withLock { $0 }
+    }
+
+    @Test func slowCallbacks_areLogged_andOthersAreNot() throws {
+        let lines = try logged { loop, logger in
+            loop.monitoring.logSlowCallbacks(over: .milliseconds(200), logger: logger)
+            loop.callSoon("quick") {}
+            loop.callSoon("slow") { spin(.milliseconds(210)) }
+            try loop.run()
+        }
+        #expect(lines.count == 1)
+        #expect(lines.first?.hasPrefix("warning slow (posted) took 2") == true)
+        #expect(lines.first?.contains(" ms loop=loop-") == true)
+    }
+
+    @Test func moreThan60AMinute_areCounted() throws {
+        let lines = try logged { loop, logger in
+            loop.monitoring.logSlowCallbacks(over: .nanoseconds(1), logger: logger)
+            for _ in 0..<100 { loop.callSoon("slow") { spin(.microseconds(1)) } }
+            try loop.run()
+            #expect(loop.monitoring.level == .metrics)
+        }
+        #expect(lines.count == 60)
+    }
+
+    @Test func log_canBeEnded() throws {
+        let lines = try logged { loop, logger in
+            loop.monitoring.logSlowCallbacks(over: .nanoseconds(1), logger: logger)
+            loop.monitoring.logSlowCallbacks(over: nil)
+            loop.callSoon("slow") { spin(.milliseconds(1)) }
+            try loop.run()
+        }
+        #expect(lines == [])
+    }
+}
