@@ -1,5 +1,6 @@
 #if os(Linux) && compiler(>=6.3) && compiler(<6.4) && canImport(Runtime)
-    @_spi(Internal) import Runtime
+    @_spi(Internal) @_spi(MemoryReaders) import Runtime
+    internal import CMonitoredUV
     import Synchronization
 
     /// Files, lines and inlined functions, from the program's debug information: through interfaces of Swift's Runtime
@@ -22,6 +23,21 @@
 
         private static let mark: @convention(c) () -> Void = {}
 
+        /// What is loaded. Read by copies that may fail: a library may be unloaded at any moment.
+        private static func images() -> ImageMap {
+            ImageMap.capture(using: CopyingReader(), forProcess: nil)
+        }
+
+        private struct CopyingReader: MemoryReader {
+            struct Unreadable: Error {}
+
+            func fetch(from address: Address, into buffer: UnsafeMutableRawBufferPointer) throws {
+                if muv_copy_memory(UInt(address), buffer.baseAddress, buffer.count) != buffer.count {
+                    throw Unreadable()
+                }
+            }
+        }
+
         /// The frames of a stack, innermost first: where the thread was, where its calls return to, where async callers
         /// go on. `nil` where the module cannot tell.
         static func frames(_ counters: [UInt], _ resumePoints: [UInt]) -> [StackFrame]? {
@@ -36,7 +52,7 @@
                 $0.offset == 0 ? .programCounter($0.element) : .returnAddress($0.element)
             }
             addresses += resumePoints.map { .asyncResumePoint($0) }
-            let backtrace = Backtrace(architecture: architecture, frames: addresses, images: ImageMap.capture())
+            let backtrace = Backtrace(architecture: architecture, frames: addresses, images: images())
             guard let symbolicated = backtrace.symbolicated(options: .default) else { return nil }
             return symbolicated.frames.map { frame in
                 let address = UInt(frame.captured.adjustedProgramCounter) ?? 0
