@@ -1,6 +1,17 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+private let monitored = Target.Dependency.product(name: "MonitoredUV", package: "MonitoredUV")
+private let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+]
+
+private func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+    return .executableTarget(name: name, dependencies: dependencies + [arguments])
+}
+
 let package = Package(
     name: "stress_tests",
     platforms: [.macOS(.v15)],
@@ -10,49 +21,21 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
     ],
     targets: [
-        .executableTarget(
-            name: "uvecho",
-            dependencies: [
-                .product(name: "MonitoredUV", package: "MonitoredUV"),
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]
+        program("uvecho", [monitored, "StressSupport"]),
+        program("asyncecho", [monitored, "StressSupport"]),
+        program("users", [monitored, "StressSupport"]),
+        program("dispatches", [monitored, "StressSupport"]),
+        program("concurrency", [monitored]),
+        program("lag", [monitored]),
+        program("soak", [monitored, "CStressSupport"]),
+        program("nioecho", nio),
+        program("nioasyncecho", nio),
+        program("niodispatches", nio + ["StressSupport"]),
+        .target(
+            name: "StressSupport",
+            dependencies: [monitored, .product(name: "ArgumentParser", package: "swift-argument-parser")]
         ),
-        .executableTarget(
-            name: "dispatches",
-            dependencies: [
-                .product(name: "MonitoredUV", package: "MonitoredUV"),
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]
-        ),
-        .executableTarget(
-            name: "lag",
-            dependencies: [
-                .product(name: "MonitoredUV", package: "MonitoredUV"),
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]
-        ),
-        .executableTarget(
-            name: "asyncecho",
-            dependencies: [
-                .product(name: "MonitoredUV", package: "MonitoredUV"),
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]
-        ),
-        .executableTarget(
-            name: "nioecho",
-            dependencies: [
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]
-        ),
-        .executableTarget(
-            name: "concurrency",
-            dependencies: [
-                .product(name: "MonitoredUV", package: "MonitoredUV"),
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]
-        ),
+        .target(name: "CStressSupport"),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -109,9 +109,18 @@ extension LoopCore {
     /// Every handle and all pending work, in words.
     private var openWork: [String] {
         let posted = queue.count + jobs.count + remote.count
-        return openHandles.map(\.description)
+        return openHandleKinds
             + (posted > 0 ? ["\(posted) posted closure\(posted == 1 ? "" : "s") or job\(posted == 1 ? "" : "s")"] : [])
             + (sleeps.count > 0 ? ["\(sleeps.count) sleeping task\(sleeps.count == 1 ? "" : "s")"] : [])
+    }
+
+    /// The open handles in words, those that are called the same together; of the kinds the ten most frequent.
+    private var openHandleKinds: [String] {
+        let counts = openHandles.reduce(into: [:]) { $0[$1.description, default: 0] += 1 }
+        let kinds = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        let named = kinds.prefix(10).map { $0.value == 1 ? $0.key : "\($0.value) times \($0.key)" }
+        let others = kinds.dropFirst(10).reduce(0) { $0 + $1.value }
+        return named + (others > 0 ? ["\(others) other handle\(others == 1 ? "" : "s")"] : [])
     }
 
     private var openHandles: [UVHandle] {

@@ -155,6 +155,23 @@ struct MisuseTests {
         )
     }
 
+    @Test func close_withThousandsOfOpenHandles_saysHowManyOfEach_andNamesTen() throws {
+        let loop = try UVEventLoop(name: "full")
+        var timers: [UVTimer] = []
+        for number in 0..<1013 {
+            let timer = UVTimer(on: loop) { _ in }
+            timer.name = number < 1000 ? "tick" : "once-\(number)"
+            timers.append(timer)
+        }
+        let error = #expect(throws: UVError.self) { try loop.close() }
+        let text = try #require(error?.description)
+        #expect(text.contains("still holds 1000 times UVTimer 'tick', UVTimer 'once-1000', UVTimer 'once-1001'"), "\(text)")
+        #expect(text.contains("UVTimer 'once-1008', 4 other handles"), "\(text)")
+        for timer in timers { timer.close() }
+        try loop.run()
+        try loop.close()
+    }
+
     @Test func closeCompletion_onAClosedLoop_traps() async {
         let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             let loop = try UVEventLoop(name: "gone")

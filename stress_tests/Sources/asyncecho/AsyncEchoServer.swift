@@ -1,28 +1,27 @@
 import ArgumentParser
 import Foundation
 import MonitoredUV
+import StressSupport
 
-/// Echoes on one loop, with one task for each connection.
+/// Echoes on one loop, with a task for each connection.
 @main
 struct AsyncEchoServer: ParsableCommand {
-    @Option(help: "The port on 127.0.0.1.")
+    @Argument(help: "The port of 127.0.0.1 to listen on.")
     var port: Int
 
-    @Option(help: "Ends after so many connections; 0 for never.")
-    var connections = 0
+    @Option(help: "off, metrics, or callbacks: a monitor that counts as well.")
+    var level = MonitoringLevel.off
 
-    @Flag(help: "Monitors, and prints how many dispatches there were.")
-    var monitor = false
+    @Option(help: "End after this many connections, so that a profiler sees a whole run.")
+    var connections = Int.max
 
     func run() throws {
-        let (port, limit) = (port, connections)
-        // Memory of its own, so that Swift's exclusivity checks of a captured variable are not charged to the monitor.
-        nonisolated(unsafe) let dispatches = UnsafeMutablePointer<Int>.allocate(capacity: 1)  // one loop, one thread
-        dispatches.initialize(to: 0)
-        defer { dispatches.deallocate() }
-        let count: @Sendable (borrowing IOLoopMonitorState) -> Void = { _ in dispatches.pointee &+= 1 }
-        try UVEventLoop.runMain(monitor: monitor ? count : nil) {
-            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: port)
+        let (port, level, limit) = (port, level, connections)
+        try UVEventLoop.runMain {
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: port, backlog: 1024)
+            let seen = SeenDispatches(on: server.loop, at: level)
+            let termination = seen.tellOnTermination()
+            defer { termination.cancel() }
             print("ready")
             fflush(nil)
             var served = 0
@@ -33,8 +32,8 @@ struct AsyncEchoServer: ParsableCommand {
                     if served == limit { break }
                 }
             }
+            print("dispatches: \(seen.count)")
         }
-        print("dispatches: \(dispatches.pointee)")
     }
 }
 

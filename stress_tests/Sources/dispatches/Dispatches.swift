@@ -1,56 +1,47 @@
 import ArgumentParser
+import Foundation
 import MonitoredUV
+import StressSupport
 
-/// What a dispatch costs at each level, on one thread: closures that are posted and run in batches, and a closure that
-/// posts the next one, which makes each an iteration of its own.
+/// What posted closures and timers cost on a loop. Prints `what wall cpu`, nanoseconds for each.
 @main
 struct Dispatches: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "dispatches",
-        abstract: "Nanoseconds for each posted closure, at each level of monitoring."
+    enum What: String, ExpressibleByArgument { case posted_batch, posted_chain, posted_remote, timers }
+
+    @Argument(
+        help: """
+            posted_batch: a thousand at a time. posted_chain: each posts the next, an iteration for each. \
+            posted_remote: from another thread. timers: all at once, due within 100 ms.
+            """
     )
+    var what: What
 
-    @Option(help: "How many closures.")
-    var count = 1_000_000
+    @Argument(help: "How many.")
+    var count: Int
 
-    @Option(help: "How many rounds, of which the least counts.")
-    var rounds = 7
+    @Option(help: "off, metrics, or callbacks: a monitor that counts as well.")
+    var level = MonitoringLevel.off
 
-    private static let batch = 1000
+    @Option(help: "How many handles are open meanwhile: timers that are not yet due.")
+    var handles = 0
 
     func run() throws {
-        var least: [String: Double] = [:]
-        for _ in 0..<rounds {
-            for level in MonitoringLevel.allCases {
-                for (name, isBatch) in [("in a batch", true), ("one after the other", false)] {
-                    let key = "\(name), \(level)"
-                    least[key] = min(least[key] ?? .infinity, try measure(level, isBatch))
-                }
-            }
-        }
-        for name in least.keys.sorted() { print("\(name): \(least[name]!)") }
-    }
-
-    /// The nanoseconds that each closure takes.
-    private func measure(_ level: MonitoringLevel, _ isBatch: Bool) throws -> Double {
         let loop = try UVEventLoop()
-        let seen = UnsafeMutablePointer<Int>.allocate(capacity: 1)
-        seen.initialize(to: 0)
-        defer { seen.deallocate() }
-        if level == .callbacks { loop.setMonitor { _ in seen.pointee &+= 1 } }
-        loop.monitoring.level = level
+        let seen = SeenDispatches(on: loop, at: level)
+        for _ in 0..<handles { loop.callLater(.seconds(3600)) { _ in }.unref() }
         try loop.run(.noWait)
         let work = Work(loop, count)
-        let start = ContinuousClock.now
-        if isBatch { work.postBatch() } else { work.postNext() }
+        let stopwatch = Stopwatch()
+        switch what {
+        case .posted_batch: work.postBatch()
+        case .posted_chain: loop.callSoon { work.postNext() }
+        case .posted_remote: try work.postFromAnotherThread()
+        case .timers: work.startTimers()
+        }
         try loop.run()
-        let passed = ContinuousClock.now - start
-        try loop.close()
-        if work.left != 0 { fatalError("\(work.left) closures did not run") }
-        let expected = level == .callbacks ? count : 0
-        if seen.pointee < expected { fatalError("the monitor saw \(seen.pointee) of \(count) dispatches") }
-        if level != .off && loop.monitoring.snapshot().dispatches < count { fatalError("the metrics miss dispatches") }
-        return passed / .nanoseconds(count)
+        stopwatch.report(what.rawValue, count)
+        if work.left != 0 { fatalError("\(work.left) did not run") }
+        if level != .off && seen.count < count { fatalError("the monitor saw \(seen.count) of \(count) dispatches") }
     }
 
     private final class Work {
@@ -63,18 +54,41 @@ struct Dispatches: ParsableCommand {
         }
 
         func postBatch() {
-            for number in 1...Dispatches.batch {
+            let batch = min(1000, left)
+            for number in 1...batch {
                 loop.callSoon { [self] in
                     left -= 1
-                    if number == Dispatches.batch && left > 0 { postBatch() }
+                    if number == batch && left > 0 { postBatch() }
                 }
             }
         }
 
         func postNext() {
-            loop.callSoon { [self] in
-                left -= 1
-                if left > 0 { postNext() }
+            left -= 1
+            if left > 0 { loop.callSoon { [self] in postNext() } }
+        }
+
+        func postFromAnotherThread() throws {
+            // Keeps the loop going until the last one came.
+            let open = try UVAsync(on: loop) {}
+            let (loop, count) = (loop, left)
+            let bound = UVLoopBound((self, open), to: loop)
+            Thread.detachNewThread {
+                for _ in 0..<count {
+                    loop.execute {
+                        let (work, open) = bound.value
+                        work.left -= 1
+                        if work.left == 0 { open.close() }
+                    }
+                }
+            }
+        }
+
+        func startTimers() {
+            var random: UInt32 = 12345
+            for _ in 0..<left {
+                random = random &* 1_664_525 &+ 1_013_904_223
+                loop.callLater(.milliseconds(Int(1 + (random >> 8) % 100))) { [self] _ in left -= 1 }
             }
         }
     }

@@ -3,44 +3,37 @@ import Foundation
 import NIOCore
 import NIOPosix
 
-/// The same on SwiftNIO with `NIOAsyncChannel`, on one event loop.
+/// An echo server with a channel pipeline, on one event loop, in the shape of SwiftNIO's own example.
 @main
-struct NIOEchoServer: AsyncParsableCommand {
-    @Option(help: "The port on 127.0.0.1.")
+struct NIOEchoServer: ParsableCommand {
+    @Argument(help: "The port on 127.0.0.1.")
     var port: Int
 
-    @Option(help: "Ends after so many connections; 0 for never.")
-    var connections = 0
-
-    func run() async throws {
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let server = try await ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 511)
+    func run() throws {
+        let channel = try ServerBootstrap(group: MultiThreadedEventLoopGroup(numberOfThreads: 1))
+            .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .bind(host: "127.0.0.1", port: port) { channel in
+            .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    try channel.pipeline.syncOperations.addHandler(BackPressureHandler())
+                    try channel.pipeline.syncOperations.addHandler(EchoHandler())
                 }
             }
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.maxMessagesPerRead, value: 16)
+            .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator())
+            .bind(host: "127.0.0.1", port: port).wait()
         print("ready")
         fflush(nil)
-        let limit = connections
-        try await server.executeThenClose { clients in
-            try await withThrowingDiscardingTaskGroup { group in
-                var served = 0
-                for try await client in clients {
-                    group.addTask { try? await echo(client) }
-                    served += 1
-                    if served == limit { break }
-                }
-            }
-        }
-        try await group.shutdownGracefully()
+        try channel.closeFuture.wait()
     }
 }
 
-private func echo(_ client: NIOAsyncChannel<ByteBuffer, ByteBuffer>) async throws {
-    try await client.executeThenClose { inbound, outbound in
-        for try await bytes in inbound { try await outbound.write(bytes) }
-    }
+private final class EchoHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { context.write(data, promise: nil) }
+    func channelReadComplete(context: ChannelHandlerContext) { context.flush() }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }

@@ -1,35 +1,33 @@
 import ArgumentParser
 import Foundation
 import MonitoredUV
+import StressSupport
 
 /// The server whose cost per message is measured: it writes back what it reads.
 @main
 struct EchoServer: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "uvecho",
-        abstract: "A TCP echo server on UVEventLoop."
+        abstract: "A TCP echo server on UVEventLoop. Ends on SIGTERM, and says what the monitor saw."
     )
 
-    enum Monitor: String, ExpressibleByArgument, CaseIterable { case off, metrics, count }
-
-    @Option(help: "The port of 127.0.0.1 to listen on.")
+    @Argument(help: "The port of 127.0.0.1 to listen on.")
     var port: Int
 
-    @Option(help: "off: nothing is noted. metrics: statistics. count: a monitor that counts as well.")
-    var monitor = Monitor.off
+    @Option(help: "off: nothing is noted. metrics: statistics. callbacks: a monitor that counts as well.")
+    var level = MonitoringLevel.off
 
     @Option(help: "End after this many connections have closed, so that a profiler sees a whole run.")
     var connections = Int.max
 
+    @Option(help: "Waste so many nanoseconds with each message: a slower server, to be found out.")
+    var waste = 0
+
     func run() throws {
-        // Memory of its own, so that Swift's exclusivity checks of a captured variable are not charged to the monitor.
-        let dispatches = UnsafeMutablePointer<Int>.allocate(capacity: 1)
-        dispatches.initialize(to: 0)
-        defer { dispatches.deallocate() }
         let loop = try UVEventLoop()
-        if monitor == .metrics { loop.monitoring.level = .metrics }
-        if monitor == .count { loop.setMonitor { _ in dispatches.pointee &+= 1 } }
+        let seen = SeenDispatches(on: loop, at: level)
         var left = connections
+        let waste = waste
         let server = try UVTCP(on: loop)
         try server.bind(to: UVSocketAddress("127.0.0.1", port: port))
         try server.listen(backlog: 1024) { connection in
@@ -37,6 +35,7 @@ struct EchoServer: ParsableCommand {
                 let client = try connection.get()
                 try client.setNoDelay(true)
                 try client.startReading { bytes in
+                    if waste > 0 { Self.spin(.nanoseconds(waste)) }
                     do { try client.write(bytes) } catch { client.close() }
                 } onEnd: { _ in
                     client.close()
@@ -47,10 +46,17 @@ struct EchoServer: ParsableCommand {
                 print("accept: \(error)")
             }
         }
+        let termination = seen.tellOnTermination()
         print("ready")
         fflush(nil)
         try loop.run()
+        termination.cancel()
         try loop.close()
-        print("dispatches: \(monitor == .count ? dispatches.pointee : loop.monitoring.snapshot().dispatches)")
+        print("dispatches: \(seen.count)")
+    }
+
+    private static func spin(_ length: Duration) {
+        let end = ContinuousClock.now + length
+        while ContinuousClock.now < end {}
     }
 }

@@ -1,0 +1,9 @@
+import ArgumentParser
+import MonitoredUV
+
+extension MonitoringLevel: @retroactive ExpressibleByArgument {
+    public init?(argument: String) {
+        guard let level = Self.allCases.first(where: { "\($0)" == argument }) else { return nil }
+        self = level
+    }
+}

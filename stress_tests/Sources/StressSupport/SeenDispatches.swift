@@ -1,0 +1,46 @@
+import Dispatch
+import Foundation
+import MonitoredUV
+import Synchronization
+
+/// What a loop's monitoring saw of its dispatches, so that a measurement of monitoring that sees nothing is found out.
+public final class SeenDispatches: Sendable {
+    private let loop: UVEventLoop
+    private let level: MonitoringLevel
+    private let counted = Counter()
+
+    private final class Counter: Sendable {
+        private let value = Atomic<Int>(0)
+        /// The loop's thread alone writes.
+        func add() { value.store(value.load(ordering: .relaxed) &+ 1, ordering: .relaxed) }
+        var count: Int { value.load(ordering: .relaxed) }
+    }
+
+    /// Monitors `loop` at `level`, at `callbacks` with a monitor that counts.
+    public init(on loop: UVEventLoop, at level: MonitoringLevel) {
+        self.loop = loop
+        self.level = level
+        if level == .callbacks { loop.monitoring.setMonitor { [counted] _ in counted.add() } }
+        loop.monitoring.level = level
+    }
+
+    public var count: Int {
+        switch level {
+        case .off: 0
+        case .metrics: loop.monitoring.snapshot().dispatches
+        case .callbacks: counted.count
+        }
+    }
+
+    /// On `SIGTERM` prints how many it were, and ends the process. Release what is returned to go back to what was.
+    public func tellOnTermination() -> any DispatchSourceSignal {
+        signal(SIGTERM, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(signal: SIGTERM, queue: .global())
+        source.setEventHandler { @Sendable [self] in
+            print("dispatches: \(count)")
+            exit(0)
+        }
+        source.resume()
+        return source
+    }
+}

@@ -1,0 +1,22 @@
+import Foundation
+import MonitoredUV
+import CStressSupport
+
+/// What the process holds: descriptors, threads, memory, and what its loops have open.
+struct Holdings: Encodable {
+    let descriptors, threads: Int
+    let heapBytes, residentBytes: Int
+    let handles, requests: [String: Int]
+
+    init(_ loops: [UVEventLoop]) throws {
+        let snapshots = loops.map { $0.monitoring.snapshot() }
+        let snapshot = snapshots.dropFirst().reduce(snapshots[0], +)
+        handles = snapshot.handles
+        requests = snapshot.requests
+        descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+        threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count
+        heapBytes = stress_heap_in_use()
+        let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")[1]
+        residentBytes = Int(pages)! * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+}

@@ -1,0 +1,40 @@
+"""What the figures should be."""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Aim:
+    what: str
+    figure: float
+    limit: float
+    #: The quartiles of the rounds; for counts there are none.
+    low: float | None = None
+    high: float | None = None
+    #: Counts are the same on a busy machine; times are not.
+    counted: bool = False
+
+    @property
+    def is_met(self):
+        return self.figure <= self.limit
+
+    @property
+    def is_failed(self):
+        """Whether the run fails: a time that is missed by less than twice may be the machine's doing."""
+        return not (self.is_met if self.counted else self.figure <= 2 * self.limit)
+
+    @property
+    def verdict(self):
+        return "met" if self.is_met else "FAILED" if self.is_failed else "missed"
+
+    def as_data(self):
+        return {**asdict(self), "verdict": self.verdict}
+
+    @staticmethod
+    def of_ratio(what, ratio, limit):
+        """From a summary of the rounds' ratios."""
+        return Aim(what, ratio["median"], limit, ratio["low"], ratio["high"])
+
+
+def text(figure):
+    return f"{figure:,.0f}" if abs(figure) >= 1000 else f"{figure:.3g}"

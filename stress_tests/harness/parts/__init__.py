@@ -1,0 +1,9 @@
+"""The measurements, in the order in which they are made.
+
+Each module has NAME, TITLE, `seconds(size)` (what it is expected to take), `measure(run)`, which returns data for JSON,
+`tables(data)`, which makes Markdown of them, and `aims(data)`.
+"""
+
+from . import counts, dispatches, echo, idle, lag, sanity, soak, task_echo, tasks, users
+
+ALL = [sanity, counts, echo, task_echo, dispatches, tasks, users, idle, lag, soak]

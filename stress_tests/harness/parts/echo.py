@@ -1,0 +1,118 @@
+"""Echo servers: messages a second, latency, and the processor time that a message takes the server."""
+
+from .. import contenders, servers, summaries
+from ..aims import Aim
+
+NAME = "echo"
+TITLE = "TCP echo"
+CONTENDERS = ["c", "off", "metrics", "callbacks", "nio", "uvloop", "uvloop_monitored", "node", "node_monitored"]
+#: Bytes and connections; those that the aims are about come first.
+JUDGED = [(1024, 10), (1024, 200)]
+OTHERS = [(10, 10), (10, 200), (10, 2000), (1024, 2000), (102_400, 10), (102_400, 200), (102_400, 2000)]
+
+
+def seconds(size):
+    return 45 if size == "quick" else 1000
+
+
+def measure(run):
+    cells = [(1024, 10)] if run.size == "quick" else JUDGED + OTHERS
+    return interleave(run, CONTENDERS, cells, judged=JUDGED)
+
+
+def interleave(run, names, cells, judged):
+    """All of them in turn, forwards and backwards, for as many rounds as there are."""
+    chosen = contenders.named(*names)
+    rounds = {cell: run.choose(quick=3, normal=24 if cell in judged else 6) for cell in cells}
+    length = run.choose(quick=0.3, normal=0.5)
+    samples = []
+    total, done = sum(rounds.values()) * len(chosen), 0
+    with servers.running(chosen) as running:
+        for number in range(max(rounds.values())):
+            for size, connections in [cell for cell in cells if number < rounds[cell]]:
+                for contender in chosen if number % 2 == 0 else reversed(chosen):
+                    server = running[contender.name]
+                    server.resume()
+                    result = servers.load(server, connections, size, "-t", length, "-w", 0.15)
+                    server.pause()
+                    samples.append({"server": contender.name, "round": number, **result})
+                    done += 1
+            run.step(done / total, f"round {number + 1} of {max(rounds.values())}")
+    return {"samples": samples}
+
+
+def cells_of(data):
+    return list(dict.fromkeys((sample["size"], sample["conns"]) for sample in data["samples"]))
+
+
+def values(data, cell, name, key):
+    """By round."""
+    return {
+        sample["round"]: sample[key]
+        for sample in data["samples"]
+        if sample["server"] == name and (sample["size"], sample["conns"]) == cell
+    }
+
+
+def names_of(data):
+    return list(dict.fromkeys(sample["server"] for sample in data["samples"] if sample["round"] == 0))
+
+
+def cpu_ratio(data, cell, name, base):
+    return summaries.ratios(values(data, cell, name, "cpu_ns"), values(data, cell, base, "cpu_ns"))
+
+
+def size_text(size):
+    return f"{size // 1024} KiB" if size >= 1024 else f"{size} B"
+
+
+def tables(data):
+    return table(data, "c", ["off", "metrics"])
+
+
+def table(data, base, further):
+    """One table for each size and number of connections."""
+    labels = {contender.name: contender.label for contender in contenders.everyone()}
+    lines = []
+    for cell in cells_of(data):
+        size, connections = cell
+        present = names_of(data)
+        bases = [name for name in [base, *further] if name in present]
+        rounds = len(values(data, cell, base, "cpu_ns"))
+        lines += [f"### {size_text(size)}, {connections:,} connections ({rounds} rounds)", ""]
+        heads = "".join(f" of {labels[name].removeprefix('MonitoredUV, ')} |" for name in bases)
+        lines.append(f"| server | messages/s | p50 µs | p99 µs | p99.9 µs | CPU ns/message |{heads}")
+        lines.append("|---" + "|--:" * (5 + len(bases)) + "|")
+        for name in present:
+            latency = values(data, cell, name, "latency_us")
+            percentile = lambda key: summaries.summary([each[key] for each in latency.values()])["median"]  # noqa: E731
+            speed = summaries.summary(values(data, cell, name, "per_second").values())
+            cpu = summaries.summary(values(data, cell, name, "cpu_ns").values())
+            ratios = [cpu_ratio(data, cell, name, other) for other in bases]
+            cells = [
+                labels.get(name, name),
+                f"{speed['median']:,.0f}",
+                *(f"{percentile(key):,.0f}" for key in ("50", "99", "99.9")),
+                f"{cpu['median']:,.0f}",
+                *(f"{ratio['median']:.2f} ({ratio['low']:.2f}–{ratio['high']:.2f})" for ratio in ratios),
+            ]
+            lines.append("| " + " | ".join(cells) + " |")
+        lines.append("")
+    return lines
+
+
+def aims(data):
+    present, result = names_of(data), []
+    for cell in [cell for cell in JUDGED if cell in cells_of(data)]:
+        def add(name, base, limit, text):
+            if name in present and base in present:
+                what = f"CPU per message, {text}, {cell[1]} connections"
+                result.append(Aim.of_ratio(what, cpu_ratio(data, cell, name, base), limit))
+
+        add("off", "c", 1.05, "off / C")
+        add("metrics", "off", 1.02, "metrics / off")
+        add("callbacks", "off", 1.03, "callbacks / off")
+        add("metrics", "nio", 0.75, "metrics / SwiftNIO")
+        add("off", "uvloop", 0.85, "off / uvloop")
+        add("off", "node", 0.55, "off / Node")
+    return result

@@ -1,0 +1,55 @@
+"""Whether the measurements would notice."""
+
+from .. import contenders, servers, summaries
+from ..aims import Aim
+from ..contenders import Contender
+from ..failures import Failure
+
+NAME = "sanity"
+TITLE = "whether a slowed server and a blind monitor are found out"
+WASTE = 20_000  # nanoseconds for each message
+
+
+def seconds(size):
+    return 6
+
+
+def measure(run):
+    good = contenders.named("off")[0]
+    slowed = Contender("slowed", "MonitoredUV, slowed", good.echo, ("--waste", str(WASTE)))
+    values = {good.name: {}, slowed.name: {}}
+    with servers.running([good, slowed]) as running:
+        for number in range(3):
+            for name, server in running.items():
+                server.resume()
+                values[name][number] = servers.load(server, 10, 1024, "-t", 0.3, "-w", 0.1)["cpu_ns"]
+                server.pause()
+    added = summaries.summary([values["slowed"][number] - values["off"][number] for number in range(3)])
+    if not 0.5 * WASTE < added["median"] < 2 * WASTE:
+        raise Failure(f"a server that wastes {WASTE} ns with each message was measured as {added['median']:.0f} ns slower")
+    return {"waste_ns": WASTE, "measured_ns": added, "blind_monitor": _expect_blindness_to_fail(good)}
+
+
+def _expect_blindness_to_fail(blind):
+    """A server without a monitor that is measured as if it had one."""
+    pretender = Contender("pretender", blind.label, blind.echo, blind.options, counts=True)
+    try:
+        with servers.running([pretender]) as running:
+            running["pretender"].resume()
+            servers.load(running["pretender"], 1, 1024, "-k", 100)
+    except Failure as failure:
+        return str(failure)
+    raise Failure("a monitor that saw nothing was not found out")
+
+
+def tables(data):
+    return [
+        f"A server that wastes {data['waste_ns']:,} ns with each message was measured as "
+        f"{data['measured_ns']['median']:,.0f} ns slower. A monitor that saw nothing ended the run: "
+        f"“{data['blind_monitor']}”."
+    ]
+
+
+def aims(data):
+    off = abs(data["measured_ns"]["median"] / data["waste_ns"] - 1)
+    return [Aim("error in measuring a slowed server", off, 0.5)]

@@ -1,0 +1,32 @@
+"""Echo servers with a task for each connection."""
+
+from ..aims import Aim
+from . import echo
+
+NAME = "task_echo"
+TITLE = "TCP echo with a task for each connection"
+CONTENDERS = ["async", "async_metrics", "nio_async", "uvloop_streams", "uvloop_streams_monitored"]
+CELLS = [(1024, 10), (1024, 200)]
+
+
+def seconds(size):
+    return 20 if size == "quick" else 200
+
+
+def measure(run):
+    return echo.interleave(run, CONTENDERS, CELLS[:1] if run.size == "quick" else CELLS, judged=CELLS)
+
+
+def tables(data):
+    return echo.table(data, "async", ["nio_async"])
+
+
+def aims(data):
+    return [
+        Aim.of_ratio(
+            f"CPU per message, tasks / NIOAsyncChannel, {cell[1]} connections",
+            echo.cpu_ratio(data, cell, "async", "nio_async"),
+            0.5,
+        )
+        for cell in echo.cells_of(data)
+    ]

@@ -1,0 +1,78 @@
+"""The raw data, a file for each part, and what is written of all of them."""
+
+import datetime
+import json
+
+from . import contenders, machine, parts, plots
+from .aims import text
+
+
+class Results:
+    def __init__(self, folder):
+        self.folder = folder
+        self._data = folder / "data"
+        self._data.mkdir(parents=True, exist_ok=True)
+
+    def store(self, part, size, data):
+        record = {
+            "part": part.NAME,
+            "size": size,
+            "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+            "commit": machine.commit(),
+            "machine": machine.describe(),
+            "aims": [aim.as_data() for aim in part.aims(data)],
+            "data": data,
+        }
+        (self._data / f"{part.NAME}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+    def load(self):
+        """The records of all parts that have been measured, in order, with their parts."""
+        for part in parts.ALL:
+            path = self._data / f"{part.NAME}.json"
+            if path.exists():
+                yield part, json.loads(path.read_text(encoding="utf-8"))
+
+    def write(self):
+        """Makes README.md and the plots, from what has been measured by now."""
+        records = list(self.load())
+        (self.folder / "README.md").write_text("\n".join(self._lines(records)) + "\n", encoding="utf-8")
+
+    def _lines(self, records):
+        yield "# What it costs, and what others cost"
+        yield ""
+        yield "Written by `stress_tests/run`, which measures all of it again on your machine. All traffic is on 127.0.0.1;"
+        yield "servers run on one core and load on another, in turn, forwards and backwards, each paused while others are"
+        yield "measured. A ratio is the median of the rounds' ratios, with the quartiles behind it. Processor time is what"
+        yield "the kernel charges to the server's threads (`schedstat`), system calls included. The raw data are in `data`."
+        yield ""
+        yield "| | |"
+        yield "|---|---|"
+        facts = {}
+        for _, record in records:
+            facts |= record["machine"]
+        for name, fact in facts.items():
+            yield f"| {name} | {fact} |"
+        for label, why in contenders.missing().items():
+            yield f"| left out: {label} | {why} |"
+        yield ""
+        yield "## Aims"
+        yield ""
+        yield "| aim | figure | quartiles | at most | |"
+        yield "|---|--:|--:|--:|---|"
+        for _, record in records:
+            for aim in record["aims"]:
+                spread = f"{text(aim['low'])}–{text(aim['high'])}" if aim["low"] is not None else ""
+                yield f"| {aim['what']} | {text(aim['figure'])} | {spread} | {text(aim['limit'])} | {aim['verdict']} |"
+        if (self.folder / "aims.md").exists():
+            yield ""
+            yield (self.folder / "aims.md").read_text(encoding="utf-8").rstrip()
+        for part, record in records:
+            yield ""
+            yield f"## {part.TITLE[0].upper()}{part.TITLE[1:]}"
+            yield ""
+            for plot, caption in plots.draw(part.NAME, record["data"], self.folder):
+                yield f"![{caption}]({plot})"
+                yield ""
+            yield from part.tables(record["data"])
+            yield ""
+            yield f"Measured {record['date']} at commit `{record['commit']}`, size `{record['size']}`."

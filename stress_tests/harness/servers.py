@@ -1,0 +1,133 @@
+"""Starts and stops servers, and sends them load. All of it stays on 127.0.0.1."""
+
+import contextlib
+import itertools
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from . import tools
+from .failures import Failure
+
+#: Servers run on the first processor and load on the second, where there are two.
+_processors = sorted(os.sched_getaffinity(0))
+SERVER_PROCESSOR, LOAD_PROCESSOR = _processors[0], _processors[-1]
+_ports = itertools.count(9310)
+
+
+def pinned(processor, command):
+    return ["taskset", "-c", str(processor), *command]
+
+
+def free_port():
+    """A port nobody listens on; each is used once, for the last connections of a port linger."""
+    for port in _ports:
+        with socket.socket() as probe:
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+
+
+class Server:
+    """A server process, which is stopped between its measurements so that it does not disturb others."""
+
+    def __init__(self, name, command, port, wrapper=()):
+        self.name, self.port = name, port
+        self.sent = 0
+        self._output = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            [*wrapper, *pinned(SERVER_PROCESSOR, command)],
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            cwd=tools.ROOT,
+        )
+        end = time.monotonic() + 60
+        while "ready" not in self.output():
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.process.kill()
+                raise Failure(f"{name} did not start:\n{self.output()}")
+            time.sleep(0.01)
+
+    def output(self):
+        self._output.seek(0)
+        return self._output.read()
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def resident_bytes(self):
+        with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def end(self):
+        """Ends it, unless it has ended; returns what it said."""
+        if self.process.poll() is None:
+            self.resume()
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        return self.output()
+
+    def seen(self):
+        """Ends it; how many dispatches its monitor saw."""
+        return dispatches_of(self.end(), self.name)
+
+
+def dispatches_of(output, name):
+    found = re.findall(r"^dispatches: (\d+)$", output, re.MULTILINE)
+    if not found:
+        raise Failure(f"{name} did not say what its monitor saw:\n{output}")
+    return int(found[-1])
+
+
+def expect_seen(seen, sent, name):
+    """A measurement of a monitor that sees nothing says nothing."""
+    if seen < sent:
+        raise Failure(f"the monitor of {name} saw {seen} dispatches of {sent} messages")
+
+
+@contextlib.contextmanager
+def running(contenders):
+    """Echo servers of all of them, paused."""
+    servers = {}
+    try:
+        for contender in contenders:
+            port = free_port()
+            servers[contender.name] = Server(contender.label, contender.echo_command(port), port)
+            servers[contender.name].pause()
+        yield servers
+        for contender in contenders:
+            if contender.counts:
+                expect_seen(servers[contender.name].seen(), servers[contender.name].sent, contender.label)
+    finally:
+        for server in servers.values():
+            server.end()
+
+
+def load(server, connections, size, *options):
+    """Sends echo messages to a server; what the load generator measured."""
+    command = [str(tools.BIN / "echoload"), "-p", str(server.port), "-c", str(connections), "-s", str(size)]
+    command += ["-P", str(server.process.pid), *map(str, options)]
+    result = subprocess.run(
+        pinned(LOAD_PROCESSOR, command), capture_output=True, text=True, timeout=400, check=False
+    )
+    if result.returncode or server.process.poll() is not None:
+        raise Failure(f"{server.name} under load: {result.stderr}{server.output()}")
+    measured = json.loads(result.stdout)
+    server.sent += measured["all_msgs"]
+    return measured
