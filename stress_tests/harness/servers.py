@@ -41,7 +41,7 @@ class Server:
         self.sent = 0
         self._output = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            [*wrapper, *pinned(SERVER_PROCESSOR, command)],
+            pinned(SERVER_PROCESSOR, [*wrapper, *command]),
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
@@ -75,13 +75,19 @@ class Server:
         """Ends it, unless it has ended; returns what it said."""
         if self.process.poll() is None:
             self.resume()
-            self.process.terminate()
+            os.kill(self._traced() or self.process.pid, signal.SIGTERM)
             try:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
         return self.output()
+
+    def _traced(self):
+        """The server itself, where a tool is its parent."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as file:
+            children = file.read().split()
+        return int(children[0]) if children else None
 
     def seen(self):
         """Ends it; how many dispatches its monitor saw."""

@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 import MonitoredUV
 import Synchronization
@@ -32,15 +31,19 @@ public final class SeenDispatches: Sendable {
         }
     }
 
-    /// On `SIGTERM` prints how many it were, and ends the process. Release what is returned to go back to what was.
-    public func tellOnTermination() -> any DispatchSourceSignal {
-        signal(SIGTERM, SIG_IGN)
-        let source = DispatchSource.makeSignalSource(signal: SIGTERM, queue: .global())
-        source.setEventHandler { @Sendable [self] in
+    /// On `SIGTERM` prints how many it were, and ends the process. Loop thread, once in a process.
+    ///
+    /// No other thread waits for the signal: system calls cost more in a process that has several.
+    public func tellOnTermination() throws {
+        let termination = try UVAsync(on: loop) { [self] in
             print("dispatches: \(count)")
             exit(0)
         }
-        source.resume()
-        return source
+        termination.unref()
+        onTermination = termination.sender
+        signal(SIGTERM) { _ in try? onTermination?.send() }
     }
 }
+
+/// Written before the handler is set, which alone reads it.
+nonisolated(unsafe) private var onTermination: UVAsync.Sender?

@@ -20,8 +20,7 @@ struct AsyncEchoServer: ParsableCommand {
         try UVEventLoop.runMain {
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: port, backlog: 1024)
             let seen = SeenDispatches(on: server.loop, at: level)
-            let termination = seen.tellOnTermination()
-            defer { termination.cancel() }
+            try seen.tellOnTermination()
             print("ready")
             fflush(nil)
             var served = 0

@@ -16,8 +16,7 @@ struct UsersServer: ParsableCommand {
         let (port, level) = (port, level)
         try UVEventLoop.runMain {
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: port, backlog: 1024)
-            let termination = SeenDispatches(on: server.loop, at: level).tellOnTermination()
-            defer { termination.cancel() }
+            try SeenDispatches(on: server.loop, at: level).tellOnTermination()
             print("ready")
             fflush(nil)
             try await server.serve(onError: { _, _ in }) { try await answer($0) }

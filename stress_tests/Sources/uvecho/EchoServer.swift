@@ -46,13 +46,12 @@ struct EchoServer: ParsableCommand {
                 print("accept: \(error)")
             }
         }
-        let termination = seen.tellOnTermination()
+        try seen.tellOnTermination()
         print("ready")
         fflush(nil)
         try loop.run()
-        termination.cancel()
-        try loop.close()
         print("dispatches: \(seen.count)")
+        Foundation.exit(0)
     }
 
     private static func spin(_ length: Duration) {

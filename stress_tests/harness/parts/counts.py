@@ -50,9 +50,10 @@ def _for_each(count, contender, messages):
         names = more.keys() | fewer.keys()
         each = {name: (more.get(name, 0) - fewer.get(name, 0)) / (messages * 5) for name in names}
         return {name: value for name, value in sorted(each.items()) if value > 0.005}
-    if more < fewer:
+    # Some are made once, or not, as threads happen to start.
+    if more < fewer * 0.99:
         raise Failure(f"{contender.label}: less for more messages ({fewer}, {more})")
-    return (more - fewer) / (messages * 5)
+    return max(0, more - fewer) / (messages * 5)
 
 
 def _serve(contender, messages, wrapper):
