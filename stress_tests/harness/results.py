@@ -4,7 +4,7 @@ import datetime
 import json
 
 from . import contenders, machine, parts, plots
-from .aims import text
+from .aims import text as figure_text
 
 
 class Results:
@@ -23,7 +23,9 @@ class Results:
             "aims": [aim.as_data() for aim in part.aims(data)],
             "data": data,
         }
-        (self._data / f"{part.NAME}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        # A line for each sample.
+        text = json.dumps(record, separators=(",", ":")).replace("},{", "},\n{")
+        (self._data / f"{part.NAME}.json").write_text(text + "\n", encoding="utf-8")
 
     def load(self):
         """The records of all parts that have been measured, in order, with their parts."""
@@ -61,8 +63,9 @@ class Results:
         yield "|---|--:|--:|--:|---|"
         for _, record in records:
             for aim in record["aims"]:
-                spread = f"{text(aim['low'])}–{text(aim['high'])}" if aim["low"] is not None else ""
-                yield f"| {aim['what']} | {text(aim['figure'])} | {spread} | {text(aim['limit'])} | {aim['verdict']} |"
+                figure, limit = figure_text(aim["figure"]), figure_text(aim["limit"])
+                spread = f"{figure_text(aim['low'])}–{figure_text(aim['high'])}" if aim["low"] is not None else ""
+                yield f"| {aim['what']} | {figure} | {spread} | {limit} | {aim['verdict']} |"
         if (self.folder / "aims.md").exists():
             yield ""
             yield (self.folder / "aims.md").read_text(encoding="utf-8").rstrip()

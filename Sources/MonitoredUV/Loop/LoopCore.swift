@@ -30,6 +30,7 @@ final class LoopCore {
 
     let uv: UnsafeMutablePointer<uv_loop_t>
     let own: OwnHandles
+    let handleMemory = HandleMemory()
     let clock = MonotonicClock()
     /// The public face of this loop, which does not retain what holds it; `nil` once it is gone.
     @exclusivity(unchecked) var face: Unmanaged<UVEventLoop>?

@@ -30,9 +30,9 @@ public class UVHandle {
                 "a handle was made on UVEventLoop '\(core.name.text)' after it was closed. Make a new loop instead."
             )
         }
-        let raw = UnsafeMutablePointer<Raw>.allocate(capacity: 1)
+        let raw = core.handleMemory.allocate(Raw.self)
         do { try initialize(core.uv, raw) } catch {
-            raw.deallocate()
+            core.handleMemory.deallocate(unused: raw)
             throw error
         }
         self.core = core
@@ -131,7 +131,7 @@ public class UVHandle {
         core.handlesFreed += 1
         core.vitals.handles.add(-1, Int(raw.pointee.type.rawValue))
         dropCallbacks()
-        raw.deallocate()
+        core.handleMemory.deallocate(raw)
         let completions = closeCompletions
         closeCompletions = []
         if core.isTearingDown { return }

@@ -23,6 +23,7 @@ public final class SeenDispatches: Sendable {
         loop.monitoring.level = level
     }
 
+    /// How many it were; 0 at level `off`. Any thread.
     public var count: Int {
         switch level {
         case .off: 0

@@ -9,6 +9,7 @@ public struct Stopwatch: Sendable {
     private let wall = read(CLOCK_MONOTONIC)
     private let cpu = read(CLOCK_PROCESS_CPUTIME_ID)
 
+    /// Starts.
     public init() {}
 
     /// Prints `name wall cpu`: nanoseconds for each of `count`.

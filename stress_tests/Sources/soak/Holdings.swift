@@ -1,6 +1,6 @@
+import CStressSupport
 import Foundation
 import MonitoredUV
-import CStressSupport
 
 /// What the process holds: descriptors, threads, memory, and what its loops have open.
 struct Holdings: Encodable {
