@@ -62,8 +62,7 @@ static void handle(int number, siginfo_t *info, void *context) {
     uintptr_t low = stack->registers[stack_pointer] & ~(uintptr_t)15;
     if (low >= requested_range.low && low < requested_range.high) {
         size_t count = requested_range.high - low;
-        stack->is_whole = count <= muv_stack_bytes;
-        if (!stack->is_whole) count = muv_stack_bytes;
+        if (count > muv_stack_bytes) count = muv_stack_bytes;
         stack->low = low;
         stack->count = count & ~(size_t)7;
         copy_words((uintptr_t *)stack->bytes, (const uintptr_t *)low, stack->count / sizeof(uintptr_t));

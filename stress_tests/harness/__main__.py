@@ -1,6 +1,8 @@
 """The command line; `stress_tests/run` builds what this measures, and calls it."""
 
 import argparse
+import signal
+import subprocess
 import sys
 
 from . import contenders, parts, results, tools
@@ -27,28 +29,38 @@ def main():
     options = _arguments()
     size = "quick" if options.quick else "full" if options.full else "normal"
     chosen = [part for part in parts.ALL if not options.only or part.NAME in options.only]
-    folder = tools.ROOT / "results" if size != "quick" else tools.BIN / "results"
+    folder = tools.ROOT / "results" if options.full or options.report else tools.BIN / "results"
     store = results.Results(folder)
     for label, why in contenders.missing().items():
         warn(f"{label} is left out: {why}")
     if not tools.has_matplotlib():
         warn("there will be no plots: matplotlib cannot be imported")
 
+    if options.report:
+        store.write()
+        return 0
     progress = Progress({part.NAME: part.seconds(size) for part in chosen})
     run = Run(size, progress)
-    aims = []
+    aims, errors = [], 0
     for part in chosen:
         progress.begin(part.NAME, part.TITLE)
-        data = part.measure(run)
-        store.store(part, size, data)
-        for aim in part.aims(data):
-            aims.append(aim)
+        try:
+            data = part.measure(run)
+        except (Failure, OSError, subprocess.SubprocessError, ValueError, LookupError) as error:
+            warn(f"{part.TITLE}: {type(error).__name__}: {error}")
+            errors += 1
+            continue
+        reached = part.aims(data)
+        store.store(part, size, data, reached)
+        for aim in reached:
             spread = f"({text(aim.low)}–{text(aim.high)})" if aim.low is not None else ""
             say(f"  {aim.verdict:<7} {aim.what:<62} {text(aim.figure):>8} {spread:<14} at most {text(aim.limit)}")
+        aims += reached
     store.write()
     failed = [aim for aim in aims if aim.is_failed]
-    say(f"==> {sum(aim.is_met for aim in aims)} of {len(aims)} aims met, {len(failed)} failed; see {folder}/README.md")
-    return 1 if failed else 0
+    counts = f"{sum(aim.is_met for aim in aims)} of {len(aims)} aims met, {len(failed)} failed, {errors} parts in error"
+    say(f"==> {counts}; see {folder}/README.md")
+    return 1 if failed or errors else 0
 
 
 def _arguments():
@@ -57,15 +69,15 @@ def _arguments():
         description="Measures the library beside C libuv, SwiftNIO, uvloop and Node, and writes results/README.md.",
     )
     amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--quick", action="store_true", help="in some minutes, for CI; writes to bin/results instead")
-    amount.add_argument("--full", action="store_true", help="with a soak of an hour instead of a minute")
+    amount.add_argument("--quick", action="store_true", help="in some minutes, for CI")
+    amount.add_argument("--full", action="store_true", help="with a soak of an hour; writes to results, not bin/results")
+    amount.add_argument("--report", action="store_true", help="measure nothing; write results/README.md from its data")
     names = [part.NAME for part in parts.ALL]
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"only this part: {', '.join(names)}")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failure as failure:
-        sys.exit(f"error: {failure}")
+    # So that whoever is ended ends what it started.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    sys.exit(main())

@@ -3,3 +3,7 @@
 
 class Failure(Exception):
     """A measurement could not be made, or contradicts itself."""
+
+
+class BlindMonitor(Failure):
+    """A monitor saw fewer dispatches than there were."""

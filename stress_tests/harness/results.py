@@ -3,24 +3,25 @@
 import datetime
 import json
 
-from . import contenders, machine, parts, plots
+from . import contenders, machine, parts, plots, short
 from .aims import text as figure_text
 
 
 class Results:
     def __init__(self, folder):
         self.folder = folder
+        # Before any of it is written.
+        self._origin = {"commit": machine.commit(), "machine": machine.describe()}
         self._data = folder / "data"
         self._data.mkdir(parents=True, exist_ok=True)
 
-    def store(self, part, size, data):
+    def store(self, part, size, data, aims):
         record = {
             "part": part.NAME,
             "size": size,
             "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-            "commit": machine.commit(),
-            "machine": machine.describe(),
-            "aims": [aim.as_data() for aim in part.aims(data)],
+            **self._origin,
+            "aims": [aim.as_data() for aim in aims],
             "data": data,
         }
         # A line for each sample.
@@ -45,7 +46,8 @@ class Results:
         yield "Written by `stress_tests/run`, which measures all of it again on your machine. All traffic is on 127.0.0.1;"
         yield "servers run on one core and load on another, in turn, forwards and backwards, each paused while others are"
         yield "measured. A ratio is the median of the rounds' ratios, with the quartiles behind it. Processor time is what"
-        yield "the kernel charges to the server's threads (`schedstat`), system calls included. The raw data are in `data`."
+        yield "the kernel charges to the server, system calls included. A run fails by a count that misses its aim, and by a"
+        yield "time whose lower quartile misses it by 30 %. The raw data are in `data`."
         yield ""
         yield "| | |"
         yield "|---|---|"
@@ -56,6 +58,14 @@ class Results:
             yield f"| {name} | {fact} |"
         for label, why in contenders.missing().items():
             yield f"| left out: {label} | {why} |"
+        brief = list(short.table({part.NAME: record["data"] for part, record in records}))
+        if brief:
+            yield ""
+            yield f"## In short: 1 KiB on {short.CELL[1]} connections, and dispatches without I/O"
+            yield ""
+            yield "<!-- the short table -->"
+            yield from brief
+            yield "<!-- end of the short table -->"
         yield ""
         yield "## Aims"
         yield ""

@@ -12,7 +12,7 @@ import tempfile
 import time
 
 from . import tools
-from .failures import Failure
+from .failures import BlindMonitor, Failure
 
 #: Servers run on the first processor and load on the second, where there are two.
 _processors = sorted(os.sched_getaffinity(0))
@@ -21,7 +21,8 @@ _ports = itertools.count(9310)
 
 
 def pinned(processor, command):
-    return ["taskset", "-c", str(processor), *command]
+    """The command on one processor; it ends with this process, however that ends."""
+    return ["setpriv", "--pdeathsig", "KILL", "taskset", "-c", str(processor), *command]
 
 
 def free_port():
@@ -39,7 +40,7 @@ class Server:
     def __init__(self, name, command, port, wrapper=()):
         self.name, self.port = name, port
         self.sent = 0
-        self._output = tempfile.TemporaryFile("w+")
+        self._output = tempfile.TemporaryFile("a+")
         self.process = subprocess.Popen(
             pinned(SERVER_PROCESSOR, [*wrapper, *command]),
             stdin=subprocess.DEVNULL,
@@ -47,12 +48,15 @@ class Server:
             stderr=subprocess.STDOUT,
             cwd=tools.ROOT,
         )
-        end = time.monotonic() + 60
-        while "ready" not in self.output():
-            if self.process.poll() is not None or time.monotonic() > end:
-                self.process.kill()
-                raise Failure(f"{name} did not start:\n{self.output()}")
-            time.sleep(0.01)
+        end = time.monotonic() + (180 if wrapper else 60)
+        try:
+            while "ready" not in self.output():
+                if self.process.poll() is not None or time.monotonic() > end:
+                    raise Failure(f"{name} did not start:\n{self.output()}")
+                time.sleep(0.01)
+        except BaseException:
+            self._kill()
+            raise
 
     def output(self):
         self._output.seek(0)
@@ -75,19 +79,25 @@ class Server:
         """Ends it, unless it has ended; returns what it said."""
         if self.process.poll() is None:
             self.resume()
-            os.kill(self._traced() or self.process.pid, signal.SIGTERM)
+            self._signal(signal.SIGTERM)
             try:
-                self.process.wait(20)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+                self._kill()
         return self.output()
 
-    def _traced(self):
-        """The server itself, where a tool is its parent."""
-        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as file:
-            children = file.read().split()
-        return int(children[0]) if children else None
+    def _kill(self):
+        self._signal(signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+
+    def _signal(self, number):
+        """To the server itself, where a tool is its parent."""
+        pid = self.process.pid
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+                children = file.read().split()
+            os.kill(int(children[0]) if children else pid, number)
 
     def seen(self):
         """Ends it; how many dispatches its monitor saw."""
@@ -104,25 +114,36 @@ def dispatches_of(output, name):
 def expect_seen(seen, sent, name):
     """A measurement of a monitor that sees nothing says nothing."""
     if seen < sent:
-        raise Failure(f"the monitor of {name} saw {seen} dispatches of {sent} messages")
+        raise BlindMonitor(f"the monitor of {name} saw {seen} dispatches of {sent} messages")
+
+
+class Running(dict):
+    """Servers by the names of their contenders, and what their monitors saw for each message."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = {}
 
 
 @contextlib.contextmanager
 def running(contenders):
-    """Echo servers of all of them, paused."""
-    servers = {}
-    try:
+    """Servers of all of them, paused."""
+    with contextlib.ExitStack() as stack:
+        servers = Running()
         for contender in contenders:
             port = free_port()
-            servers[contender.name] = Server(contender.label, contender.echo_command(port), port)
-            servers[contender.name].pause()
+            server = Server(contender.label, contender.echo_command(port), port)
+            stack.callback(server.end)
+            servers[contender.name] = server
+            server.pause()
         yield servers
         for contender in contenders:
-            if contender.counts:
-                expect_seen(servers[contender.name].seen(), servers[contender.name].sent, contender.label)
-    finally:
-        for server in servers.values():
-            server.end()
+            if contender.counts or contender.counts_some:
+                server = servers[contender.name]
+                seen = server.seen()
+                if contender.counts:
+                    expect_seen(seen, server.sent, contender.label)
+                servers.seen[contender.name] = seen / max(server.sent, 1)
 
 
 def load(server, connections, size, *options):

@@ -19,7 +19,6 @@ typedef struct muv_stack {
     uintptr_t registers[muv_register_count];
     uintptr_t low;                    // where `bytes` were
     size_t count;
-    bool is_whole;
     _Alignas(16) unsigned char bytes[muv_stack_bytes];
 } muv_stack;
 

@@ -8,7 +8,8 @@
 ///
 /// A connection belongs to one loop, and may be used from any task: on its loop no thread changes. It closes when the
 /// last reference to it goes, so at the latest with the scope that holds it, also when that ends by an error;
-/// ``executeThenClose(_:)`` closes at the end of its closure whoever else holds on to it.
+/// ``executeThenClose(_:)`` closes at the end of its closure whoever else holds on to it. Small writes go out at once
+/// (`TCP_NODELAY`).
 ///
 /// The corresponding libuv type is `uv_tcp_t`.
 public final class UVTCPConnection: Sendable {
@@ -26,6 +27,8 @@ public final class UVTCPConnection: Sendable {
         localAddress = try tcp.localAddress()
         remoteAddress = try tcp.remoteAddress()
         state = ConnectionState(tcp)
+        // Of a connection that is broken already the first read tells.
+        try? tcp.setNoDelay(true)
     }
 
     deinit { abandon() }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import MonitoredUV
@@ -35,6 +36,22 @@ import Testing
             await peer.close()
             try await #expect(client.read() == nil)
             #expect(isOn(loop))
+        }
+    }
+
+    @Test func smallWritesGoOutAtOnce_onBothEnds() async throws {
+        try await withPair { _, client, peer in
+            for end in [client, peer] {
+                var (isOn, size) = (Int32(0), socklen_t(MemoryLayout<Int32>.size))
+                let status = getsockopt(
+                    try end.state.tcp.fileDescriptor(),
+                    Int32(IPPROTO_TCP),
+                    TCP_NODELAY,
+                    &isOn,
+                    &size
+                )
+                #expect(status == 0 && isOn != 0)
+            }
         }
     }
 

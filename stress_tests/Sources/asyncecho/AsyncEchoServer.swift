@@ -12,30 +12,16 @@ struct AsyncEchoServer: ParsableCommand {
     @Option(help: "off, metrics, or callbacks: a monitor that counts as well.")
     var level = MonitoringLevel.off
 
-    @Option(help: "End after this many connections, so that a profiler sees a whole run.")
-    var connections = Int.max
-
     func run() throws {
-        let (port, level, limit) = (port, level, connections)
+        let (port, level) = (port, level)
         try UVEventLoop.runMain {
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: port, backlog: 1024)
-            let seen = SeenDispatches(on: server.loop, at: level)
-            try seen.tellOnTermination()
+            try SeenDispatches(on: server.loop, at: level).tellOnTermination()
             print("ready")
             fflush(nil)
-            var served = 0
-            try await withThrowingDiscardingTaskGroup { group in
-                for try await connection in server.connections {
-                    group.addTask { try? await echo(connection) }
-                    served += 1
-                    if served == limit { break }
-                }
+            try await server.serve(onError: { _, _ in }) { connection in
+                for try await bytes in connection.inbound { try await connection.write(bytes) }
             }
-            print("dispatches: \(seen.count)")
         }
     }
-}
-
-private func echo(_ connection: UVTCPConnection) async throws {
-    for try await bytes in connection.inbound { try await connection.write(bytes) }
 }

@@ -9,13 +9,10 @@ struct NIOAsyncEchoServer: AsyncParsableCommand {
     @Argument(help: "The port on 127.0.0.1.")
     var port: Int
 
-    @Option(help: "Ends after so many connections; 0 for never.")
-    var connections = 0
-
     func run() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let server = try await ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 511)
+            .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .bind(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -24,15 +21,9 @@ struct NIOAsyncEchoServer: AsyncParsableCommand {
             }
         print("ready")
         fflush(nil)
-        let limit = connections
         try await server.executeThenClose { clients in
             try await withThrowingDiscardingTaskGroup { group in
-                var served = 0
-                for try await client in clients {
-                    group.addTask { try? await echo(client) }
-                    served += 1
-                    if served == limit { break }
-                }
+                for try await client in clients { group.addTask { try? await echo(client) } }
             }
         }
         try await group.shutdownGracefully()

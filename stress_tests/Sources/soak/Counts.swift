@@ -8,10 +8,11 @@ final class Counts: Sendable {
     let departures = Atomic<Int>(0)
     let refusals = Atomic<Int>(0)
     let timeouts = Atomic<Int>(0)
+    let timers = Atomic<Int>(0)
     let failures = Atomic<Int>(0)
 
     struct Values: Encodable {
-        let visits, messages, resets, departures, refusals, timeouts, failures: Int
+        let visits, messages, resets, departures, refusals, timeouts, timers, failures: Int
     }
 
     var values: Values {
@@ -22,6 +23,7 @@ final class Counts: Sendable {
             departures: departures.load(ordering: .relaxed),
             refusals: refusals.load(ordering: .relaxed),
             timeouts: timeouts.load(ordering: .relaxed),
+            timers: timers.load(ordering: .relaxed),
             failures: failures.load(ordering: .relaxed)
         )
     }

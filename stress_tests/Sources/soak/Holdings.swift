@@ -8,7 +8,20 @@ struct Holdings: Encodable {
     let heapBytes, residentBytes: Int
     let handles, requests: [String: Int]
 
-    init(_ loops: [UVEventLoop]) throws {
+    /// When the servers have noticed the last departures: when nothing has changed for half a second.
+    static func settled(_ loops: [UVEventLoop]) throws -> Holdings {
+        let end = ContinuousClock.now + .seconds(20)
+        var holdings = try Holdings(loops)
+        while true {
+            Thread.sleep(forTimeInterval: 0.5)
+            let next = try Holdings(loops)
+            let isSettled = next.handles == holdings.handles && next.descriptors == holdings.descriptors
+            if isSettled || ContinuousClock.now > end { return next }
+            holdings = next
+        }
+    }
+
+    private init(_ loops: [UVEventLoop]) throws {
         let snapshots = loops.map { $0.monitoring.snapshot() }
         let snapshot = snapshots.dropFirst().reduce(snapshots[0], +)
         handles = snapshot.handles

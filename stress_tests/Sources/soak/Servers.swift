@@ -6,6 +6,7 @@ struct Servers {
     let callbackPort, taskPort, closedPort: Int
     private let loop: UVEventLoop
     private let listener: UVLoopBound<UVTCP>
+    private let unused: UVLoopBound<UVTCP>
     private let server: UVTCPServer
     private let serving: Task<Void, any Error>
 
@@ -29,13 +30,13 @@ struct Servers {
             return UVLoopBound(listener, to: loop)
         }
         callbackPort = try loop.wait { [listener] in try listener.value.localAddress().port }
-        // Bound, then closed: nobody listens there.
-        closedPort = try loop.wait {
+        // Bound, so that nobody else listens there, and neither does this.
+        unused = try loop.wait {
             let unused = try UVTCP(on: loop)
             try unused.bind(to: UVSocketAddress("127.0.0.1", port: 0))
-            defer { unused.close() }
-            return try unused.localAddress().port
+            return UVLoopBound(unused, to: loop)
         }
+        closedPort = try loop.wait { [unused] in try unused.value.localAddress().port }
         server = try waitForTask(on: loop) { try await UVTCPServer.listen(host: "127.0.0.1", port: 0, on: loop) }
         taskPort = server.localAddress.port
         serving = Task(executorPreference: loop) { [server] in
@@ -47,7 +48,10 @@ struct Servers {
     }
 
     func stop() {
-        _ = try? loop.wait { [listener] in listener.value.close() }
+        _ = try? loop.wait { [listener, unused] in
+            listener.value.close()
+            unused.value.close()
+        }
         _ = try? waitForTask(on: loop) { [server] in await server.close() }
     }
 }

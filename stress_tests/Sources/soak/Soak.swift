@@ -31,17 +31,17 @@ struct Soak: ParsableCommand {
         let counts = Counts()
         let monitored = Atomic<Int>(0)
         let group = try UVEventLoopGroup(count: 2, name: "soak") { _ in monitored.wrappingAdd(1, ordering: .relaxed) }
-        let blocks = try Blocks(on: group.loops[0], each: .seconds(min(15, seconds / 4.5)))
+        let blocks = try Blocks(on: group.loops[0], each: .seconds(min(15, seconds / 4)))
         let servers = try Servers(on: group.loops[0])
         let work = Visitors(of: servers, on: group.loops[1], counts)
 
         let warmUp = min(300, seconds * 0.3)
         work.visit(for: .seconds(warmUp), at: visitors)
-        let before = try Holdings(group.loops)
+        let before = try Holdings.settled(group.loops)
         let start = ContinuousClock.now
         work.visit(for: .seconds(seconds - warmUp), at: visitors)
         let passed = ContinuousClock.now - start
-        let after = try Holdings(group.loops)
+        let after = try Holdings.settled(group.loops)
 
         blocks.stop()
         servers.stop()

@@ -28,8 +28,6 @@ struct Visitors {
                     }
                 }
             }
-            // The servers notice the last departures a little later.
-            try await Task.sleep(for: .milliseconds(500))
         }
     }
 
@@ -42,6 +40,7 @@ struct Visitors {
             case 1: try await reset(port)
             case 2: try await beRefused()
             case 3: try await loseInterest(port)
+            case 4: try await startTimers()
             default: try await talk(port, &random)
             }
         } catch {
@@ -99,6 +98,24 @@ struct Visitors {
         counts.resets.wrappingAdd(1, ordering: .relaxed)
     }
 
+    /// A hundred, of which the loop closes every second before it is due.
+    private func startTimers() async throws {
+        let loop = loop
+        try await withCheckedThrowingContinuation { continuation in
+            loop.execute("timers") {
+                var left = 50
+                for number in 0..<100 {
+                    let timer = loop.callLater(.milliseconds(1 + number % 7)) { _ in
+                        left -= 1
+                        if left == 0 { continuation.resume() }
+                    }
+                    if number % 2 == 1 { timer.close() }
+                }
+            }
+        }
+        counts.timers.wrappingAdd(100, ordering: .relaxed)
+    }
+
     private func beRefused() async throws {
         do {
             _ = try await UVTCPConnection.connect(host: "127.0.0.1", port: servers.closedPort)
@@ -114,7 +131,7 @@ struct Visitors {
         let client = try await UVTCPConnection.connect(host: "127.0.0.1", port: port)
         do {
             _ = try await withTimeout(.milliseconds(3)) { try await client.read() }
-        } catch {
+        } catch let error as UVError where error.code == .timedOut {
             counts.timeouts.wrappingAdd(1, ordering: .relaxed)
             return await client.close()
         }

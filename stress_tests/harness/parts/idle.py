@@ -9,16 +9,16 @@ from ..failures import Failure
 
 NAME = "idle"
 TITLE = "idle connections"
-CONTENDERS = ["c", "off", "metrics", "async", "nio", "nio_async", "uvloop", "node"]
+CONTENDERS = ["c", "off", "metrics", "callbacks", "async", "nio", "nio_async", "uvloop", "node"]
 
 
 def seconds(size):
-    return 20 if size == "quick" else 60
+    return 10 if size == "quick" else 70
 
 
 def measure(run):
     count = run.choose(quick=2000, normal=10_000)
-    chosen = contenders.named(*CONTENDERS[:4] if run.size == "quick" else CONTENDERS)
+    chosen = contenders.named(*CONTENDERS[:3] if run.size == "quick" else CONTENDERS)
     data = {"connections": count, "bytes": {}, "bytes_after_a_message": {}}
     for number, contender in enumerate(chosen):
         data["bytes"][contender.name] = _each(contender, count, 0)
@@ -29,8 +29,8 @@ def measure(run):
 
 def _each(contender, count, messages):
     """Resident bytes of the server for each connection, after so many messages on all of them together."""
-    port = free = servers.free_port()
-    server = servers.Server(contender.label, contender.echo_command(free), port)
+    port = servers.free_port()
+    server = servers.Server(contender.label, contender.echo_command(port), port)
     client = None
     try:
         # What the first connections need is needed once.

@@ -12,13 +12,14 @@ EXECUTORS = {"swift": "Swift's", "runMain": "`runMain`", "run": "`run`", "monito
 
 
 def seconds(size):
-    return 30 if size == "quick" else 120
+    return 20 if size == "quick" else 120
 
 
 def measure(run):
-    rounds, count = run.choose(quick=3, normal=7), run.choose(quick=20_000, normal=100_000)
-    samples = []
+    rounds, count = run.choose(quick=2, normal=8), run.choose(quick=20_000, normal=100_000)
+    samples, yields = [], []
     for number in range(rounds):
+        yields += [{"server": name, "round": number, "wall_ns": figure} for name, figure in _uvloop(count)]
         for executor in EXECUTORS if number % 2 == 0 else reversed(EXECUTORS):
             figures = _run(["--executor", executor, "--count", str(count)])
             if executor == "monitored" and figures.pop("dispatches") < count:
@@ -29,7 +30,8 @@ def measure(run):
             ]
         run.step((number + 1) / (rounds + 1), f"round {number + 1} of {rounds}")
     sleepers = run.choose(quick=100_000, normal=1_000_000)
-    return {"samples": samples, "sleepers": sleepers, "sleeping": _run(["--sleepers", str(sleepers)]), **_uvloop(run)}
+    sleeping = _run(["--sleepers", str(sleepers)])
+    return {"samples": samples, "uvloop_yields": yields, "sleepers": sleepers, "sleeping": sleeping}
 
 
 def _run(arguments):
@@ -41,14 +43,12 @@ def _run(arguments):
     return {name: int(figure) for name, figure in lines}
 
 
-def _uvloop(run):
+def _uvloop(count):
     """`asyncio.sleep(0)`, which is its yield."""
-    found = {}
     for contender in contenders.named("uvloop", "uvloop_monitored"):
-        command = contender.dispatch_command("yield", run.choose(quick=20_000, normal=100_000))
+        command = contender.dispatch_command("yield", count)
         result = subprocess.run(command, capture_output=True, text=True, timeout=400, check=True)
-        found[contender.name] = float(result.stdout.split()[1])
-    return {"uvloop_yield_ns": found}
+        yield contender.name, float(result.stdout.split()[1])
 
 
 def values(data, executor, what):
@@ -60,13 +60,14 @@ def values(data, executor, what):
 
 
 def tables(data):
-    lines = ["Nanoseconds for each, all threads together on the wall clock: the median, and the least of the rounds.", ""]
+    lines = ["Nanoseconds for each on the wall clock, quartiles behind the median.", ""]
     lines += ["| | " + " | ".join(EXECUTORS.values()) + " |", "|---" + "|--:" * len(EXECUTORS) + "|"]
     for what in dict.fromkeys(sample["what"] for sample in data["samples"]):
         figures = [summaries.summary(values(data, executor, what).values()) for executor in EXECUTORS]
-        lines.append(f"| {what} | " + " | ".join(f"{each['median']:,.0f} ({each['least']:,.0f})" for each in figures) + " |")
-    for name, figure in data["uvloop_yield_ns"].items():
-        lines += ["", f"`asyncio.sleep(0)` takes {figure:,.0f} ns on {name.replace('_', ', ')}."]
+        lines.append(f"| {what} | " + " | ".join(summaries.text(each, ",.0f") for each in figures) + " |")
+    for name in dict.fromkeys(sample["server"] for sample in data["uvloop_yields"]):
+        figure = summaries.summary([sample["wall_ns"] for sample in data["uvloop_yields"] if sample["server"] == name])
+        lines += ["", f"`asyncio.sleep(0)` takes {summaries.text(figure, ',.0f')} ns on {name.replace('_', ', ')}."]
     sleeping = data["sleeping"]
     mebibytes = next(value for name, value in sleeping.items() if name.startswith("MiB"))
     return [
