@@ -115,8 +115,6 @@ def aims(data):
                 result.append(Aim.of_ratio(what, cpu_ratio(data, cell, name, base), limit))
 
         add("off", "c", 1.05, "off / C")
-        add("metrics", "off", 1.02, "metrics / off")
-        add("callbacks", "off", 1.03, "callbacks / off")
         add("metrics", "nio", 0.75, "metrics / SwiftNIO")
         add("off", "uvloop", 0.85, "off / uvloop")
         add("off", "node", 0.55, "off / Node")
