@@ -12,7 +12,7 @@ def draw(name, data, folder):
     """Writes a part's plots; their file names and captions."""
     if not tools.has_matplotlib():
         return []
-    return [(path, caption) for path, caption in {"echo": _echo, "dispatches": _dispatches}.get(name, _none)(data, folder)]
+    return [(path, caption) for path, caption in {"echo": _echo, "levels": _levels, "dispatches": _dispatches}.get(name, _none)(data, folder)]
 
 
 def _none(data, folder):
@@ -52,7 +52,7 @@ def _bars(axes, figures, labels):
         axes.barh(position, figure["median"], color=_color(name), alpha=0.55 if _is_monitored(name) else 0.95,
                   hatch="///" if _is_monitored(name) else None, edgecolor="white", xerr=spread, error_kw={"lw": 1})
     axes.set_yticks(range(len(figures)), [labels.get(name, name) for name in figures])
-    axes.invert_yaxis()
+    axes.set_ylim(len(figures) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)
 
 
@@ -90,9 +90,24 @@ def _echo(data, folder):
     panels[0][0].legend(fontsize=6)
     yield _save(pyplot, figure, folder, "latency.svg"), "latency by percentile"
 
-    pairs = [("off", "c"), ("metrics", "off"), ("callbacks", "off"), ("uvloop_monitored", "uvloop"), ("node_monitored", "node")]
+    pairs = [("off", "c"), ("uvloop_monitored", "uvloop"), ("node_monitored", "node")]
+    yield _added(data, pairs, folder, "added.svg"), "what a library, or a monitor, adds to a message, with quartiles"
+
+
+def _levels(data, folder):
+    pairs = [("metrics", "off"), ("callbacks", "off")]
+    yield _added(data, pairs, folder, "overhead.svg"), "what the levels add to a message, with quartiles"
+
+
+def _added(data, pairs, folder, file):
+    """The processor time of the first of each pair in relation to the second's."""
+    pyplot = _pyplot()
+    labels = {contender.name: contender.label for contender in contenders.everyone()}
+    names = echo.names_of(data)
+    cells = [cell for cell in echo.JUDGED if cell in echo.cells_of(data)]
     pairs = [(name, base) for name, base in pairs if name in names and base in names]
-    figure, panels = pyplot.subplots(1, len(cells), figsize=(4.8 * len(cells), 2.6), squeeze=False, sharey=True)
+    figure, panels = pyplot.subplots(1, len(cells), figsize=(4.8 * len(cells), 1.2 + 0.3 * len(pairs)), squeeze=False,
+                                     sharex=True, sharey=True)
     for axes, cell in zip(panels[0], cells):
         for position, (name, base) in enumerate(pairs):
             ratio = echo.cpu_ratio(data, cell, name, base)
@@ -101,11 +116,11 @@ def _echo(data, folder):
                           xerr=[[percent["median"] - percent["low"]], [percent["high"] - percent["median"]]])
         axes.axvline(0, color="black", lw=0.8)
         axes.set_yticks(range(len(pairs)), [f"{labels.get(name, name)} / {labels.get(base, base)}" for name, base in pairs])
-        axes.invert_yaxis()
+        axes.set_ylim(len(pairs) - 0.5, -0.5)
         axes.grid(axis="x", alpha=0.3)
         axes.set_title(f"{echo.size_text(cell[0])}, {cell[1]} connections")
         axes.set_xlabel("percent more processor time for a message")
-    yield _save(pyplot, figure, folder, "overhead.svg"), "what monitoring adds to a message, with quartiles"
+    return _save(pyplot, figure, folder, file)
 
 
 def _dispatches(data, folder):
