@@ -26,7 +26,7 @@ class Run:
 
 
 def main():
-    options = _arguments()
+    options = arguments()
     size = "quick" if options.quick else "full" if options.full else "normal"
     chosen = [part for part in parts.ALL if not options.only or part.NAME in options.only]
     folder = tools.ROOT / "results" if options.full or options.report else tools.BIN / "results"
@@ -63,7 +63,8 @@ def main():
     return 1 if failed or errors else 0
 
 
-def _arguments():
+def arguments():
+    """Ends the process if they are wrong."""
     parser = argparse.ArgumentParser(
         prog="stress_tests/run",
         description="Measures the library beside C libuv, SwiftNIO, uvloop and Node, and writes results/README.md.",
@@ -73,7 +74,7 @@ def _arguments():
     amount.add_argument("--full", action="store_true", help="with a soak of an hour; writes to results, not bin/results")
     amount.add_argument("--report", action="store_true", help="measure nothing; write results/README.md from its data")
     names = [part.NAME for part in parts.ALL]
-    parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"only this part: {', '.join(names)}")
+    parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"only these parts, one each time: {', '.join(names)}")
     return parser.parse_args()
 
 

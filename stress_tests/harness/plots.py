@@ -90,7 +90,7 @@ def _echo(data, folder):
     panels[0][0].legend(fontsize=6)
     yield _save(pyplot, figure, folder, "latency.svg"), "latency by percentile"
 
-    pairs = [("off", "c"), ("uvloop_monitored", "uvloop"), ("node_monitored", "node")]
+    pairs = [("off", "c"), ("node_monitored", "node")]
     yield _added(data, pairs, folder, "added.svg"), "what a library, or a monitor, adds to a message, with quartiles"
 
 

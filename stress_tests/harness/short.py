@@ -11,7 +11,7 @@ def table(data):
     """From the data of the parts by name; nothing unless the main ones have been measured."""
     if not {"echo", "dispatches", "counts", "idle"} <= data.keys() or CELL not in echo.cells_of(data["echo"]):
         return
-    yield "| | CPU per message, of C | messages/s | p99 ms | instructions | posted callback ns | timer ns | idle connection B |"
+    yield "| | CPU per message, of C | messages/s | p99 ms | user instructions | posted callback ns | timer ns | idle connection B |"
     yield "|---" + "|--:" * 7 + "|"
     labels = {contender.name: contender.label for contender in contenders.everyone()}
     for name in NAMES:

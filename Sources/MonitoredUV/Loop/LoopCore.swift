@@ -299,7 +299,10 @@ final class LoopCore {
 
     func allocateReadBuffer() {
         guard readBuffer.base == nil else { return }
-        readBuffer = uv_buf_t(base: .allocate(capacity: Self.readBufferSize), len: Self.readBufferSize)
+        // On a page boundary: some processors copy twice as fast to there as to where `malloc` puts large blocks.
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: Self.readBufferSize, alignment: 4096)
+        let base = memory.bindMemory(to: CChar.self, capacity: Self.readBufferSize)
+        readBuffer = uv_buf_t(base: base, len: Self.readBufferSize)
     }
 
     // MARK: Threads
