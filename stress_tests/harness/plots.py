@@ -90,13 +90,11 @@ def _echo(data, folder):
     panels[0][0].legend(fontsize=6)
     yield _save(pyplot, figure, folder, "latency.svg"), "latency by percentile"
 
-    pairs = [("off", "c"), ("node_monitored", "node")]
-    yield _added(data, pairs, folder, "added.svg"), "what a library, or a monitor, adds to a message, with quartiles"
 
 
 def _levels(data, folder):
-    pairs = [("metrics", "off"), ("callbacks", "off")]
-    yield _added(data, pairs, folder, "overhead.svg"), "what the levels add to a message, with quartiles"
+    pairs = [("off", "c"), ("metrics", "off"), ("callbacks", "off")]
+    yield _added(data, pairs, folder, "overhead.svg"), "what the library and its levels add to a message, with quartiles"
 
 
 def _added(data, pairs, folder, file):

@@ -23,6 +23,24 @@ struct UVStreamTests {
         }
     }
 
+    /// Copying to there takes the kernel half as long on some processors.
+    @Test func bytesThatAreRead_beginOnAPage() throws {
+        try withLoop { loop in
+            var offsets: [UInt] = []
+            try loop.pair { client, accepted in
+                try accepted.startReading { bytes in
+                    offsets.append(bytes.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) % 4096 })
+                    accepted.close()
+                } onEnd: { _ in
+                }
+                try client.write("one")
+                try client.drain()
+            }
+            try loop.run()
+            #expect(offsets == [0])
+        }
+    }
+
     @Test func closeInsideTheReadCallback_isTheEnd() throws {
         try withLoop { loop in
             var reads = 0

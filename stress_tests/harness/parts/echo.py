@@ -116,7 +116,6 @@ def aims(data):
                 what = f"CPU per message, {text}, {cell[1]} connections"
                 result.append(Aim.of_ratio(what, cpu_ratio(data, cell, name, base), limit))
 
-        add("off", "c", 1.05, "off / C")
         add("metrics", "nio", 0.75, "metrics / SwiftNIO")
         add("off", "uvloop", 0.85, "off / uvloop")
         add("off", "node", 0.55, "off / Node")
