@@ -14,7 +14,7 @@ class Aim:
     #: Counts are the same on a busy machine; times are not.
     counted: bool = False
     #: How many times the limit a time may be before the run fails.
-    slack: float = 1.3
+    slack: float = 1.5
 
     @property
     def is_met(self):
@@ -35,9 +35,9 @@ class Aim:
         return {**asdict(self), "verdict": self.verdict}
 
     @staticmethod
-    def of_ratio(what, ratio, limit):
+    def of_ratio(what, ratio, limit, slack=1.5):
         """From a summary of the rounds' ratios or differences."""
-        return Aim(what, ratio["median"], limit, ratio["low"], ratio["high"])
+        return Aim(what, ratio["median"], limit, ratio["low"], ratio["high"], slack=slack)
 
 
 def text(figure):

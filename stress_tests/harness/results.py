@@ -47,7 +47,7 @@ class Results:
         yield "servers run on one core and load on another, in turn, forwards and backwards, each paused while others are"
         yield "measured. A ratio is the median of the rounds' ratios, with the quartiles behind it. Processor time is what"
         yield "the kernel charges to the server, system calls included. A run fails by a count that misses its aim, and by a"
-        yield "time whose lower quartile misses it by 30 %. The raw data are in `data`."
+        yield "time whose lower quartile misses it by half. The raw data are in `data`."
         yield ""
         yield "| | |"
         yield "|---|---|"
