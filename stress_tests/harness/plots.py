@@ -12,11 +12,8 @@ def draw(name, data, folder):
     """Writes a part's plots; their file names and captions."""
     if not tools.has_matplotlib():
         return []
-    return [(path, caption) for path, caption in {"echo": _echo, "levels": _levels, "dispatches": _dispatches}.get(name, _none)(data, folder)]
-
-
-def _none(data, folder):
-    return []
+    drawers = {"echo": _echo, "levels": _levels, "dispatches": _dispatches}
+    return list(drawers[name](data, folder)) if name in drawers else []
 
 
 def _pyplot():
@@ -94,16 +91,9 @@ def _echo(data, folder):
 
 def _levels(data, folder):
     pairs = [("off", "c"), ("metrics", "off"), ("callbacks", "off")]
-    yield _added(data, pairs, folder, "overhead.svg"), "what the library and its levels add to a message, with quartiles"
-
-
-def _added(data, pairs, folder, file):
-    """The processor time of the first of each pair in relation to the second's."""
     pyplot = _pyplot()
     labels = {contender.name: contender.label for contender in contenders.everyone()}
-    names = echo.names_of(data)
-    cells = [cell for cell in echo.JUDGED if cell in echo.cells_of(data)]
-    pairs = [(name, base) for name, base in pairs if name in names and base in names]
+    cells = echo.cells_of(data)
     figure, panels = pyplot.subplots(1, len(cells), figsize=(4.8 * len(cells), 1.2 + 0.3 * len(pairs)), squeeze=False,
                                      sharex=True, sharey=True)
     for axes, cell in zip(panels[0], cells):
@@ -118,7 +108,8 @@ def _added(data, pairs, folder, file):
         axes.grid(axis="x", alpha=0.3)
         axes.set_title(f"{echo.size_text(cell[0])}, {cell[1]} connections")
         axes.set_xlabel("percent more processor time for a message")
-    return _save(pyplot, figure, folder, file)
+    caption = "what the library and its levels add to a message, with quartiles"
+    yield _save(pyplot, figure, folder, "overhead.svg"), caption
 
 
 def _dispatches(data, folder):

@@ -6,7 +6,6 @@ monitor was told of, and ends.
 
 import argparse
 import asyncio
-import signal
 
 import loops
 
@@ -39,8 +38,4 @@ if options.streams:
     loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", options.port, backlog=1024))
 else:
     loop.run_until_complete(loop.create_server(Echo, "127.0.0.1", options.port, backlog=1024))
-loop.add_signal_handler(signal.SIGTERM, loop.stop)
-print("ready", flush=True)
-loop.run_forever()
-if options.monitor:
-    print("dispatches:", loops.dispatches, flush=True)
+loops.run_until_terminated(loop, options.monitor)

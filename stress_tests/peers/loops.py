@@ -1,6 +1,7 @@
 """uvloop's loop, plain or with a monitor that counts."""
 
 import asyncio
+import signal
 
 import uvloop
 
@@ -21,3 +22,12 @@ def make(monitored):
         loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     return loop
+
+
+def run_until_terminated(loop, monitored):
+    """On SIGTERM says how many callbacks the monitor was told of, and ends."""
+    loop.add_signal_handler(signal.SIGTERM, loop.stop)
+    print("ready", flush=True)
+    loop.run_forever()
+    if monitored:
+        print("dispatches:", dispatches, flush=True)

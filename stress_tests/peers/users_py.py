@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import signal
 
 import loops
 
@@ -26,8 +25,4 @@ options = arguments.parse_args()
 
 loop = loops.make(options.monitor)
 loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", options.port, backlog=1024))
-loop.add_signal_handler(signal.SIGTERM, loop.stop)
-print("ready", flush=True)
-loop.run_forever()
-if options.monitor:
-    print("dispatches:", loops.dispatches, flush=True)
+loops.run_until_terminated(loop, options.monitor)

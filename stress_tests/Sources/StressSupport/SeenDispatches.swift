@@ -46,5 +46,5 @@ public final class SeenDispatches: Sendable {
     }
 }
 
-/// Written before the handler is set, which alone reads it.
+/// `nonisolated(unsafe)` is sound: written once, before the handler is set, which alone reads it.
 nonisolated(unsafe) private var onTermination: UVAsync.Sender?

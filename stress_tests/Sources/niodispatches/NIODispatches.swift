@@ -33,7 +33,7 @@ struct NIODispatches: ParsableCommand {
     }
 }
 
-/// `@unchecked Sendable`: the event loop's thread alone uses it.
+/// `@unchecked Sendable` is sound: once work was posted, the event loop's thread alone touches what changes.
 private final class Work: @unchecked Sendable {
     let loop: any EventLoop
     let done: EventLoopPromise<Void>

@@ -69,7 +69,7 @@ func waitForTask<T: Sendable>(
     _ body: @escaping @Sendable () async throws -> T
 ) throws -> T {
     let done = DispatchSemaphore(value: 0)
-    // One writes before the signal, one reads after it.
+    // `nonisolated(unsafe)` is sound: one writes before the semaphore is signalled, one reads after that.
     nonisolated(unsafe) var result: Result<T, any Error>?
     Task(executorPreference: loop) {
         do { result = .success(try await body()) } catch { result = .failure(error) }
