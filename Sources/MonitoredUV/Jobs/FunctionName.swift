@@ -7,17 +7,21 @@ struct FunctionName {
     /// The function belongs to Swift's own libraries or to this one: whoever called it says more.
     let isLibrary: Bool
 
-    private static let libraries = ["Swift.", "_Concurrency.", "MonitoredUV."]
+    private static let libraries: Set<Substring> = [
+        "Swift", "_Concurrency", "_StringProcessing", "_RegexParser", "Synchronization", "Dispatch", "Foundation",
+        "FoundationEssentials", "FoundationInternationalization", "MonitoredUV",
+    ]
 
     /// `nil` for glue that the compiler made and that names no function.
     init?(demangled: String) {
         guard let inner = Self.withoutPrefixes(Self.withoutContexts(demangled)) else { return nil }
         // A declaration in a function is told from the inside out; types may hold an " in " of their own.
-        var parts = Self.split(inner[...], by: " in ").map(Self.withoutTypes)
+        let declarations = Self.split(inner[...], by: " in ")
+        var parts = declarations.map(Self.withoutTypes)
         if parts.count > 1 && parts.last == "" { parts[parts.count - 1] = "main" }  // the program's top level
         // Without a module in front it is the runtime's, in C++.
         guard let outermost = parts.last, outermost.contains(".") || outermost == "main" else { return nil }
-        isLibrary = Self.libraries.contains { outermost.hasPrefix($0) }
+        isLibrary = Self.libraries.contains(Self.module(of: declarations[declarations.count - 1]))
         // A library's closures are nobody's business; of this one all types bear a prefix.
         let text = isLibrary ? outermost : parts.joined(separator: " in ")
         self.text = text.hasPrefix("MonitoredUV.") ? String(text.dropFirst("MonitoredUV.".count)) : text
@@ -48,8 +52,6 @@ struct FunctionName {
             } else if text.hasPrefix("protocol witness for ") {
                 text = text.dropFirst("protocol witness for ".count)
                 if let end = text.firstRange(of: " in conformance ") { text = text[..<end.lowerBound] }
-            } else if text.hasPrefix("(extension in "), let end = text.firstRange(of: "):") {
-                text = text[end.upperBound...]
             } else if let prefix = prefixes.first(where: text.hasPrefix) {
                 text = text.dropFirst(prefix.count)
             } else {
@@ -70,12 +72,15 @@ struct FunctionName {
         }
         var part = part
         while part.hasPrefix("static ") { part = part.dropFirst("static ".count) }
-        if part.hasPrefix("(extension in "), let end = part.firstRange(of: "):") { part = part[end.upperBound...] }
+        var name = ""
+        if let place = extensionPlace(part) {
+            name = String(part[..<place.lowerBound])
+            part = part[place.upperBound...]
+        }
         for accessor in [".getter", ".setter", ".modify", ".read"] {
             if let end = part.firstRange(of: accessor + " : ") { part = part[..<end.lowerBound] }
         }
         // Generic arguments may stand within the name; the parameters come behind it.
-        var name = ""
         var rest = part
         while let character = rest.first, character != "(" {
             if character == "<" { rest = rest.dropFirst(balanced(rest)) } else { name.append(rest.removeFirst()) }
@@ -86,6 +91,23 @@ struct FunctionName {
         let list = rest.prefix(balanced(rest)).dropFirst().dropLast()
         let labels = list.isEmpty ? [] : split(list, by: ", ").map(label)
         return name + "(" + labels.joined() + ")"
+    }
+
+    /// `Swift` of `default argument 0 of Swift.max(A, A) -> A`; an extension is of the module that it stands in.
+    private static func module(of declaration: Substring) -> Substring {
+        if let place = extensionPlace(declaration) {
+            return declaration[place].dropFirst("(extension in ".count).dropLast("):".count)
+        }
+        let path = declaration.prefix { $0 != "." }
+        return path[(path.lastIndex(of: " ").map(path.index(after:)) ?? path.startIndex)...]
+    }
+
+    /// Where `(extension in App):` stands in front of the extended type.
+    private static func extensionPlace(_ declaration: Substring) -> Range<Substring.Index>? {
+        guard let start = declaration.prefix(while: { $0 != "." }).firstRange(of: "(extension in "),
+            let end = declaration[start.upperBound...].firstRange(of: "):")
+        else { return nil }
+        return start.lowerBound..<end.upperBound
     }
 
     private static func label(_ parameter: Substring) -> String {

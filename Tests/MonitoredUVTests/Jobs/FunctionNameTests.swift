@@ -31,6 +31,10 @@ import Testing
         ),
         ("(1) suspend resume partial function for App.Store.size.getter : Swift.Int", "App.Store.size"),
         ("(extension in App):Swift.String.send(to: App.Peer) async -> ()", "Swift.String.send(to:)"),
+        (
+            "default argument 1 of (extension in App):Swift.String.send(to: App.Peer) -> ()",
+            "default argument 1 of Swift.String.send(to:)"
+        ),
         ("App.body@Sendable () async throws -> ()", "App.body()"),
         ("inner #1 (Swift.Int) async -> () in App.outer(a: Swift.Int) async -> ()", "inner #1(_:) in App.outer(a:)"),
         ("protocol witness for App.P.run() async -> () in conformance App.S : App.P in App", "App.P.run()"),
@@ -50,6 +54,7 @@ import Testing
         "reabstraction thunk helper from @escaping @isolated(any) () -> () to ()",
         "_ZL31task_future_wait_resume_adapterPN5swift12AsyncContextE",
         "swift_task_switch",
+        "outlined destroy of (Swift.Int, App.Store)",
         "",
     ])
     func glueHasNoName(symbol: String) { #expect(FunctionName(demangled: symbol) == nil) }
@@ -65,6 +70,18 @@ import Testing
         ),
         ("App.main() async -> ()", false),
         ("closure #1 () -> () in MonitoredUVApp.main() -> ()", false),
+        // What the compiler makes of a library's declarations stands in the program.
+        ("default argument 0 of Swift.UnsafeRawPointer.load<A>(fromByteOffset: Swift.Int, as: A.Type) -> A", true),
+        ("outlined destroy of Swift.Array<App.Store>", true),
+        ("generic specialization <App.Store> of static Swift.Array.== infix([A], [A]) -> Swift.Bool", true),
+        ("one-time initialization function for App.table", false),
+        // An extension belongs to the module that it stands in.
+        ("(extension in App):Swift.String.words(of: App.Store) -> Swift.Int", false),
+        ("static (extension in App):Swift.String.words() -> Swift.Int", false),
+        ("closure #1 () -> () in (extension in App):Swift.String.words() -> Swift.Int", false),
+        ("(extension in Swift):Swift.Sequence.reversed() -> [A]", true),
+        ("App.words(in: (extension in Swift):Swift.Sequence.Words) -> ()", false),
+        ("Foundation.JSONDecoder.decode<A>(A.Type, from: Foundation.Data) throws -> A", true),
     ])
     func functionsOfLibrariesAreToldFromTheUsers(demangled: String, isLibrary: Bool) {
         #expect(FunctionName(demangled: demangled)?.isLibrary == isLibrary)
