@@ -37,12 +37,12 @@ def free_port():
 class Server:
     """A server process, which is stopped between its measurements so that it does not disturb others."""
 
-    def __init__(self, name, command, port, wrapper=()):
+    def __init__(self, name, command, port, wrapper=(), processor=SERVER_PROCESSOR):
         self.name, self.port = name, port
         self.sent = 0
         self._output = tempfile.TemporaryFile("a+")
         self.process = subprocess.Popen(
-            pinned(SERVER_PROCESSOR, [*wrapper, *command]),
+            pinned(processor, [*wrapper, *command]),
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,

@@ -20,11 +20,6 @@ def swift_program(name):
     return str(path)
 
 
-def without_debug_information(name):
-    """The same program for valgrind, which cannot read the debug information of Swift 6."""
-    return str(BIN / name)
-
-
 def python():
     """The interpreter with what peers/requirements.txt names."""
     return sys.executable

@@ -1,5 +1,7 @@
 """Instructions, heap allocations and system calls for a message: the same each time, whatever else the machine does."""
 
+import concurrent.futures
+import functools
 import re
 import subprocess
 import tempfile
@@ -13,11 +15,12 @@ TITLE = "instructions, allocations and system calls for an echoed message of 1 K
 
 
 def seconds(size):
-    return 60 if size == "quick" else 300
+    return 40 if size == "quick" else 300
 
 
 #: Under callgrind: whose instructions are counted. Node's are compiled while it runs, which valgrind does not follow well.
 INSTRUCTIONS = ["c", "off", "metrics", "callbacks", "nio", "uvloop", "uvloop_monitored"]
+#: The last of our levels does what the others do, and more.
 ALLOCATIONS = ["c", "off", "metrics", "callbacks", "nio"]
 CALLS = ["c", "off", "metrics", "callbacks", "nio", "uvloop", "node"]
 
@@ -27,7 +30,7 @@ def measure(run):
     quick = run.size == "quick"
     chosen = {
         "instructions": INSTRUCTIONS[:4] if quick else INSTRUCTIONS,
-        "allocations": ALLOCATIONS[1:4] if quick else ALLOCATIONS,
+        "allocations": ALLOCATIONS[3:4] if quick else ALLOCATIONS,
         "calls": CALLS[:3] if quick else CALLS,
     }
     how = {"instructions": _instructions, "allocations": _allocations, "calls": _calls}
@@ -36,39 +39,40 @@ def measure(run):
     for what, names in chosen.items():
         data[what] = {}
         for contender in contenders.named(*names):
-            data[what][contender.name] = _for_each(how[what], contender, messages)
+            count = functools.partial(how[what], contender)
+            # Who kept a message waiting is looked up, too, so that instructions want a machine of their own.
+            data[what][contender.name] = _for_each(count, messages, at_once=what != "instructions")
             done += 1
         run.step(done / steps, what)
-    data["allocations_per_hop"] = _hops(messages)
+    data["allocations_per_hop"] = _for_each(_hop_allocations, messages)
     return data
 
 
-def _for_each(count, contender, messages):
-    """What each further message costs: from a run of some and a run of many."""
-    fewer, more = count(contender, messages), count(contender, messages * 6)
+def _for_each(count, messages, at_once=True):
+    """What each further message costs: from a run of some and a run of many, at once on a processor for each."""
+    processors = servers.SERVER_PROCESSOR, servers.LOAD_PROCESSOR if at_once else servers.SERVER_PROCESSOR
+    with concurrent.futures.ThreadPoolExecutor(2 if at_once else 1) as runs:
+        fewer, more = runs.map(count, (messages, messages * 6), processors)
     if isinstance(more, dict):
         names = more.keys() | fewer.keys()
         each = {name: (more.get(name, 0) - fewer.get(name, 0)) / (messages * 5) for name in names}
         return {name: value for name, value in sorted(each.items()) if value > 0.005}
     # Some are made once, or not, as threads happen to start.
     if more < fewer * 0.99:
-        raise Failure(f"{contender.label}: less for more messages ({fewer}, {more})")
+        raise Failure(f"less for more messages ({fewer}, {more})")
     return max(0, more - fewer) / (messages * 5)
 
 
-def _serve(contender, messages, wrapper):
+def _serve(contender, messages, processor, wrapper):
     """A whole run of a server under a tool, with one connection; what it and the tool said."""
     port = servers.free_port()
     command = contender.echo_command(port)
-    program = command[0]
-    if program.endswith(("uvecho", "nioecho")):
-        command[0] = tools.without_debug_information(program.rsplit("/", 1)[1])
-    if program.endswith("uvecho"):
+    if ends_by_itself := command[0].endswith("uvecho"):
         command += ["--connections", "1"]
-    server = servers.Server(contender.label, command, port, wrapper)
+    server = servers.Server(contender.label, command, port, wrapper, processor)
     try:
         _load(port, messages)
-        if program.endswith("uvecho"):
+        if ends_by_itself:
             server.process.wait(60)
     finally:
         output = server.end()
@@ -82,25 +86,36 @@ def _load(port, messages):
     subprocess.run(command, check=True, capture_output=True, timeout=400)
 
 
-def _instructions(contender, messages):
+def _instructions(contender, messages, processor):
     with tempfile.NamedTemporaryFile() as profile:
-        _serve(contender, messages, ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={profile.name}"])
+        wrapper = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={profile.name}"]
+        _serve(contender, messages, processor, wrapper)
         text = open(profile.name, encoding="utf-8", errors="replace").read()
-    return int(_find(r"^(?:summary|totals):\s+(\d+)", text, contender))
+    return int(_find(r"^(?:summary|totals):\s+(\d+)", text, contender.label))
 
 
-def _allocations(contender, messages):
-    output = _serve(contender, messages, ["valgrind", "--leak-check=no"])
-    return _total_allocations(output, contender)
+#: Memcheck, for what it counts alone.
+MEMCHECK = ["valgrind", "--leak-check=no", "--undef-value-errors=no"]
 
 
-def _total_allocations(output, contender):
-    return int(_find(r"total heap usage: ([\d,]+) allocs", output, contender).replace(",", ""))
+def _allocations(contender, messages, processor):
+    return _total_allocations(_serve(contender, messages, processor, MEMCHECK), contender.label)
 
 
-def _calls(contender, messages):
+def _hop_allocations(hops, processor):
+    """For tasks' ways to an actor on another loop and back."""
+    command = servers.pinned(processor, [*MEMCHECK, tools.swift_program("concurrency"), "--hops", str(hops)])
+    result = subprocess.run(command, capture_output=True, text=True, timeout=400, check=True)
+    return _total_allocations(result.stderr, "concurrency")
+
+
+def _total_allocations(output, name):
+    return int(_find(r"total heap usage: ([\d,]+) allocs", output, name).replace(",", ""))
+
+
+def _calls(contender, messages, processor):
     with tempfile.NamedTemporaryFile() as summary:
-        _serve(contender, messages, ["strace", "-f", "-c", "-U", "calls,name", "-o", summary.name])
+        _serve(contender, messages, processor, ["strace", "-f", "-c", "-U", "calls,name", "-o", summary.name])
         lines = open(summary.name, encoding="utf-8").read().splitlines()
     found = [line.split() for line in lines]
     calls = {line[1]: int(line[0]) for line in found if len(line) == 2 and line[0].isdigit() and line[1] != "total"}
@@ -109,21 +124,11 @@ def _calls(contender, messages):
     return calls
 
 
-def _find(pattern, text, contender):
+def _find(pattern, text, name):
     found = re.search(pattern, text, re.MULTILINE)
     if not found:
-        raise Failure(f"{contender.label}: no figure in\n{text[-2000:]}")
+        raise Failure(f"{name}: no figure in\n{text[-2000:]}")
     return found[1]
-
-
-def _hops(messages):
-    """Heap allocations for a task's way to an actor on another loop and back."""
-    totals = []
-    for hops in (messages, messages * 6):
-        command = ["valgrind", "--leak-check=no", tools.without_debug_information("concurrency"), "--hops", str(hops)]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=400, check=True)
-        totals.append(int(re.search(r"total heap usage: ([\d,]+) allocs", result.stderr)[1].replace(",", "")))
-    return (totals[1] - totals[0]) / (messages * 5)
 
 
 def tables(data):
@@ -153,7 +158,11 @@ def aims(data):
         Aim("instructions, off / C", instructions["off"] / instructions["c"], 1.5, counted=True),
         Aim("instructions that metrics add", instructions["metrics"] - instructions["off"], 500, counted=True),
         Aim("instructions that a monitor adds", instructions["callbacks"] - instructions["metrics"], 150, counted=True),
-        *(Aim(f"allocations for a message, {name}", allocations[name], 0.001, counted=True) for name in contenders.LEVELS),
+        *(
+            Aim(f"allocations for a message, {name}", allocations[name], 0.001, counted=True)
+            for name in contenders.LEVELS
+            if name in allocations
+        ),
         Aim("allocations for a hop between loops", data["allocations_per_hop"], 0.001, counted=True),
         *(
             Aim(f"system calls for a message, {name} / C", total[name] / total["c"], 1.01, counted=True)

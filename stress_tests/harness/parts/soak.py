@@ -12,7 +12,7 @@ TITLE = "soak: churn, resets and blocks"
 
 
 def length(size):
-    return {"quick": 20, "normal": 60, "full": 3600}[size]
+    return {"quick": 10, "normal": 60, "full": 3600}[size]
 
 
 def seconds(size):
