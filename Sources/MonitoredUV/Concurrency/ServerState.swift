@@ -62,6 +62,8 @@ final class ServerState: @unchecked Sendable {
 
     private func failed(_ error: UVError) {
         if let onAcceptError { return onAcceptError(error) }
+        // A client that has reset its connection by now is nothing that the server's author could mend.
+        if error.code == .notConnected { return }
         if !hasWarned { warn("a connection could not be accepted: \(error). Later ones are not reported.") }
         hasWarned = true
     }

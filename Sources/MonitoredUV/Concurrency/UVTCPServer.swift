@@ -37,9 +37,10 @@ public final class UVTCPServer: Sendable {
     /// - Parameters:
     ///   - backlog: How many connections the kernel keeps until they are accepted.
     ///   - loop: The loop of the server and its connections; by default the one that runs the task.
-    ///   - onAcceptError: Told, on the loop's thread, of connections that could not be accepted; the server goes on. By
-    ///     default the first of them is printed on standard error. When the process has no descriptors left, libuv
-    ///     closes most of the connections that wait without a word.
+    ///   - onAcceptError: Told, on the loop's thread, of connections that could not be accepted; the server goes on. Of
+    ///     one that its client has reset already the error is ``UVError/Code/notConnected``. By default the first
+    ///     other one is printed on standard error. When the process has no descriptors left, libuv closes most of the
+    ///     connections that wait without a word.
     /// - Throws: ``UVError/Code/addressInUse`` and others.
     ///
     /// The corresponding libuv functions are `uv_tcp_bind` and `uv_listen`.

@@ -41,6 +41,44 @@ import Testing
         #expect(dispatches.value > connections * 6)
     }
 
+    /// With the loop held up, so that the server accepts the first client's connection after that has reset it.
+    static func serveAfterAReset(_ onAcceptError: (@Sendable (UVError) -> Void)?) async throws {
+        let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0, onAcceptError: onAcceptError)
+        let sockets = (0..<2).map { _ in
+            let client = socket(AF_INET, streamSocketType, 0)
+            let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+            precondition(server.localAddress.withSockaddr { connect(client, $0, size) } == 0)
+            return client
+        }
+        var reset = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(sockets[0], SOL_SOCKET, SO_LINGER, &reset, socklen_t(MemoryLayout<linger>.size))
+        close(sockets[0])
+        precondition(write(sockets[1], "x", 1) == 1)
+        for try await connection in server.connections {
+            #expect(try await connection.read() == [UInt8(ascii: "x")])
+            await connection.close()
+            break
+        }
+        close(sockets[1])
+        await server.close()
+    }
+
+    @Test func aConnectionThatWasResetBeforeItWasAcceptedIsTold_andTheNextIsServed() async throws {
+        let errors = Lock<[UVError.Code]>([])
+        try await withTasks { _ in
+            try await Self.serveAfterAReset { error in errors.withLock { $0.append(error.code) } }
+        }
+        #expect(errors.withLock { $0 } == [.notConnected])
+    }
+
+    @Test func aConnectionThatWasResetBeforeItWasAcceptedIsNoReasonForAWarning() async throws {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            try await withTasks { _ in try await UVTCPServerTests.serveAfterAReset(nil) }
+        }
+        let output = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+        #expect(!output.contains("accepted"), "\(output)")
+    }
+
     @Test func clientsThatResetHalfCloseAndAreCancelled_loseNothingAndLeaveNothing() async throws {
         try await withTasks { loop in
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
