@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 
 from . import contenders, machine, parts, plots, short
 from .aims import text as figure_text
@@ -37,8 +38,10 @@ class Results:
 
     def write(self):
         """Makes README.md and the plots, from what has been measured by now."""
-        records = list(self.load())
-        (self.folder / "README.md").write_text("\n".join(self._lines(records)) + "\n", encoding="utf-8")
+        beginning, *sections = _sections(self._lines(list(self.load())))
+        contents = [f"- [{title}](#{_anchor(title)})" for title in (section[0].removeprefix("## ") for section in sections)]
+        lines = [*beginning, *contents, "", *(line for section in sections for line in section)]
+        (self.folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def _lines(self, records):
         yield "# What it costs, and what others cost"
@@ -89,3 +92,18 @@ class Results:
             yield from part.tables(record["data"])
             yield ""
             yield f"Measured {record['date']} at commit `{record['commit']}`, size `{record['size']}`."
+
+
+def _sections(lines):
+    """What comes before the first heading, and what stands below each."""
+    sections = [[]]
+    for line in lines:
+        if line.startswith("## "):
+            sections.append([])
+        sections[-1].append(line)
+    return sections
+
+
+def _anchor(title):
+    """Where a heading is found, as GitHub names it."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")

@@ -11,12 +11,12 @@ LIMITS = {("off", "c"): 1.05, ("metrics", "off"): 1.02, ("callbacks", "off"): 1.
 
 
 def seconds(size):
-    return 8 if size == "quick" else 220
+    return 8 if size == "quick" else 320
 
 
 def measure(run):
     cells = run.choose(quick=echo.JUDGED[:1], normal=echo.JUDGED)
-    return echo.interleave(run, CONTENDERS, cells, run.choose(quick=6, normal=40), run.choose(quick=0.2, normal=0.5))
+    return echo.interleave(run, CONTENDERS, cells, run.choose(quick=16, normal=160))
 
 
 def tables(data):
