@@ -40,10 +40,11 @@ let package = Package(
         .testTarget(
             name: "MonitoredUVTests",
             dependencies: [
-                "MonitoredUV", "CLibUV", "CMonitoredUV", "whereitran",
+                "MonitoredUV", "CLibUV", "CMonitoredUV", "CTestFrames", "whereitran",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
+        .target(name: "CTestFrames", path: "Tests/CTestFrames"),
         // What tests run as a process of its own.
         .executableTarget(name: "whereitran", dependencies: ["MonitoredUV"], path: "Tests/Programs/whereitran"),
     ],

@@ -42,6 +42,10 @@ static void copy_registers(const ucontext_t *context, uintptr_t *registers) {
 enum { stack_pointer = 31 };
 #endif
 
+// Functions without calls may use so much beyond the top of the stack, and at the end of any function this is where the
+// registers were that it has just restored.
+enum { beyond_top = 128 };
+
 // Reads what the program would not: other functions' frames.
 __attribute__((no_sanitize("address", "thread"), noinline))
 static void copy_words(volatile uintptr_t *to, const volatile uintptr_t *from, size_t count) {
@@ -59,8 +63,9 @@ static void handle(int number, siginfo_t *info, void *context) {
     muv_stack *stack = requested_stack;
     stack->count = 0;
     copy_registers(context, stack->registers);
-    uintptr_t low = stack->registers[stack_pointer] & ~(uintptr_t)15;
-    if (low >= requested_range.low && low < requested_range.high) {
+    uintptr_t top = stack->registers[stack_pointer] & ~(uintptr_t)15;
+    if (top >= requested_range.low && top < requested_range.high) {
+        uintptr_t low = top - requested_range.low > beyond_top ? top - beyond_top : requested_range.low;
         size_t count = requested_range.high - low;
         if (count > muv_stack_bytes) count = muv_stack_bytes;
         stack->low = low;
@@ -192,13 +197,6 @@ bool muv_is_traced(void) {
 }
 
 #else
-
-// Whether the signal still comes here: sending it may end the program otherwise.
-static bool is_installed(void) {
-    struct sigaction current;
-    return signal_number != 0 && sigaction(signal_number, NULL, &current) == 0
-        && (current.sa_flags & SA_SIGINFO) && current.sa_sigaction == handle;
-}
 
 bool muv_stack_is_supported(void) { return false; }
 bool muv_stack_this_thread(muv_stack_range *range, int *number) { return false; }

@@ -1,4 +1,5 @@
 import CMonitoredUV
+import CTestFrames
 import Foundation
 import Testing
 
@@ -78,6 +79,12 @@ import Testing
     @Test func foreignCode_isInterruptedSafely() throws {
         let stacks = try capture(1000) { sortInC() }
         expect(stacks, "sortInC")
+    }
+
+    /// What the function's table says of saved registers lies beyond the top of the stack there.
+    @Test func endOfAFunction_isLookedThrough() throws {
+        let stacks = try capture(1000) { spinAtTheEnd() }
+        expect(stacks, "spinAtTheEnd", atLeast: 9)
     }
 
     /// The kernel's own page in every process.
@@ -196,6 +203,8 @@ import Testing
         return left < right ? -1 : left > right ? 1 : 0
     }
 }
+
+@inline(never) private func spinAtTheEnd() { test_spin_after_restoring(100_000) }
 
 @inline(never) private func readClock() {
     var sum: UInt64 = 0
