@@ -21,11 +21,11 @@ TIMED = ("c", "off")
 
 
 def seconds(size):
-    return 20 if size == "quick" else 300
+    return 20 if size == "quick" else 600
 
 
 def measure(run):
-    rounds = run.choose(quick=2, normal=8)
+    rounds = run.choose(quick=2, normal=16)
     counts = run.choose(
         quick={"posted_batch": 100_000, "posted_chain": 100_000, "posted_remote": 100_000, "timers": 1_000_000},
         normal={"posted_batch": 500_000, "posted_chain": 200_000, "posted_remote": 200_000, "timers": 1_000_000},

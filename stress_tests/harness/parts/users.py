@@ -13,7 +13,7 @@ TITLE = "many users: response times, monitored against not"
 
 
 def seconds(size):
-    return 12 if size == "quick" else 190
+    return 12 if size == "quick" else 380
 
 
 def _contenders():
@@ -28,7 +28,7 @@ def _contenders():
 
 
 def measure(run):
-    rounds, length = run.choose(quick=1, normal=6), run.choose(quick=1, normal=2)
+    rounds, length = run.choose(quick=1, normal=12), run.choose(quick=1, normal=2)
     crowds = run.choose(quick=[300], normal=[300, 1000])
     chosen = list(_contenders())
     samples, done = [], 0
