@@ -25,7 +25,8 @@ public struct StallReport: Sendable {
     /// What the thread did from when the watchdog first saw the dispatch; `nil` where the system does not tell.
     public let cause: StallCause?
     /// Where the loop's thread was when the report began: innermost function first, then those it was called from, then
-    /// async callers. Empty where the thread could not be looked at.
+    /// async callers. Empty where the thread could not be looked at. The caller of a function that was built without unwind
+    /// tables and frame pointers is missing.
     public private(set) var stack: [StackFrame]
     /// How many stalls before this one were not reported, because there were too many.
     public let suppressed: Int
