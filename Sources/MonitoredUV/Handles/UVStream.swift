@@ -15,6 +15,8 @@ public class UVStream: UVHandle {
     @exclusivity(unchecked) private final var isShutDown = false
     /// A connect request is under way, during which libuv takes a shutdown for the connection's success.
     final var isConnecting = false
+    /// When what is under way was canceled.
+    @exclusivity(unchecked) private(set) final var closeRequested: UInt64 = 0
 
     final var stream: UnsafeMutablePointer<uv_stream_t> { rawPointer() }
 
@@ -208,6 +210,8 @@ public class UVStream: UVHandle {
         try checkOpen(operation)
         if isShutDown { throw UVError(.brokenPipe, operation: "\(operation)", detail: "\(self) was shut down") }
     }
+
+    override final func willClose() { closeRequested = core.clock.now() }
 
     override final func dropCallbacks() {
         // Neither is running. What freeing them runs may look at the handle.

@@ -142,6 +142,7 @@ extension LoopCore {
         wakeUp.close()
         mainQueue?.close()
         sleepNumber = nil
+        dropOperations()
         own.all.forEach { uv_close($0, nil) }
         while uv_run(uv, UV_RUN_DEFAULT) != 0 {}
         UVError.require(uv_loop_close(uv), "uv_loop_close")

@@ -1,16 +1,15 @@
 /// The loops of this process that are open.
 enum LoopRegistry {
-    private struct Entry { weak var core: LoopCore? }
+    // Not weak: that would slow down every retain and release of a loop. It is removed by its close, which comes first.
+    private static let loops = Lock<[ObjectIdentifier: LoopCore]>([:])
 
-    private static let entries = Lock<[ObjectIdentifier: Entry]>([:])
+    static func add(_ core: LoopCore) { loops.withLock { $0[ObjectIdentifier(core)] = core } }
 
-    static func add(_ core: LoopCore) { entries.withLock { $0[ObjectIdentifier(core)] = Entry(core: core) } }
-
-    static func remove(_ core: LoopCore) { entries.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(core)) } }
+    static func remove(_ core: LoopCore) { loops.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(core)) } }
 
     /// In the order of their names.
     static var all: [Monitoring] {
-        entries.withLock { $0.values.compactMap(\.core) }
+        loops.withLock { Array($0.values) }
             .map { Monitoring(core: $0) }
             .sorted { $0.core.name.text < $1.core.name.text }
     }

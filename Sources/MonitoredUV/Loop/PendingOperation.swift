@@ -1,7 +1,7 @@
 /// Something that a task waits for on a loop. The loop keeps a list of them, so that none is left waiting when the loop
 /// is shut down. Loop thread only.
 class PendingOperation {
-    private weak var core: LoopCore?
+    private var core: LoopCore?
     private var next: PendingOperation?
     private unowned(unsafe) var previous: PendingOperation?
 
@@ -30,4 +30,7 @@ class PendingOperation {
 extension LoopCore {
     /// Resumes every task that waits for something on this loop.
     func endOperations() { while let operation = pendingOperations { operation.shutDown() } }
+
+    /// Leaves the tasks that wait for something on this loop waiting.
+    func dropOperations() { while let operation = pendingOperations { operation.end() } }
 }

@@ -11,12 +11,12 @@ public class UVHandle {
     final let raw: UnsafeMutablePointer<uv_handle_t>
     @exclusivity(unchecked) private final var state = State.open
     @exclusivity(unchecked) private final var explicitName = CallbackName.none
-    @exclusivity(unchecked) final var closeRequested: UInt64 = 0
     /// Completions that wait in the loop's queue; those that come after them must not overtake.
     @exclusivity(unchecked) private(set) final var pendingPosts = 0
-    private final var closeCompletions: [(site: CallSite, body: () -> Void)] = []
+    @exclusivity(unchecked) private final var closeCompletions: [CloseCompletion] = []
 
     private enum State { case open, closing, closed }
+    private typealias CloseCompletion = (site: CallSite, requested: UInt64, body: () -> Void)
 
     /// Allocates the C struct, lets `initialize` set it up, and from then on lives until libuv calls back that it is
     /// closed.
@@ -113,11 +113,10 @@ public class UVHandle {
             if let completion { post(.close, site, completion) }
             return false
         }
-        if let completion { closeCompletions.append((site, completion)) }
+        if let completion { closeCompletions.append((site, core.clock.now(), completion)) }
         if state == .closing { return false }
         state = .closing
         willClose()
-        closeRequested = core.clock.now()
         return true
     }
 
@@ -132,18 +131,19 @@ public class UVHandle {
         core.vitals.handles.add(-1, Int(raw.pointee.type.rawValue))
         dropCallbacks()
         core.handleMemory.deallocate(raw)
+        if closeCompletions.isEmpty { return }
         let completions = closeCompletions
         closeCompletions = []
         if core.isTearingDown { return }
-        for (site, body) in completions {
+        for (site, requested, body) in completions {
             // Completions that were posted before come first.
             if pendingPosts > 0 {
-                post(.close, site, readySince: closeRequested, body)
+                post(.close, site, readySince: requested, body)
             } else {
                 core.dispatch(
                     .close,
                     dispatchName(core.siteNames.name(of: site)),
-                    .exact(closeRequested, .completion),
+                    .exact(requested, .completion),
                     body
                 )
             }

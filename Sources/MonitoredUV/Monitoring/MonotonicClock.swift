@@ -35,6 +35,10 @@ struct MonotonicClock {
 extension Duration {
     /// Nanoseconds, rounded up; negative becomes 0, and what does not fit becomes the largest that libuv can add to.
     var nanosecondsClamped: UInt64 {
+        // Up to 18 seconds; to divide what is wider takes long.
+        if let attoseconds = UInt64(exactly: attoseconds) {
+            return attoseconds / 1_000_000_000 + (attoseconds % 1_000_000_000 == 0 ? 0 : 1)
+        }
         if self <= .zero { return 0 }
         if self >= .seconds(4_000_000_000) { return 4_000_000_000_000_000_000 }  // components would trap far beyond
         let (seconds, attoseconds) = components

@@ -20,6 +20,9 @@ struct MonotonicClockTests {
             (.seconds(Int64.max), 4_000_000_000_000_000_000),
             (.seconds(Int64.max) + .seconds(Int64.max), 4_000_000_000_000_000_000),
             (.seconds(3_999_999_999), 3_999_999_999_000_000_000),
+            (.nanoseconds(18_446_744_073), 18_446_744_073), (.nanoseconds(18_446_744_074), 18_446_744_074),
+            (Duration(secondsComponent: 18, attosecondsComponent: 446_744_073_709_551_615), 18_446_744_074),
+            (Duration(secondsComponent: 18, attosecondsComponent: 446_744_073_709_551_616), 18_446_744_074),
         ] as [(Duration, UInt64)]
     )
     func nanosecondsClamped(_ duration: Duration, _ expected: UInt64) {
