@@ -109,7 +109,9 @@ extension LoopCore {
     /// Every handle and all pending work, in words.
     private var openWork: [String] {
         let posted = queue.count + jobs.count + remote.count
+        let requests = requestsCreated - requestsFreed
         return openHandleKinds
+            + (requests > 0 ? ["\(requests) request\(requests == 1 ? "" : "s")"] : [])
             + (posted > 0 ? ["\(posted) posted closure\(posted == 1 ? "" : "s") or job\(posted == 1 ? "" : "s")"] : [])
             + (sleeps.count > 0 ? ["\(sleeps.count) sleeping task\(sleeps.count == 1 ? "" : "s")"] : [])
     }

@@ -61,6 +61,22 @@ import Testing
         }
     }
 
+    @Test func aLoopIsNotClosedBeforeItsLookUpsAreOver() throws {
+        try withLoop { loop in
+            var calls = 0
+            try loop.getaddrinfo("localhost", port: 80) { _ in
+                calls += 1
+                loop.callSoon { calls += 1 }
+            }
+            let error = #expect(throws: UVError.self) { try loop.close() }
+            #expect(error?.code == .busy)
+            #expect(error?.description.contains("holds 1 request;") == true, "\(String(describing: error))")
+            #expect(calls == 0)
+            try loop.run()
+            #expect(calls == 2)
+        }
+    }
+
     @Test func aLoopThatIsReleasedWaitsForItsLookUpsAndCallsNobody() throws {
         var isCalled = false
         let request: UVGetAddrInfo

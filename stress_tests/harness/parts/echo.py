@@ -30,8 +30,8 @@ def interleave(run, names, cells, rounds, longer=1):
     with servers.running(chosen) as running:
         for number in range(rounds):
             for size, connections in cells:
-                # Until every connection has had some messages.
-                times = longer * (3 if size * connections > 10_000_000 else 1)
+                # Before it is counted, every connection has had a message.
+                times = longer * (6 if size * connections > 100_000_000 else 3 if size * connections > 10_000_000 else 1)
                 for contender in chosen if number % 2 == 0 else reversed(chosen):
                     server = running[contender.name]
                     server.resume()
@@ -105,7 +105,7 @@ def table(data, base, further):
     lines.append("100 % the server could do more, and the latency is the connections' queue. What was reported of each message,")
     seen = [f"{labels.get(name, name)} {count:.2f}" for name, count in data["seen"].items()]
     lines.append(f"by the monitors that count: {', '.join(seen)}. monitored_ioloop is not told of what protocols receive, only")
-    lines.append("of what tasks do. Tables of 4 rounds are for the orders of magnitude.")
+    lines.append("of what tasks do. Tables of 8 rounds are for the orders of magnitude.")
     return lines
 
 
