@@ -91,8 +91,8 @@ public final class UVEventLoop: Sendable {
 
     /// Frees the loop. Any thread, while the loop does not run; a second call does nothing.
     ///
-    /// - Throws: ``UVError/Code/busy``, with the handles that are still open and the count of closures that still wait,
-    ///   in which case nothing has changed. The corresponding libuv function is `uv_loop_close`.
+    /// - Throws: ``UVError/Code/busy``, with the handles that are still open and the counts of requests and closures that
+    ///   still wait, in which case nothing has changed. The corresponding libuv function is `uv_loop_close`.
     public func close() throws(UVError) { try core.close() }
 
     /// Whether this is the thread that the loop belongs to.
