@@ -9,7 +9,7 @@ final class StreamRequest {
     private let kind: CallbackKind
     private let operation: StaticString
     private let site: CallSite
-    private let completion: ((UVError?) -> Void)?
+    private var completion: ((UVError?) -> Void)?
 
     /// Starts the request: `start` gets the C request, followed by `extraBytes` of memory that live as long.
     static func start<Raw>(
@@ -60,14 +60,21 @@ final class StreamRequest {
         core.vitals.requests.add(-1, Int(raw.assumingMemoryBound(to: uv_req_t.self).pointee.type.rawValue))
         raw.deallocate()
         if kind == .connect { stream.isConnecting = false }
-        guard let completion, !core.isTearingDown else { return core.stampLoopCode() }
+        if completion == nil || core.isTearingDown { return core.stampLoopCode() }
         let error = UVError.of(status, operation)
         // A request that its handle's close canceled was ready with that; all others wait for the kernel.
         let canceledAt = stream.isEnding ? stream.closeRequested : nil
         if stream.pendingPosts > 0 {
-            return stream.post(kind, site, readySince: canceledAt) { completion(error) }
+            return stream.post(kind, site, readySince: canceledAt) { [self] in complete(error) }
         }
-        let readiness: Readiness = canceledAt.map { .exact($0, .completion) } ?? .io
-        core.dispatch(kind, stream.dispatchName(core.siteNames.name(of: site)), readiness) { completion(error) }
+        let readiness: Readiness = canceledAt.map { .exact($0, .completion) } ?? .io(stream.raw)
+        core.dispatch(kind, stream.dispatchName(core.siteNames.name(of: site)), readiness) { complete(error) }
+    }
+
+    /// In the request's dispatch, to which the release of the closure belongs as well.
+    private func complete(_ error: UVError?) {
+        let completion = self.completion
+        self.completion = nil
+        completion?(error)
     }
 }

@@ -32,7 +32,7 @@ public class UVHook: UVHandle {
     @inline(__always)
     static func run<Raw>(_ raw: UnsafeMutablePointer<Raw>?) {
         Unmanaged<UVHook>.fromOpaque(raw!.handle.pointee.data)._withUnsafeGuaranteedRef { hook in
-            hook.core.dispatch(.hook, hook.dispatchName(hook.site), .none) { hook.callback?() }
+            hook.core.dispatch(.hook, hook.dispatchName(hook.site), .notApplicable) { hook.callback?() }
         }
     }
 

@@ -11,7 +11,9 @@ internal import CLibUV
 /// The corresponding libuv type is `uv_stream_t`.
 public class UVStream: UVHandle {
     @exclusivity(unchecked) private final var reader: Unmanaged<StreamReader>?
-    private final var listener: StreamListener?
+    @exclusivity(unchecked) private final var listener: Unmanaged<StreamListener>?
+    /// Where it began to listen or to read.
+    @exclusivity(unchecked) private final var site = CallbackName.none
     @exclusivity(unchecked) private final var isShutDown = false
     /// A connect request is under way, during which libuv takes a shutdown for the connection's success.
     final var isConnecting = false
@@ -47,19 +49,22 @@ public class UVStream: UVHandle {
         try checkOpen("uv_listen")
         try UVError.check(uv_listen(stream, backlog) { UVStream.connectionPending($0, $1) }, "uv_listen")
         core.spares.fill()
-        if let listener { core.retire(listener) }
-        listener = StreamListener(core.siteNames.name(of: site), onPending)
+        deferRelease(listener)
+        listener = .passRetained(StreamListener(onPending))
+        self.site = core.siteNames.name(of: site)
     }
 
     private static func connectionPending(_ raw: UnsafeMutablePointer<uv_stream_t>?, _ status: Int32) {
         Unmanaged<UVStream>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { stream in
-            guard let listener = stream.listener else { return }
             if status >= 0 && stream.core.spares.isGivenUp { return stream.shed() }
             let error = UVError.of(status, "uv_listen")
             if let error, [.tooManyOpenFiles, .tooManyOpenFilesInSystem].contains(error.code) {
                 stream.beginShedding()
             }
-            stream.core.dispatch(.connection, stream.dispatchName(listener.site), .io) { listener.onPending(error) }
+            guard let listener = stream.listener else { return }
+            stream.core.dispatch(.connection, stream.dispatchName(stream.site), .io(raw!)) {
+                listener._withUnsafeGuaranteedRef { $0.onPending(error) }
+            }
         }
     }
 
@@ -120,7 +125,8 @@ public class UVStream: UVHandle {
             UVStream.received(raw, count, buffer)
         }
         try UVError.check(started, "uv_read_start")
-        replaceReader(StreamReader(core.siteNames.name(of: site), onBytes, onEnd))
+        replaceReader(StreamReader(onBytes, onEnd))
+        self.site = core.siteNames.name(of: site)
     }
 
     /// Ends the calls; what arrives meanwhile stays in the kernel, so that a fast peer has to wait. Neither end of
@@ -155,11 +161,10 @@ public class UVStream: UVHandle {
         if count == 0 { return }  // the kernel had nothing after all
         Unmanaged<UVStream>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { stream in
             if count < 0 { return stream.readingEnded(Int32(truncatingIfNeeded: count)) }
-            stream.reader?._withUnsafeGuaranteedRef { reader in
-                stream.core.dispatch(.read, stream.dispatchName(reader.site), .io) {
-                    let bytes = UnsafeRawBufferPointer(start: buffer!.pointee.base, count: count)
-                    reader.onBytes(bytes.bytes)
-                }
+            guard let reader = stream.reader else { return }
+            stream.core.dispatch(.read, stream.dispatchName(stream.site), .io(raw!)) {
+                let bytes = UnsafeRawBufferPointer(start: buffer!.pointee.base, count: count)
+                reader._withUnsafeGuaranteedRef { $0.onBytes(bytes.bytes) }
             }
         }
     }
@@ -167,19 +172,23 @@ public class UVStream: UVHandle {
     /// libuv has stopped reading; at the end of a stream it may not even have asked for a buffer.
     @inline(never)
     private final func readingEnded(_ status: Int32) {
-        guard let reader = self.reader?.takeUnretainedValue() else { return }
+        guard let reader else { return }
         uv_read_stop(stream)
         replaceReader(nil)
         let end =
             status == UV_EOF.rawValue
             ? ReadEnd.endOfStream : .failed(UVError(.init(rawValue: status), operation: "read"))
-        core.dispatch(.read, dispatchName(reader.site), .io) { reader.onEnd(end) }
+        core.dispatch(.read, dispatchName(site), .io(raw)) { reader._withUnsafeGuaranteedRef { $0.onEnd(end) } }
     }
 
-    /// The old reader may be the one that is running.
     private final func replaceReader(_ new: StreamReader?) {
-        if let reader { core.retire(reader.takeRetainedValue()) }
+        deferRelease(reader)
         reader = new.map(Unmanaged.passRetained)
+    }
+
+    /// It may be the one that is running.
+    private final func deferRelease<Object: AnyObject>(_ object: Unmanaged<Object>?) {
+        if let object { core.deferRelease(object.takeRetainedValue(), dispatchName(site)) }
     }
 
     // MARK: Shutting down
@@ -214,27 +223,20 @@ public class UVStream: UVHandle {
     override final func willClose() { closeRequested = core.clock.now() }
 
     override final func dropCallbacks() {
-        // Neither is running. What freeing them runs may look at the handle.
-        let (reader, listener) = (self.reader, self.listener)
-        self.reader = nil
-        self.listener = nil
-        reader?.release()
-        withExtendedLifetime(listener) {}
+        replaceReader(nil)
+        deferRelease(listener)
+        listener = nil
     }
 
-    override final var registeredName: CallbackName {
-        listener?.site ?? reader?.takeUnretainedValue().site ?? .none
-    }
+    override final var registeredName: CallbackName { site }
 }
 
 /// What ``UVStream/startReading(file:line:function:_:onEnd:)`` was given.
 private final class StreamReader {
-    let site: CallbackName
     let onBytes: (RawSpan) -> Void
     let onEnd: (UVStream.ReadEnd) -> Void
 
-    init(_ site: CallbackName, _ onBytes: @escaping (RawSpan) -> Void, _ onEnd: @escaping (UVStream.ReadEnd) -> Void) {
-        self.site = site
+    init(_ onBytes: @escaping (RawSpan) -> Void, _ onEnd: @escaping (UVStream.ReadEnd) -> Void) {
         self.onBytes = onBytes
         self.onEnd = onEnd
     }
@@ -242,11 +244,7 @@ private final class StreamReader {
 
 /// What ``UVStream/listenWithoutAccepting(backlog:file:line:function:onPending:)`` was given.
 private final class StreamListener {
-    let site: CallbackName
     let onPending: (UVError?) -> Void
 
-    init(_ site: CallbackName, _ onPending: @escaping (UVError?) -> Void) {
-        self.site = site
-        self.onPending = onPending
-    }
+    init(_ onPending: @escaping (UVError?) -> Void) { self.onPending = onPending }
 }

@@ -205,6 +205,6 @@ public final class UVTCP: UVStream {
             try checkOpen("uv_tcp_close_reset")
             try UVError.check(uv_tcp_close_reset(tcp, UVHandle.closed), "uv_tcp_close_reset")
         }
-        _ = beginClose(CallSite(file, line, function), completion)
+        if beginClose(CallSite(file, line, function), completion) { dropCallbacks() }
     }
 }

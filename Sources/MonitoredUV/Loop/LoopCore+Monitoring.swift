@@ -31,7 +31,7 @@ extension LoopCore {
         let new = setting.level == .callbacks ? setting.monitor : nil
         let old = monitor
         monitor = new.map(Unmanaged.passRetained)
-        if let old { retire(old.takeRetainedValue()) }
+        if let old { deferRelease(old.takeRetainedValue(), .monitor) }
         if setting.level != .off && metrics == nil {
             meter.beginMonitoring(at: clock.now(), vitals.time)
             metrics = vitals.makeMetrics(at: meter.last)

@@ -64,7 +64,7 @@ extension LoopCore {
         // In a batch the end of one dispatch is the start of the next: one reading of the clock serves both.
         var isStamped = metrics != nil
         if isStamped {
-            if meter.isPolling { leavePoll() } else { meter.stamp(at: clock.now()) }
+            if meter.isPolling { leavePoll() } else { meter.stamp(at: clock.now(), vitals.time) }
             vitals.queuedPeak.raise(to: batch &+ jobs.count)
         }
         for _ in 0..<batch {

@@ -16,6 +16,7 @@ extension LoopCore {
         applyMonitorChange()
         runMode = mode
         ranBeforePoll = false
+        isTimeStale = true
         startMainQueue()
         meter.resume(at: clock.now(), vitals.time)
         watch.depth =
@@ -27,7 +28,7 @@ extension LoopCore {
             _ = uv_run(uv, mode.uv)
         } while mode == .untilDone && !isStopping && remote.count > 0
         isStopping = false
-        freeRetired()
+        if !releases.isEmpty { dispatchReleases() }
         meter.pause(at: clock.now(), vitals.time)
         metrics?._withUnsafeGuaranteedRef { $0.settle() }
         return isAlive
@@ -157,7 +158,7 @@ extension LoopCore {
         WatchingThread.shared.finish(watch)
         listeners.withLock { $0 = Listeners() }
         LoopRegistry.remove(self)
-        freeRetired()
+        releaseDeferred()
     }
 
     func dropPosted() {

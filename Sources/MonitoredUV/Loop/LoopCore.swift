@@ -75,16 +75,16 @@ final class LoopCore {
     @exclusivity(unchecked) var meter: DispatchMeter
     @exclusivity(unchecked) var currentName = CallbackName.none
     @exclusivity(unchecked) var currentKind = CallbackKind.posted
-    /// What the poll that is going on was asked to wait for, at most; 0 where that is nothing or no matter.
-    @exclusivity(unchecked) private var pollTimeout: UInt64 = 0
+    /// What the poll that is going on was asked to wait for, at most; `.max` where that is nothing or no matter.
+    @exclusivity(unchecked) private var pollTimeout = UInt64.max
+    /// The program's code may have run since libuv last read the clock, by which it takes the time until its timers.
+    @exclusivity(unchecked) var isTimeStale = false
     /// Dispatches that run for longer are reported.
     @exclusivity(unchecked) var slowLimit = UInt64.max
     /// The thread of the last run at a level above `off`.
     @exclusivity(unchecked) var watchedThread: WatchedThread?
     @exclusivity(unchecked) var siteNames = CallSiteNames()
-    /// Callbacks that were replaced while they may be running; freed between dispatches.
-    private var retired: [AnyObject] = []
-    @exclusivity(unchecked) private var hasRetired = false
+    @exclusivity(unchecked) var releases = DeferredReleases()
 
     @exclusivity(unchecked) var spares = SpareDescriptors()
     /// Where all reads of this loop land, one after the other; allocated with the first stream that reads.
@@ -170,22 +170,30 @@ final class LoopCore {
     /// The prepare hook. It was the first to start, so it runs after all others of its kind: just before the poll.
     @inline(__always)
     private func beforePoll() {
-        freeRetired()
+        if !releases.isEmpty { dispatchReleases() }
         drain()
         if ranBeforePoll && runMode == .once && !isIdleActive { startIdle() }
         if let pool, !isIdleActive { rest(pool) }
+        if isTimeStale { refreshTime() }
         if let metrics { enterPoll(metrics) }
     }
 
     /// The check hook. I/O callbacks ran before it, so what they posted runs in the same iteration.
     @inline(__always)
     private func afterPoll() {
-        freeRetired()
-        if spares.isShort { spares.fill() }
         if metrics != nil && meter.isPolling { leavePoll() }
+        if spares.isShort { spares.fill() }
         if isResting { stopResting(forOwnWork: !queue.isEmpty || !jobs.isEmpty || !remote.isEmpty) }
         drain()
         if isShuttingDown { continueShutdown() }
+        isTimeStale = false  // libuv reads the clock before anything runs
+    }
+
+    /// libuv lets its poll wait for as long as the next timer had to wait when it last read the clock.
+    @inline(never)
+    private func refreshTime() {
+        isTimeStale = false
+        if !isIdleActive { uv_update_time(uv) }
     }
 
     @inline(__always)
@@ -195,20 +203,30 @@ final class LoopCore {
         metrics._withUnsafeGuaranteedRef { metrics in
             vitals.updateOverload(metrics.endIteration(from: meter.iterationStart, at: now))
         }
-        meter.enterPoll(at: now, vitals.time)
+        let mayRepeat = uv.pointee.nfds >= Self.mostEvents
+        meter.enterPoll(at: now, mayRepeat: mayRepeat, switches: ContextSwitches.voluntary, vitals.time)
         let timeout = uv_backend_timeout(uv)
-        pollTimeout = timeout > 0 ? UInt64(timeout) &* 1_000_000 : 0
+        pollTimeout = timeout > 0 ? UInt64(timeout) &* 1_000_000 : .max
+    }
+
+    /// So many events fit into one poll of libuv's; with more it polls again before it comes back.
+    private static let mostEvents: UInt32 = 1024
+
+    /// The poll ended at `now`; a change to what comes next follows.
+    @inline(__always)
+    func leavePoll(at now: UInt64) {
+        let waited = meter.leavePoll(at: now, switches: ContextSwitches.voluntary, vitals.time)
+        if _slowPath(waited >= pollTimeout) {
+            metrics?._withUnsafeGuaranteedRef { $0.endPoll(delay: waited &- pollTimeout) }
+        }
     }
 
     /// The poll ended, and no callback was first to say so.
     @inline(never)
     func leavePoll() {
         let now = clock.now()
-        let waited = now &- meter.last
-        meter.leavePoll(at: now, vitals.time)
-        if pollTimeout > 0 && waited >= pollTimeout {
-            metrics?._withUnsafeGuaranteedRef { $0.endPoll(delay: waited &- pollTimeout) }
-        }
+        leavePoll(at: now)
+        meter.stamp(at: now, vitals.time)
     }
 
     /// Lets others wake this loop for jobs of the pool, unless there are some already.
@@ -224,11 +242,17 @@ final class LoopCore {
         pool?.rise(wakeUp, isBusy: isBusy)
     }
 
+    private static let shutdownName = CallbackName("shutdown")
+
     /// Whatever callbacks and tasks began meanwhile ends as well.
     private func continueShutdown() {
-        closeAllHandles()
-        endOperations()
-        endSleeps()
+        if hasOpenHandles || pendingOperations != nil || sleeps.count > 0 {
+            dispatch(.release, Self.shutdownName, .notApplicable) {
+                closeAllHandles()
+                endOperations()
+                endSleeps()
+            }
+        }
         if hasOpenHandles || uv.pointee.active_reqs.count > 0 || waitingCount == 0 { return lastWork = nil }
         let (since, turns) = lastWork ?? (clock.now(), 0)
         lastWork = (since, turns + 1)
@@ -245,32 +269,13 @@ final class LoopCore {
         }
         if timedPool != nil { armSleepTimer() }
         applyMonitorChange()
+        if !releases.isEmpty { dispatchReleases() }
     }
 
     /// Loop thread: ends the run with this iteration.
     func stop() {
         isStopping = true
         uv_stop(uv)
-    }
-
-    /// Keeps what may be running alive until no dispatch is.
-    func retire(_ object: AnyObject) {
-        retired.append(object)
-        hasRetired = true
-    }
-
-    /// Between dispatches.
-    @inline(__always)
-    func freeRetired() { if hasRetired { emptyRetired() } }
-
-    /// Freeing a closure may run code of the user's, which may retire more.
-    @inline(never)
-    private func emptyRetired() {
-        while !retired.isEmpty {
-            var objects: [AnyObject] = []
-            swap(&objects, &retired)
-        }
-        hasRetired = false
     }
 
     // MARK: What the loop holds

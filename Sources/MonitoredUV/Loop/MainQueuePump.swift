@@ -46,7 +46,7 @@ final class MainQueuePump {
 
     private static func ready(_ raw: UnsafeMutablePointer<uv_poll_t>?) {
         Unmanaged<LoopCore>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { core in
-            core.dispatch(.mainQueue, name, .io) { muv_main_queue_drain() }
+            core.dispatch(.mainQueue, name, .io(raw!)) { muv_main_queue_drain() }
         }
     }
 }

@@ -4,10 +4,10 @@ internal import CLibUV
 enum Readiness {
     /// At this instant, in this queue or at this timer.
     case exact(UInt64, LagSource)
-    /// When the kernel had it, which the poll times bound.
-    case io
+    /// When the kernel had it for this handle or request, which the poll times bound.
+    case io(UnsafeRawPointer)
     /// Hooks wait for nothing.
-    case none
+    case notApplicable
 }
 
 extension LoopCore {
@@ -24,9 +24,11 @@ extension LoopCore {
         _ body: () -> Void
     ) {
         if _slowPath(isResting) { stopResting() }
+        isTimeStale = true
         if _fastPath(metrics == nil) { return body() }
+        let previous = meter.last
         let start = begin(kind, name(), start())
-        let (lag, source) = lag(of: readiness(), start)
+        let (lag, source) = lag(of: readiness(), start, previous)
         body()
         end(kind, lag, source, start)
     }
@@ -40,6 +42,7 @@ extension LoopCore {
         currentName = name
         currentKind = kind
         let now = start ?? clock.now()
+        if meter.isPolling { leavePoll(at: now) }
         meter.beginCallback(at: now, vitals.time)
         vitals.queued.set(queue.count &+ jobs.count)
         vitals.inFlight.begin(kind, name, at: now)
@@ -47,17 +50,18 @@ extension LoopCore {
     }
 
     @inline(__always)
-    private func lag(of readiness: Readiness, _ start: UInt64) -> (DispatchLag, LagSource) {
+    private func lag(of readiness: Readiness, _ start: UInt64, _ previous: UInt64) -> (DispatchLag, LagSource) {
         switch readiness {
         case .exact(let ready, let source): (.exact(ready: ready, start: start), source)
-        case .io: (meter.polls.lag(start: start), .io)
-        case .none: (.none, .io)
+        case .io(let handle): (meter.ioLag(of: handle, start: start, previous: previous), .io)
+        case .notApplicable: (.none, .io)
         }
     }
 
     /// Notes and reports the dispatch, unless its body put an end to monitoring.
     @inline(__always)
     private func end(_ kind: CallbackKind, _ lag: DispatchLag, _ source: LagSource, _ start: UInt64) {
+        if _slowPath(!releases.isEmpty) { releaseDeferred() }
         guard let metrics else { return vitals.inFlight.end() }
         let wall = meter.endCallback(
             startedAt: start,
@@ -81,8 +85,9 @@ extension LoopCore {
             kind: kind
         )
         monitor._withUnsafeGuaranteedRef { $0.call(state) }
+        if _slowPath(!releases.isEmpty) { releaseDeferred() }
         vitals.inFlight.end()
         // It may have put an end to monitoring.
-        if self.metrics != nil { meter.endMonitor(at: clock.now(), vitals.time) }
+        if self.metrics != nil { meter.stamp(at: clock.now(), vitals.time) }
     }
 }

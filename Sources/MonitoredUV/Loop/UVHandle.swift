@@ -101,7 +101,9 @@ public class UVHandle {
     }
 
     final func close(_ site: CallSite, _ completion: (() -> Void)?) {
-        if beginClose(site, completion) { uv_close(raw, UVHandle.closed) }
+        guard beginClose(site, completion) else { return }
+        uv_close(raw, UVHandle.closed)
+        dropCallbacks()
     }
 
     /// The part of closing that comes before libuv's: `false` if the handle is closing or closed already.
@@ -129,23 +131,20 @@ public class UVHandle {
         state = .closed
         core.handlesFreed += 1
         core.vitals.handles.add(-1, Int(raw.pointee.type.rawValue))
-        dropCallbacks()
         core.handleMemory.deallocate(raw)
-        if closeCompletions.isEmpty { return }
-        let completions = closeCompletions
-        closeCompletions = []
         if core.isTearingDown { return }
-        for (site, requested, body) in completions {
+        while let (site, requested) = closeCompletions.first.map({ ($0.site, $0.requested) }) {
             // Completions that were posted before come first.
             if pendingPosts > 0 {
-                post(.close, site, readySince: requested, body)
+                post(.close, site, readySince: requested, closeCompletions.removeFirst().body)
             } else {
                 core.dispatch(
                     .close,
                     dispatchName(core.siteNames.name(of: site)),
-                    .exact(requested, .completion),
-                    body
-                )
+                    .exact(requested, .completion)
+                ) {
+                    closeCompletions.removeFirst().body()
+                }
             }
         }
     }
@@ -153,7 +152,7 @@ public class UVHandle {
     /// The last moment at which the C struct may be handed to other threads.
     func willClose() {}
 
-    /// Lets go of what the user registered; for subclasses that keep callbacks in variables.
+    /// Lets go of the callbacks, none of which libuv calls any more; one of them may be running.
     func dropCallbacks() {}
 
     /// Dispatches `body` in the next drain, under this handle's name.

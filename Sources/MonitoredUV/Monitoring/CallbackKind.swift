@@ -26,6 +26,9 @@ public enum CallbackKind: UInt8, Sendable, BitwiseCopyable, CaseIterable, Codabl
     case close
     /// An idle, prepare or check hook ran.
     case hook
+    /// What the program had given to the loop was let go outside of any other dispatch: a monitor that another thread
+    /// replaced, or what a shutdown closes.
+    case release
 }
 
 extension CallbackKind {

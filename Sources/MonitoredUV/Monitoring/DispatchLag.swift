@@ -19,7 +19,8 @@ struct DispatchLag: BitwiseCopyable, Equatable {
 
 /// When the last poll returned, and how much earlier its events may have been ready: what bounds the lag of I/O.
 struct PollTimes: BitwiseCopyable {
-    /// Beyond this the loop was asleep when the event came, so nothing kept the event waiting.
+    /// Beyond this the loop was asleep when the event came, so nothing kept the event waiting, unless the poll was at
+    /// work meanwhile: registering many descriptors, or writing what was queued.
     static let asleep: UInt64 = 1_000_000
     /// An event may be reported this much later than the kernel had it, by wake-up and by scheduling.
     static let tolerance: UInt64 = 100_000
@@ -31,27 +32,55 @@ struct PollTimes: BitwiseCopyable {
     private var margin: UInt64 = 0
     /// When the events of the last poll were probably ready: while the loop was busy before it, if that was longer.
     private(set) var probablyReady: UInt64
+    /// How often the thread had given up its processor when it went into the poll; `nil` where that does not matter.
+    private var switches: Int?
+    /// The handle of the last dispatch of I/O since the poll.
+    private var lastHandle: UnsafeRawPointer?
+    /// libuv polls again, without saying so, where the events of one poll fill its buffer.
+    private var mayRepeat = false
 
     init(at now: UInt64) {
         lastReturn = now
         probablyReady = now
     }
 
+    /// - Parameter switches: How often this thread has given up its processor of its own accord; `nil` where the
+    ///   system does not tell.
     @inline(__always)
-    mutating func enter(at now: UInt64) { busy = now &- lastReturn }
+    mutating func enter(at now: UInt64, mayRepeat: Bool = false, switches: () -> Int?) {
+        busy = now &- lastReturn
+        self.mayRepeat = mayRepeat
+        if _slowPath(busy > Self.asleep) { self.switches = switches() } else { self.switches = nil }
+    }
 
     /// The poll returned after it had `waited`.
     @inline(__always)
-    mutating func leave(at now: UInt64, waited: UInt64) {
+    mutating func leave(at now: UInt64, waited: UInt64, switches: () -> Int?) {
         lastReturn = now
-        margin = waited > Self.asleep ? 0 : busy &+ min(waited, Self.tolerance)
+        lastHandle = nil
+        if _slowPath(waited > Self.asleep) { return leaveLate(at: now, waited, switches()) }
+        margin = busy &+ min(waited, Self.tolerance)
         probablyReady = waited > busy ? now : now &- waited &- busy
     }
 
-    /// The range for an event that the last poll reported and whose callback started at `start`.
+    /// Whoever has not given up the processor has not slept.
+    @inline(never)
+    private mutating func leaveLate(at now: UInt64, _ waited: UInt64, _ switches: Int?) {
+        let hasSlept = switches == nil || self.switches == nil || switches != self.switches
+        margin = hasSlept ? 0 : busy &+ waited
+        probablyReady = now &- margin
+    }
+
+    /// The range for an event of a `handle` that the last poll reported, and whose callback started at `start`.
+    ///
+    /// A later callback of the same handle is for what came after the one before (another connection, what did not fit
+    /// into the buffer), at the earliest at the `previous` stamp.
     @inline(__always)
-    func lag(start: UInt64) -> DispatchLag {
-        let lower = start &- lastReturn
-        return DispatchLag(lower: lower, upper: lower &+ margin, precision: .range)
+    mutating func lag(of handle: UnsafeRawPointer, start: UInt64, previous: UInt64) -> DispatchLag {
+        let lag = start &- lastReturn
+        var lower = lag
+        if _slowPath(handle == lastHandle || mayRepeat), lastHandle != nil { lower = start &- previous }
+        lastHandle = handle
+        return DispatchLag(lower: lower, upper: lag &+ margin, precision: .range)
     }
 }

@@ -3,14 +3,12 @@
 /// At every instant of a run exactly one part is going on, so nothing is counted twice or left out. The sums themselves
 /// live with the loop, where other threads may read them.
 struct DispatchMeter {
-    private enum Part { case none, callbacks, monitor, poll, overhead }
-
     private(set) var polls: PollTimes
-    private var part = Part.none
+    private var part = LoopTimeSums.Part.outside
     private var isRunning = false
     private var isOn = false
     /// The last stamp.
-    private(set) var last: UInt64
+    private(set) var last: UInt64 = 0
     /// When monitoring began; what came before counts as ready then, unless it carries an instant of its own.
     private(set) var monitoredSince: UInt64
     /// When the poll before the last one's dispatches returned.
@@ -18,7 +16,6 @@ struct DispatchMeter {
 
     init(at now: UInt64) {
         polls = PollTimes(at: now)
-        last = now
         monitoredSince = now
         iterationStart = now
     }
@@ -30,61 +27,73 @@ struct DispatchMeter {
     /// The level rose above `off`.
     mutating func beginMonitoring(at now: UInt64, _ sums: borrowing LoopTimeSums) {
         polls = PollTimes(at: now)
-        last = now
         monitoredSince = now
-        iterationStart = now
         isOn = true
-        if isRunning { change(to: .overhead, at: now, sums) }
+        if isRunning { begin(at: now, sums) } else { change(to: .outside, at: now, sums) }
     }
 
     /// The level is `off` again.
     mutating func endMonitoring(at now: UInt64, _ sums: borrowing LoopTimeSums) {
-        change(to: .none, at: now, sums)
+        end(at: now, sums)
         isOn = false
     }
 
     /// The loop runs (again): what lies between two runs belongs to no part.
     mutating func resume(at now: UInt64, _ sums: borrowing LoopTimeSums) {
         isRunning = true
-        iterationStart = now
-        if isOn { change(to: .overhead, at: now, sums) }
+        if isOn { begin(at: now, sums) }
     }
 
     /// The run ends.
     mutating func pause(at now: UInt64, _ sums: borrowing LoopTimeSums) {
         isRunning = false
-        if isOn { change(to: .none, at: now, sums) }
+        if isOn { end(at: now, sums) }
     }
 
-    @inline(__always)
-    mutating func enterPoll(at now: UInt64, _ sums: borrowing LoopTimeSums) {
-        polls.enter(at: now)
-        change(to: .poll, at: now, sums)
-    }
-
-    /// The first stamp after a poll, if no callback was.
-    @inline(__always)
-    mutating func leavePoll(at now: UInt64, _ sums: borrowing LoopTimeSums) {
-        endPoll(at: now)
+    private mutating func begin(at now: UInt64, _ sums: borrowing LoopTimeSums) {
+        beginIteration(at: now, sums)
         change(to: .overhead, at: now, sums)
     }
 
-    /// The loop is in its own code, and a batch of dispatches follows.
-    @inline(__always)
-    mutating func stamp(at now: UInt64) { last = now }
-
-    /// The user's code begins, and with it the poll ends, if this is the first stamp after one.
-    @inline(__always)
-    mutating func beginCallback(at now: UInt64, _ sums: borrowing LoopTimeSums) {
-        if part == .poll { endPoll(at: now) }
-        change(to: .callbacks, at: now, sums)
+    private mutating func end(at now: UInt64, _ sums: borrowing LoopTimeSums) {
+        change(to: .outside, at: now, sums)
+        sums.setIteration(0)
     }
 
     @inline(__always)
-    private mutating func endPoll(at now: UInt64) {
-        polls.leave(at: now, waited: now &- last)
+    mutating func enterPoll(
+        at now: UInt64,
+        mayRepeat: Bool,
+        switches: () -> Int?,
+        _ sums: borrowing LoopTimeSums
+    ) {
+        polls.enter(at: now, mayRepeat: mayRepeat, switches: switches)
+        sums.setIteration(0)
+        change(to: .poll, at: now, sums)
+    }
+
+    /// The poll returned at `now`, the first stamp after it: how long it had waited. A change to the next part follows.
+    @inline(__always)
+    mutating func leavePoll(at now: UInt64, switches: () -> Int?, _ sums: borrowing LoopTimeSums) -> UInt64 {
+        let waited = now &- last
+        polls.leave(at: now, waited: waited, switches: switches)
+        beginIteration(at: now, sums)
+        return waited
+    }
+
+    @inline(__always)
+    private mutating func beginIteration(at now: UInt64, _ sums: borrowing LoopTimeSums) {
         iterationStart = now
+        sums.setIteration(now)
     }
+
+    /// The loop is in its own code.
+    @inline(__always)
+    mutating func stamp(at now: UInt64, _ sums: borrowing LoopTimeSums) { change(to: .overhead, at: now, sums) }
+
+    /// The user's code begins.
+    @inline(__always)
+    mutating func beginCallback(at now: UInt64, _ sums: borrowing LoopTimeSums) { change(to: .callbacks, at: now, sums) }
 
     /// The user's code that began at `start` returned, to a monitor or not: how long it ran.
     @inline(__always)
@@ -98,28 +107,15 @@ struct DispatchMeter {
         return now &- start
     }
 
+    /// The lag of I/O on a handle, whose callback started at `start`; `previous` was the last stamp before that.
     @inline(__always)
-    mutating func endMonitor(at now: UInt64, _ sums: borrowing LoopTimeSums) { change(to: .overhead, at: now, sums) }
+    mutating func ioLag(of handle: UnsafeRawPointer, start: UInt64, previous: UInt64) -> DispatchLag {
+        polls.lag(of: handle, start: start, previous: previous)
+    }
 
     @inline(__always)
-    private mutating func change(to next: Part, at now: UInt64, _ sums: borrowing LoopTimeSums) {
-        // In the order of how often.
-        if part == .overhead {
-            sums.overhead.end(at: now)
-        } else if part == .callbacks {
-            sums.callbacks.end(at: now)
-        } else if part == .poll {
-            sums.poll.end(at: now)
-        } else if part == .monitor {
-            sums.monitor.end(at: now)
-        }
-        switch next {
-        case .none: break
-        case .callbacks: sums.callbacks.begin(at: now)
-        case .monitor: sums.monitor.begin(at: now)
-        case .poll: sums.poll.begin(at: now)
-        case .overhead: sums.overhead.begin(at: now)
-        }
+    private mutating func change(to next: LoopTimeSums.Part, at now: UInt64, _ sums: borrowing LoopTimeSums) {
+        sums.change(from: part, since: last, to: next, at: now)
         part = next
         last = now
     }

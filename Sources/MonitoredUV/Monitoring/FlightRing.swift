@@ -1,11 +1,5 @@
 import Synchronization
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// One dispatch as the flight recorder keeps it: 32 bytes.
 struct FlightRecord: Sendable, Equatable {
     var start: UInt64
@@ -39,7 +33,7 @@ final class FlightRing: @unchecked Sendable {
         mask = UInt64(capacity - 1)
     }
 
-    deinit { free(words) }
+    deinit { words.deallocateZeroed() }
 
     var capacity: UInt64 {
         @inline(__always) get { mask &+ 1 }

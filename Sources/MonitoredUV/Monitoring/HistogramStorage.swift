@@ -26,6 +26,8 @@ extension UnsafeMutablePointer<Word> {
         guard let memory else { fatalError("there is no memory left for \(count) words") }
         return memory.bindMemory(to: Word.self, capacity: count)
     }
+
+    func deallocateZeroed() { free(self) }
 }
 
 /// The writer's side of a histogram, in memory that somebody else owns: the bins, then sum and maximum.

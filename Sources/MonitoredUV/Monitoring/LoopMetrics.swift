@@ -1,11 +1,5 @@
 import Synchronization
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// What a loop notes of its dispatches and iterations from level ``MonitoringLevel/metrics`` on: made when the loop
 /// first gets there, about 3 MiB, of which those pages exist that are used.
 ///
@@ -43,7 +37,7 @@ final class LoopMetrics: @unchecked Sendable {
         publish()
     }
 
-    deinit { free(histograms) }
+    deinit { histograms.deallocateZeroed() }
 
     @inline(__always)
     private func histogram(_ number: Int) -> HistogramStorage {

@@ -1,42 +1,86 @@
 import Synchronization
 
-/// The running sums behind ``LoopTime``: written by the loop's thread alone and read from any.
-struct LoopTimeSums: ~Copyable, Sendable {
-    let callbacks = Part()
-    let monitor = Part()
-    let poll = Part()
-    let overhead = Part()
-
-    /// One part's time in nanoseconds; while it goes on, less the instant since when, which makes it negative. So a
-    /// reader gets what is under way as well, from one word.
-    struct Part: ~Copyable {
-        private let word = Atomic<Int64>(0)
-
-        @inline(__always)
-        func begin(at now: UInt64) { add(0 &- Int64(truncatingIfNeeded: now)) }
-
-        @inline(__always)
-        func end(at now: UInt64) { add(Int64(truncatingIfNeeded: now)) }
-
-        @inline(__always)
-        private func add(_ more: Int64) { word.store(word.load(ordering: .relaxed) &+ more, ordering: .relaxed) }
-
-        /// Any thread. `now` is read afterwards, so that it lies behind what it is compared with.
-        fileprivate var value: Int64 { word.load(ordering: .relaxed) }
+/// The running sums behind ``LoopTime``: written by the loop's thread alone and read from any, without a lock.
+///
+/// Each part has a sum, and one more word tells since when which part has been going on. The sums add up to that
+/// instant, which shows a reader whether what it has read belongs together.
+///
+/// `@unchecked Sendable`: the words are atomic, and the pointer never changes.
+struct LoopTimeSums: ~Copyable, @unchecked Sendable {
+    /// What a loop's time is spent on.
+    enum Part: Int {
+        /// Between two runs, and before monitoring began.
+        case outside
+        case callbacks, monitor, poll, overhead
     }
 
-    /// Between the parts lies no more than what happens while they are read.
-    func read(_ now: () -> UInt64) -> LoopTime {
-        let values = (callbacks.value, monitor.value, poll.value, overhead.value)
-        let now = now()
-        func time(_ value: Int64) -> UInt64 {
-            UInt64(max(0, value < 0 ? value &+ Int64(truncatingIfNeeded: now) : value))
+    private static let partBits: UInt64 = 3
+    private let words = UnsafeMutablePointer<Word>.allocateZeroed(8)
+
+    deinit { words.deallocateZeroed() }
+
+    @inline(__always)
+    private func sum(of part: Part) -> UnsafeMutablePointer<Word> { words + part.rawValue }
+
+    /// The part that is going on, below the instant of its beginning.
+    private var state: UnsafeMutablePointer<Word> {
+        @inline(__always) get { words + 5 }
+    }
+
+    private var iteration: UnsafeMutablePointer<Word> {
+        @inline(__always) get { words + 6 }
+    }
+
+    // MARK: Loop thread
+
+    /// `part`, which had been going on since `start`, gives way to the `next` one.
+    ///
+    /// The sum comes first: a reader that sees it without the new state knows by the total.
+    @inline(__always)
+    func change(from part: Part, since start: UInt64, to next: Part, at now: UInt64) {
+        let sum = sum(of: part)
+        sum.pointee.store(sum.value &+ (now &- start), ordering: .releasing)
+        state.pointee.store(now &<< Self.partBits | UInt64(next.rawValue), ordering: .releasing)
+    }
+
+    /// An iteration began at `now`, or has ended: 0.
+    @inline(__always)
+    func setIteration(_ now: UInt64) { iteration.value = now }
+
+    // MARK: Any thread
+
+    /// When the iteration that is going on began; `nil` while the loop polls or does not run.
+    var iterationStart: UInt64? {
+        let start = iteration.value
+        return start == 0 ? nil : start
+    }
+
+    /// The sums up to this instant, all of the same instant: of two readings the later one is nowhere less.
+    ///
+    /// - Parameter pause: Called between any two words, for tests.
+    func read(_ now: () -> UInt64, pause: () -> Void = {}) -> LoopTime {
+        while true {
+            let state = state.pointee.load(ordering: .acquiring)
+            var sums = (0..<5).map { part in
+                pause()
+                return (words + part).pointee.load(ordering: .acquiring)
+            }
+            pause()
+            let now = now()
+            pause()
+            // The clock must not be read behind the state that vouches for it.
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
+            if self.state.pointee.load(ordering: .acquiring) != state { continue }
+            let since = state >> Self.partBits
+            // If the sums go beyond the state, the part has ended, and its time is in them.
+            if sums.reduce(0, &+) == since, now > since { sums[Int(state & (1 << Self.partBits - 1))] += now - since }
+            func time(_ part: Part) -> UInt64 { sums[part.rawValue] }
+            return LoopTime(
+                callbackNanoseconds: time(.callbacks),
+                monitorNanoseconds: time(.monitor),
+                pollNanoseconds: time(.poll),
+                overheadNanoseconds: time(.overhead)
+            )
         }
-        return LoopTime(
-            callbackNanoseconds: time(values.0),
-            monitorNanoseconds: time(values.1),
-            pollNanoseconds: time(values.2),
-            overheadNanoseconds: time(values.3)
-        )
     }
 }

@@ -1,11 +1,5 @@
 import Synchronization
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// What the dispatches of each name took: for so many names, those that weigh most, and for all others together.
 ///
 /// Written by the loop's thread, read by any. When a name comes for which there is no room, the lightest quarter of
@@ -48,11 +42,7 @@ final class NameTable: @unchecked Sendable {
     }
 
     deinit {
-        #if canImport(Glibc)
-            Glibc.free(words)
-        #else
-            Darwin.free(words)
-        #endif
+        words.deallocateZeroed()
         slots.deallocate()
     }
 

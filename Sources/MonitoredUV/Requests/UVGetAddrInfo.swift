@@ -94,17 +94,21 @@ public final class UVGetAddrInfo {
         raw.deallocate()
         let addresses = UVGetAddrInfo.addresses(found)
         uv_freeaddrinfo(found)
+        if core.isTearingDown { completion = nil }
+        if completion == nil { return core.stampLoopCode() }
+        let readiness: Readiness = canceledAt.map { .exact($0, .completion) } ?? .io(UnsafeRawPointer(raw))
+        core.dispatch(.getaddrinfo, core.siteNames.name(of: site), readiness) { complete(status, addresses) }
+    }
+
+    /// In the request's dispatch, to which the release of the closure belongs as well.
+    private func complete(_ status: Int32, _ addresses: [UVSocketAddress]) {
         let completion = self.completion
         self.completion = nil
-        guard let completion, !core.isTearingDown else { return core.stampLoopCode() }
-        let readiness: Readiness = canceledAt.map { .exact($0, .completion) } ?? .io
-        core.dispatch(.getaddrinfo, core.siteNames.name(of: site), readiness) {
-            let code = canceledAt == nil ? UVError.Code(rawValue: status) : .canceled
-            if status < 0 { return completion(.failure(UVError(code, operation: "uv_getaddrinfo"))) }
-            if addresses.isEmpty {
-                return completion(.failure(UVError(.nameHasNoAddress, operation: "uv_getaddrinfo")))
-            }
-            completion(.success(addresses))
+        let code = canceledAt == nil ? UVError.Code(rawValue: status) : .canceled
+        if status < 0 { completion?(.failure(UVError(code, operation: "uv_getaddrinfo"))) } else if addresses.isEmpty {
+            completion?(.failure(UVError(.nameHasNoAddress, operation: "uv_getaddrinfo")))
+        } else {
+            completion?(.success(addresses))
         }
     }
 

@@ -222,4 +222,66 @@ struct UVTimerTests {
             try loop.run()
         }
     }
+
+    /// libuv's poll waits from when it last read the clock: what the loop did since then made timers late by as much.
+    @Test(arguments: AfterWork.allCases)
+    func timer_isNotLateByWhatTheLoopDidBeforeItWasAsked(_ place: AfterWork) throws {
+        let work = Duration.milliseconds(60)
+        // The machine may hold up one of them.
+        var least = Duration.seconds(100)
+        for _ in 0..<5 {
+            try withLoop { loop in
+                var asked: UInt64 = 0
+                func workAndAsk() {
+                    spin(work)
+                    asked = MonotonicClock.read()
+                    loop.callLater(.milliseconds(10)) { _ in
+                        least = min(least, Duration(nanoseconds: MonotonicClock.read() - asked))
+                    }
+                }
+                try place.run(workAndAsk, on: loop)
+            }
+        }
+        #expect(least < work)
+    }
+
+    enum AfterWork: CaseIterable {
+        case posted, timer, prepare, beforeTheRun, onceBeforeTheRun
+
+        func run(_ body: @escaping () -> Void, on loop: UVEventLoop) throws {
+            switch self {
+            case .posted: loop.callSoon(body)
+            case .timer: loop.callLater(.zero) { _ in body() }
+            case .prepare:
+                var hook: UVPrepare?
+                hook = UVPrepare(on: loop) {
+                    hook?.close()
+                    hook = nil
+                    body()
+                }
+                hook?.start()
+            case .beforeTheRun: body()
+            case .onceBeforeTheRun:
+                body()
+                while try loop.run(.once) {}
+            }
+            try loop.run()
+        }
+    }
+
+    @Test func repeatingTimersInterval_containsTheWorkOfItsCalls() throws {
+        let interval = Duration.milliseconds(50)
+        let work = Duration.milliseconds(20)
+        var starts: [UInt64] = []
+        try withLoop { loop in
+            loop.callLater(interval, repeating: interval) { timer in
+                starts.append(MonotonicClock.read())
+                spin(work)
+                if starts.count == 6 { timer.close() }
+            }
+            try loop.run()
+        }
+        let gaps = zip(starts.dropFirst(), starts).map { Duration(nanoseconds: $0 - $1) }
+        #expect(gaps.min()! < interval + work)
+    }
 }

@@ -15,17 +15,21 @@ struct DispatchMeterTests {
         }
 
         func time(at now: UInt64) -> LoopTime { sums.read { now } }
+
+        func enterPoll(at now: UInt64) { meter.enterPoll(at: now, mayRepeat: false, switches: { 7 }, sums) }
+
+        func leavePoll(at now: UInt64) -> UInt64 { meter.leavePoll(at: now, switches: { 7 }, sums) }
     }
 
     @Test func parts_sumUpToElapsed() {
         let fixture = Fixture()
-        fixture.meter.enterPoll(at: 1010, fixture.sums)  // 10 overhead
+        fixture.enterPoll(at: 1010)  // 10 overhead
         fixture.meter.beginCallback(at: 1110, fixture.sums)  // 100 poll
         #expect(fixture.meter.endCallback(startedAt: 1110, at: 1140, isMonitorNext: true, fixture.sums) == 30)
-        fixture.meter.endMonitor(at: 1145, fixture.sums)  // 5 monitor
+        fixture.meter.stamp(at: 1145, fixture.sums)  // 5 monitor
         fixture.meter.beginCallback(at: 1147, fixture.sums)  // 2 overhead
         #expect(fixture.meter.endCallback(startedAt: 1147, at: 1200, isMonitorNext: true, fixture.sums) == 53)
-        fixture.meter.endMonitor(at: 1210, fixture.sums)  // 10 monitor
+        fixture.meter.stamp(at: 1210, fixture.sums)  // 10 monitor
         fixture.meter.pause(at: 1220, fixture.sums)  // 10 overhead
         let time = fixture.time(at: 9999)
         #expect(time.poll == .nanoseconds(100))
@@ -48,7 +52,7 @@ struct DispatchMeterTests {
 
     @Test func whatIsUnderWay_countsUpToNow() {
         let fixture = Fixture()
-        fixture.meter.enterPoll(at: 1010, fixture.sums)
+        fixture.enterPoll(at: 1010)
         #expect(fixture.time(at: 1060).poll == .nanoseconds(50))
         fixture.meter.beginCallback(at: 1100, fixture.sums)
         let stuck = fixture.time(at: 5100)
@@ -70,7 +74,7 @@ struct DispatchMeterTests {
         fixture.meter.beginCallback(at: 1010, fixture.sums)
         fixture.meter.endMonitoring(at: 1015, fixture.sums)
         fixture.meter.beginMonitoring(at: 5000, fixture.sums)
-        fixture.meter.enterPoll(at: 5007, fixture.sums)
+        fixture.enterPoll(at: 5007)
         let time = fixture.time(at: 5010)
         #expect(time.callbacks == .nanoseconds(5))
         #expect(time.overhead == .nanoseconds(17))
@@ -79,9 +83,10 @@ struct DispatchMeterTests {
 
     @Test func difference_isTheTimeBetween() {
         let fixture = Fixture()
-        fixture.meter.enterPoll(at: 1010, fixture.sums)
+        fixture.enterPoll(at: 1010)
         let earlier = fixture.time(at: 1010)
-        fixture.meter.leavePoll(at: 1050, fixture.sums)
+        #expect(fixture.leavePoll(at: 1050) == 40)
+        fixture.meter.stamp(at: 1050, fixture.sums)
         let between = fixture.time(at: 1050) - earlier
         #expect(between.poll == .nanoseconds(40))
         #expect(between.overhead == .zero)

@@ -1,0 +1,282 @@
+import Testing
+
+@testable import MonitoredUV
+
+/// A `deinit` is the program's code: whatever a loop lets go of, the time that takes belongs to a dispatch.
+struct ReleaseTests {
+    private static let length = Duration.milliseconds(60)
+
+    /// What callbacks capture: it takes long to go.
+    private final class Slow {
+        private let onEnd: () -> Void
+        init(_ onEnd: @escaping () -> Void) { self.onEnd = onEnd }
+
+        deinit {
+            spin(ReleaseTests.length)
+            onEnd()
+        }
+
+        func use() {}
+    }
+
+    /// Runs what `body` sets up around slow objects, and expects each to end within a dispatch of this kind and name.
+    private func expectRelease(
+        in kind: CallbackKind,
+        _ name: String,
+        sourceLocation: SourceLocation = #_sourceLocation,
+        _ body: (UVEventLoop, _ slow: @escaping () -> Slow) throws -> Void
+    ) throws {
+        try withLoop(sourceLocation: sourceLocation) { loop in
+            var ended = 0
+            let recorder = Recorder(on: loop)
+            let before = loop.monitoring.time
+            try body(loop) { Slow { ended += 1 } }
+            try loop.run()
+            #expect(ended == 1, sourceLocation: sourceLocation)
+            let slow = recorder.states.filter { $0.callbackWallTime >= Self.length }
+            #expect(
+                slow.map { "\($0.kind) \($0.callbackPrettyName)" } == ["\(kind) \(name)"],
+                sourceLocation: sourceLocation
+            )
+            let time = loop.monitoring.time - before
+            #expect(time.callbacks == recorder.states.reduce(.zero) { $0 + $1.callbackWallTime })
+        }
+    }
+
+    @Test func closingATimer_isChargedToWhoClosesIt() throws {
+        try expectRelease(in: .posted, "closer") { loop, slow in
+            let timer = { [object = slow()] in UVTimer(on: loop) { _ in object.use() } }()
+            timer.start(after: .seconds(100))
+            loop.callSoon("closer") { timer.close() }
+        }
+    }
+
+    @Test func closingATimer_inItsOwnCall_isChargedToThat() throws {
+        try expectRelease(in: .timer, "own") { loop, slow in
+            let timer = { [object = slow()] in
+                loop.callLater(.zero, repeating: .seconds(100)) { timer in
+                    timer.close()
+                    object.use()
+                }
+            }()
+            timer.name = "own"
+        }
+    }
+
+    @Test func closingAnAsync_isChargedToWhoClosesIt() throws {
+        try expectRelease(in: .posted, "closer") { loop, slow in
+            let async = try { [object = slow()] in try UVAsync(on: loop) { object.use() } }()
+            loop.callSoon("closer") { async.close() }
+        }
+    }
+
+    @Test func closingAHook_isChargedToWhoClosesIt() throws {
+        try expectRelease(in: .posted, "closer") { loop, slow in
+            let hook = { [object = slow()] in UVCheck(on: loop) { object.use() } }()
+            loop.callSoon("closer") { hook.close() }
+        }
+    }
+
+    @Test func closingAListener_isChargedToWhoClosesIt() throws {
+        try expectRelease(in: .posted, "closer") { loop, slow in
+            let server = try { [object = slow()] in try loop.server { _ in object.use() }.server }()
+            loop.callSoon("closer") { server.close() }
+        }
+    }
+
+    @Test func closingAReader_isChargedToWhoClosesIt() throws {
+        try expectRelease(in: .posted, "closer") { loop, slow in
+            try loop.pair { client, accepted in
+                let object = slow()
+                try client.startReading { _ in object.use() } onEnd: { _ in }
+                loop.callSoon("closer") {
+                    client.close()
+                    accepted.close()
+                }
+            }
+        }
+    }
+
+    @Test func stoppingToRead_isChargedToWhoStops() throws {
+        try expectRelease(in: .posted, "stopper") { loop, slow in
+            try loop.pair { client, accepted in
+                let object = slow()
+                try client.startReading { _ in object.use() } onEnd: { _ in }
+                loop.callSoon("stopper") { client.stopReading() }
+                loop.callSoon("next") {
+                    client.close()
+                    accepted.close()
+                }
+            }
+        }
+    }
+
+    @Test func stoppingToRead_inARead_isChargedToThat() throws {
+        try expectRelease(in: .read, "client") { loop, slow in
+            try loop.pair { client, accepted in
+                client.name = "client"
+                let object = slow()
+                try client.startReading { _ in
+                    client.stopReading()
+                    object.use()
+                    loop.callSoon("next") {
+                        client.close()
+                        accepted.close()
+                    }
+                } onEnd: { _ in
+                }
+                try accepted.write("x")
+            }
+        }
+    }
+
+    @Test func endOfStream_isChargedToItsCall() throws {
+        try expectRelease(in: .read, "client") { loop, slow in
+            try loop.pair { client, accepted in
+                client.name = "client"
+                let object = slow()
+                try client.startReading { _ in } onEnd: { _ in
+                    object.use()
+                    loop.callSoon("next") { client.close() }
+                }
+                accepted.close()
+            }
+        }
+    }
+
+    @Test func completions_areChargedToThemselves() throws {
+        func close(_ streams: UVTCP...) { streams.forEach { $0.close() } }
+        try expectRelease(in: .write, "client") { loop, slow in
+            try loop.pair { client, accepted in
+                client.name = "client"
+                let object = slow()
+                try accepted.drain()
+                // More than the kernel takes at once.
+                try client.write([UInt8](repeating: 1, count: 16 << 20)) { _ in
+                    object.use()
+                    close(client)
+                }
+            }
+        }
+        try expectRelease(in: .write, "client") { loop, slow in
+            try loop.pair { client, accepted in
+                client.name = "client"
+                let object = slow()
+                try client.write("x") { _ in
+                    object.use()
+                    close(client, accepted)
+                }
+            }
+        }
+        try expectRelease(in: .shutdown, "client") { loop, slow in
+            try loop.pair { client, accepted in
+                client.name = "client"
+                let object = slow()
+                try client.shutdown { _ in
+                    object.use()
+                    close(client, accepted)
+                }
+            }
+        }
+        try expectRelease(in: .connect, "client") { loop, slow in
+            let (server, address) = try loop.server { close($0) }
+            let client = try UVTCP(on: loop)
+            client.name = "client"
+            let object = slow()
+            try client.connect(to: address) { _ in
+                object.use()
+                close(client, server)
+            }
+        }
+        try expectRelease(in: .close, "client") { loop, slow in
+            let client = try UVTCP(on: loop)
+            client.name = "client"
+            let object = slow()
+            client.close { object.use() }
+        }
+    }
+
+    @Test func lookup_isChargedToItsCompletion() throws {
+        try withLoop { loop in
+            let recorder = Recorder(on: loop)
+            func start() throws {
+                let object = Slow {}
+                try loop.getaddrinfo("127.0.0.1", port: 1) { _ in object.use() }
+            }
+            try start()
+            try loop.run()
+            #expect(try #require(recorder.of(.getaddrinfo).first).callbackWallTime >= Self.length)
+        }
+    }
+
+    @Test func monitor_isChargedToWhoReplacesIt() throws {
+        try withLoop { loop in
+            var recorder: Recorder?
+            func setMonitor() {
+                let object = Slow {}
+                loop.setMonitor { _ in object.use() }
+            }
+            setMonitor()
+            loop.callSoon("swap") { recorder = Recorder(on: loop) }
+            loop.callSoon("behind") {}
+            try loop.run()
+            #expect(try #require(recorder?.named("swap").first).callbackWallTime >= Self.length)
+            #expect(try #require(recorder?.named("behind").first).loopLag >= Self.length)
+        }
+    }
+
+    @Test func monitor_thatReplacesItself_isChargedToTheMonitor() throws {
+        try withLoop { loop in
+            func setMonitor() {
+                let object = Slow {}
+                loop.setMonitor { _ in
+                    object.use()
+                    loop.setMonitor { _ in }
+                }
+            }
+            setMonitor()
+            loop.callSoon {}
+            try loop.run()
+            #expect(loop.monitoring.time.monitor >= Self.length)
+            #expect(loop.monitoring.time.overhead < Self.length)
+        }
+    }
+
+    /// The loop is woken for it, outside of any other dispatch.
+    @Test func monitor_replacedByAnotherThread_isADispatchOfItsOwn() throws {
+        try withLoop { loop in
+            let states = Box<[IOLoopMonitorState]>([])
+            func setMonitor() {
+                let object = Slow {}
+                loop.setMonitor { _ in object.use() }
+            }
+            setMonitor()
+            let keep = try UVAsync(on: loop) {}
+            let open = UVLoopBound(keep, to: loop)
+            let thread = try LoopThread(name: "other") {
+                loop.monitoring.setMonitor { states.value.append(copy $0) }
+                loop.execute("last") { open.value.close() }
+            }
+            try loop.run()
+            thread.join()
+            let slow = states.value.filter { $0.callbackWallTime >= Self.length }
+            #expect(slow.map { "\($0.kind) \($0.callbackPrettyName)" } == ["release monitor"])
+        }
+    }
+
+    /// What a group's shutdown closes is let go in a dispatch, and so is what a task's cancellation runs.
+    @Test func shutdown_isADispatch() throws {
+        let states = Box<[IOLoopMonitorState]>([])
+        let group = try UVEventLoopGroup(count: 1) { states.value.append(copy $0) }
+        let loop = group.next()
+        try onOtherThread {
+            loop.execute {
+                let object = Slow {}
+                loop.callLater(.seconds(100)) { _ in object.use() }
+            }
+        }
+        group.shutdown()
+        let slow = states.value.filter { $0.callbackWallTime >= Self.length }
+        #expect(slow.map { "\($0.kind) \($0.callbackPrettyName)" } == ["release shutdown"])
+    }
+}
