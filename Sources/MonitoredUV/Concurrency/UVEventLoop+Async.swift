@@ -11,9 +11,8 @@ extension UVEventLoop {
         function: StaticString = #function
     ) async throws {
         try await LoopOperation<Void>.wait(on: self, "UVEventLoop.sleep") { [unowned self] operation in
-            let timer = callLater(duration, file: file, line: line, function: function) { _ in
-                operation.resume(returning: ())
-            }
+            let timer = UVTimer(core, CallSite(file, line, function), .wakeUp) { _ in operation.resume(returning: ()) }
+            timer.start(after: duration)
             operation.onCancel = { timer.close() }
         }
     }

@@ -10,7 +10,7 @@ internal import CLibUV
 public final class UVTimer: UVHandle {
     @exclusivity(unchecked) private var callback: ((UVTimer) -> Void)?
     private let site: CallbackName
-    private let closesAfterLast: Bool
+    private let purpose: Purpose
     /// The requested instant, to the nanosecond.
     @exclusivity(unchecked) private var due: UInt64 = 0
     @exclusivity(unchecked) private var interval: UInt64 = 0
@@ -24,13 +24,23 @@ public final class UVTimer: UVHandle {
         function: StaticString = #function,
         _ callback: @escaping (UVTimer) -> Void
     ) {
-        self.init(loop.core, CallSite(file, line, function), closesAfterLast: false, callback)
+        self.init(loop.core, CallSite(file, line, function), .handle, callback)
     }
 
-    init(_ core: LoopCore, _ site: CallSite, closesAfterLast: Bool, _ callback: @escaping (UVTimer) -> Void) {
+    /// What a timer is made for.
+    enum Purpose {
+        /// To be used until it is closed.
+        case handle
+        /// For one wait, or one series: it closes itself after its last call.
+        case call
+        /// The same, to let a task go on: that is a dispatch, and the timer's call is none.
+        case wakeUp
+    }
+
+    init(_ core: LoopCore, _ site: CallSite, _ purpose: Purpose, _ callback: @escaping (UVTimer) -> Void) {
         self.callback = callback
         self.site = core.siteNames.name(of: site)
-        self.closesAfterLast = closesAfterLast
+        self.purpose = purpose
         super.init(core) { loop, raw in UVError.require(uv_timer_init(loop, raw), "uv_timer_init") }
     }
 
@@ -110,12 +120,14 @@ public final class UVTimer: UVHandle {
         core.ranBeforePoll = true
         core.isInTimer = true
         defer { core.isInTimer = false }
-        core.dispatch(.timer, dispatchName(site), .exact(due, .timer)) {
-            callback?(self)
-            guard closesAfterLast && !isEnding && uv_is_active(raw) == 0 else { return }
-            callback = nil  // what that frees is still this call's doing
-            close()
-        }
+        if purpose == .wakeUp { return core.wakeTask(due) { call() } }
+        core.dispatch(.timer, dispatchName(site), .exact(due, .timer)) { call() }
+    }
+
+    @inline(__always)
+    private func call() {
+        callback?(self)
+        if purpose != .handle && !isEnding && uv_is_active(raw) == 0 { close() }
     }
 
     override func dropCallbacks() { callback = nil }
@@ -136,7 +148,7 @@ extension UVEventLoop {
         function: StaticString = #function,
         _ body: @escaping (UVTimer) -> Void
     ) -> UVTimer {
-        let timer = UVTimer(core, CallSite(file, line, function), closesAfterLast: true, body)
+        let timer = UVTimer(core, CallSite(file, line, function), .call, body)
         timer.start(after: delay, repeating: interval)
         return timer
     }

@@ -7,7 +7,6 @@ internal import CMonitoredUV
 /// jobs have another layout than the known one, all are called `Task`.
 struct JobNames {
     private static let task = CallbackName("Task")
-    private static let sleep = CallbackName("Task.sleep")
     private static let count = 512
 
     private enum Function {
@@ -37,8 +36,8 @@ struct JobNames {
     /// Whether the last name had to be looked up, which takes its time.
     private(set) var wasLookedUp = false
 
-    /// The job must not have run yet.
-    mutating func name(of job: Job) -> CallbackName {
+    /// `nil` for a job that only wakes a task from `Task.sleep`. The job must not have run yet.
+    mutating func name(of job: Job) -> CallbackName? {
         wasLookedUp = false
         guard JobLayout.isKnown else { return Self.task }
         switch job.kind {
@@ -49,7 +48,7 @@ struct JobNames {
         }
     }
 
-    private mutating func name(ofTask job: Job) -> CallbackName {
+    private mutating func name(ofTask job: Job) -> CallbackName? {
         TaskNames.name(of: job.id) ?? ownName(of: job) ?? function(of: job)
     }
 
@@ -72,7 +71,7 @@ struct JobNames {
         return taskNames[slot].name
     }
 
-    private mutating func function(of job: Job) -> CallbackName {
+    private mutating func function(of job: Job) -> CallbackName? {
         let pointer = job.pointer
         if muv_task_is_new(pointer) { return closure(of: job) }
         var library: CallbackName?
@@ -99,11 +98,11 @@ struct JobNames {
     }
 
     /// A task that has not begun: the closure that it was made with.
-    private mutating func closure(of job: Job) -> CallbackName {
+    private mutating func closure(of job: Job) -> CallbackName? {
         let entry = muv_task_entry(job.pointer)
         switch function(at: entry) {
         case .named(let name): return name
-        case .library(let name): return Self.isWaking(job) ? Self.sleep : name
+        case .library(let name): return Self.isWaking(job) ? nil : name
         case .thunk(let capture):
             if capture >= 0 {
                 let word = muv_task_capture(job.pointer, Int32(capture))

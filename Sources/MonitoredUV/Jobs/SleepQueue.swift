@@ -64,9 +64,9 @@ struct SleepQueue {
     }
 
     /// The earliest sleep that is due at `now`.
-    mutating func removeFirst(dueAt now: UInt64) -> (job: Job, due: UInt64)? {
+    mutating func removeFirst(dueAt now: UInt64) -> (sleeper: Sleeper, due: UInt64)? {
         guard let first = heap.first, first.due <= now else { return nil }
-        return (remove(at: 0).job, first.due)
+        return (remove(at: 0), first.due)
     }
 
     /// The job that `task` waits for in `slot`; `nil` if that sleep is over.

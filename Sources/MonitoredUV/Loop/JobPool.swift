@@ -18,7 +18,7 @@ final class JobPool: Sendable {
     private let timer: AsyncSender
 
     /// `timer` is woken when the earliest sleep is another one; its loop then arms its timer, and calls
-    /// ``wakeDue(at:)``.
+    /// ``takeSleep(dueAt:)``.
     init(timer: AsyncSender) { self.timer = timer }
 
     /// How many jobs wait.
@@ -88,11 +88,8 @@ final class JobPool: Sendable {
         push(job)
     }
 
-    /// Wakes one that is due; `false` if none is.
-    func wakeDue(at now: UInt64) -> Bool {
-        guard let (job, due) = state.withLock({ $0.sleeps.removeFirst(dueAt: now) }) else { return false }
-        job.stamp(due, .any)
-        push(job)
-        return true
+    /// Takes out one that is due, for the caller to wake.
+    func takeSleep(dueAt now: UInt64) -> (sleeper: SleepQueue.Sleeper, due: UInt64)? {
+        state.withLock { $0.sleeps.removeFirst(dueAt: now) }
     }
 }

@@ -8,7 +8,7 @@ extension LoopCore {
     /// Any thread: readies a job for a queue that is no loop's own.
     static func prepare(_ job: Job, isMonitored: Bool) {
         if let ticket = job.takeSleepMark() { wake(ticket, sleeper: job) }
-        job.stamp(isMonitored ? MonotonicClock.read() : 0, .any)
+        job.stamp(isMonitored ? readyNow() : 0, .any)
     }
 
     /// Any thread.
@@ -16,7 +16,7 @@ extension LoopCore {
     func enqueue(_ job: Job, _ route: Job.Route) {
         if let ticket = job.takeSleepMark() { Self.wake(ticket, sleeper: job) }
         if isRunningHere {
-            job.stamp(metrics == nil ? 0 : clock.now(), route)
+            job.stamp(metrics == nil ? 0 : wakingSince != 0 ? wakingSince : clock.now(), route)
             if metrics != nil { vitals.localJobs.add(1) }
             queue(job)
         } else {
@@ -26,12 +26,18 @@ extension LoopCore {
 
     @inline(never)
     private func enqueueRemotely(_ job: Job, _ route: Job.Route) {
-        job.stamp(isMonitoredElsewhere ? MonotonicClock.read() : 0, route)
+        job.stamp(isMonitoredElsewhere ? Self.readyNow() : 0, route)
         switch remote.push(job) {
         case .queued: break
         case .queuedFirst: wakeUp.send()
         case .refused: refuseJob()
         }
+    }
+
+    /// Any thread: since when what is queued now has been ready.
+    private static func readyNow() -> UInt64 {
+        let wakingSince = CurrentLoop.loop?.core.wakingSince ?? 0
+        return wakingSince != 0 ? wakingSince : MonotonicClock.read()
     }
 
     private func refuseJob() -> Never {
@@ -64,8 +70,8 @@ extension LoopCore {
         var ran = 0
         while ran < Self.jobsPerDrain, let job = nextJob(ran) {
             let wasMonitored = metrics != nil
-            run(job, isStamped, serial, task)
-            isStamped = wasMonitored && metrics != nil
+            let isReported = run(job, isStamped, serial, task)
+            isStamped = isReported && wasMonitored && metrics != nil
             ran += 1
             if isStopping { break }
         }
@@ -80,9 +86,19 @@ extension LoopCore {
     }
 
     /// Jobs are run by the route that they came: any other costs the runtime another turn, or loses the isolation.
+    ///
+    /// `false` for one that is no dispatch.
     @inline(__always)
-    private func run(_ job: Job, _ isStamped: Bool, _ serial: UnownedSerialExecutor, _ task: UnownedTaskExecutor) {
-        let name = metrics == nil ? CallbackName.none : jobNames.name(of: job)
+    private func run(
+        _ job: Job,
+        _ isStamped: Bool,
+        _ serial: UnownedSerialExecutor,
+        _ task: UnownedTaskExecutor
+    ) -> Bool {
+        guard let name = metrics == nil ? CallbackName.none : jobNames.name(of: job) else {
+            job.unowned.runSynchronously(on: Job.anyExecutor)
+            return false
+        }
         // A name that had to be looked up took its time, which is not the job's.
         let start = isStamped && !jobNames.wasLookedUp ? meter.last : nil
         let ready = job.ready
@@ -94,5 +110,6 @@ extension LoopCore {
             case .main: job.unowned.runSynchronously(on: serial)
             }
         }
+        return true
     }
 }

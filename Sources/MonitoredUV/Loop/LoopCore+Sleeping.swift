@@ -103,13 +103,38 @@ extension LoopCore {
         ranBeforePoll = true
         let now = clock.now()
         var woken = 0
-        while woken < Self.sleepsPerIteration, let (job, due) = sleeps.removeFirst(dueAt: now) {
+        while woken < Self.sleepsPerIteration, let (sleeper, due) = sleeps.removeFirst(dueAt: now) {
             woken += 1
-            job.stamp(due, .any)
-            queue(job)
+            if !wake(sleeper, due: due) {
+                sleeper.job.stamp(due, .any)
+                queue(sleeper.job)
+            }
         }
-        while woken < Self.sleepsPerIteration, timedPool?.wakeDue(at: now) == true { woken += 1 }
+        while woken < Self.sleepsPerIteration, let pool = timedPool, let (sleeper, due) = pool.takeSleep(dueAt: now) {
+            woken += 1
+            if !wake(sleeper, due: due) {
+                sleeper.job.stamp(due, .any)
+                pool.push(sleeper.job)
+            }
+        }
         armSleepTimer()
+    }
+
+    /// Lets the task that sleeps go on, wherever that is: what wakes it is no dispatch, and the task has been ready
+    /// since `due`. `false` if nothing is known of a task.
+    private func wake(_ sleeper: SleepQueue.Sleeper, due: UInt64) -> Bool {
+        if sleeper.task == 0 { return false }
+        wakeTask(due) { sleeper.job.unowned.runSynchronously(on: Job.anyExecutor) }
+        return true
+    }
+
+    /// What `body` lets go on has been ready since `due`.
+    @inline(__always)
+    func wakeTask(_ due: UInt64, _ body: () -> Void) {
+        stampLoopCode()
+        wakingSince = due
+        defer { wakingSince = 0 }
+        body()
     }
 }
 

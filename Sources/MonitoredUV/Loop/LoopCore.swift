@@ -43,6 +43,8 @@ final class LoopCore {
     /// The pool whose sleeps end on this loop's timer.
     @exclusivity(unchecked) var timedPool: JobPool?
     @exclusivity(unchecked) var isSleepTimerActive = false
+    /// While a task is woken that slept: since when it could go on; else 0.
+    @exclusivity(unchecked) var wakingSince: UInt64 = 0
     /// Registered while tasks may look for their sleeps here.
     @exclusivity(unchecked) var sleepNumber: SleepDirectory.Number?
     @exclusivity(unchecked) var mainQueue: MainQueuePump?

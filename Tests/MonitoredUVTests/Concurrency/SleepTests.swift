@@ -91,17 +91,58 @@ import Testing
             }
         }
 
-        @Test func aSleepHoldsTheLoopAndItsLagIsCountedFromWhenItWasDue() async throws {
+        @Test(arguments: [false, true])
+        func whoSleptIsLateSinceItWasDue_andWhatWokeItHasNoEntry(_ usesTheLoopsSleep: Bool) async throws {
+            let sleepers = 100
+            let delay = Duration.milliseconds(50)
+            let block = Duration.milliseconds(200)
             let states = try await withTasks(monitored: true) { loop in
-                async let sleeping: Void = Task.sleep(for: .milliseconds(5))
-                await Task.yield()
-                spin(.milliseconds(30))
+                let asleep = Box(0)
+                await withTaskGroup { group in
+                    for _ in 0..<sleepers {
+                        group.addTask(name: "sleeper") {
+                            asleep.value += 1
+                            try? await usesTheLoopsSleep ? loop.sleep(for: delay) : Task.sleep(for: delay)
+                        }
+                    }
+                    while asleep.value < sleepers { await Task.yield() }
+                    spin(block)
+                }
+            }
+            #expect(!states.contains { $0.callbackPrettyName == "Task.sleep" || $0.kind == .timer })
+            let parts = states.filter { $0.callbackPrettyName == "sleeper" }
+            #expect(parts.count == 2 * sleepers)
+            // On a busy machine some may be through before the block begins.
+            #expect(parts.filter { $0.loopLag >= block - delay && $0.isLoopLagExact }.count > sleepers / 2)
+            #expect(states.contains { $0.loopHandlesCount >= sleepers / 2 })
+        }
+
+        @Test func anActorWhoseMethodSleptIsLateSinceThen() async throws {
+            actor Sleeper {
+                func sleep() async throws { try await Task.sleep(for: .milliseconds(50)) }
+            }
+            let states = try await withTasks(monitored: true) { loop in
+                async let sleeping: Void = Sleeper().sleep()
+                while loop.core.sleeps.count == 0 { await Task.yield() }
+                spin(.milliseconds(200))
                 try await sleeping
             }
-            let wakings = states.filter { $0.callbackPrettyName == "Task.sleep" }
-            #expect(wakings.count == 1)
-            #expect(wakings.first.map { $0.loopLag >= .milliseconds(20) && $0.isLoopLagExact } == true)
-            #expect(states.contains { $0.loopHandlesCount == 1 })
+            let late = states.filter { $0.loopLag >= .milliseconds(100) }
+            #expect(late.count == 1)
+            #expect(late.allSatisfy { $0.kind == .job && $0.callbackPrettyName != "Task.sleep" })
+        }
+
+        @Test func whatCleansUpBehindACanceledSleepHasNoEntry() async throws {
+            let states = try await withTasks(monitored: true) { loop in
+                let task = Task(name: "sleeper", executorPreference: loop) {
+                    try? await Task.sleep(for: .seconds(3600))
+                }
+                while loop.core.sleeps.count == 0 { await Task.yield() }
+                task.cancel()
+                await task.value
+            }
+            #expect(states.filter { $0.callbackPrettyName == "sleeper" }.count == 2)
+            #expect(!states.contains { $0.callbackPrettyName == "Task.sleep" })
         }
     #endif
 
