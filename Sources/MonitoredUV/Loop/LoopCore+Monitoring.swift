@@ -67,8 +67,12 @@ extension LoopCore {
     /// The dispatch that has ended ran for longer than somebody's limit.
     @inline(never)
     func reportSlow(_ kind: CallbackKind, _ start: UInt64, _ wall: UInt64) {
-        watch.append(InFlight.Dispatch(start: start, name: currentName, kind: kind), wall: wall)
+        watch.append(.dispatch(InFlight.Dispatch(start: start, name: currentName, kind: kind), wall: wall))
     }
+
+    /// The iteration that ends at `now` took longer than somebody's limit.
+    @inline(never)
+    func reportSlowIteration(at now: UInt64) { watch.append(.iteration(start: meter.iterationStart, end: now)) }
 
     /// A run has begun, or the level has risen within one: others may look at this thread until ``hideThread()``.
     func showThread() {

@@ -29,7 +29,9 @@ extension LoopCore {
         } while mode == .untilDone && !isStopping && remote.count > 0
         isStopping = false
         if !releases.isEmpty { dispatchReleases() }
-        meter.pause(at: clock.now(), vitals.time)
+        let now = clock.now()
+        if metrics != nil && !meter.isPolling && now &- meter.iterationStart >= slowLimit { reportSlowIteration(at: now) }
+        meter.pause(at: now, vitals.time)
         metrics?._withUnsafeGuaranteedRef { $0.settle() }
         return isAlive
     }

@@ -81,7 +81,7 @@ final class LoopCore {
     @exclusivity(unchecked) private var pollTimeout = UInt64.max
     /// The program's code may have run since libuv last read the clock, by which it takes the time until its timers.
     @exclusivity(unchecked) var isTimeStale = false
-    /// Dispatches that run for longer are reported.
+    /// Dispatches and iterations that run for longer are reported.
     @exclusivity(unchecked) var slowLimit = UInt64.max
     /// The thread of the last run at a level above `off`.
     @exclusivity(unchecked) var watchedThread: WatchedThread?
@@ -205,6 +205,7 @@ final class LoopCore {
         metrics._withUnsafeGuaranteedRef { metrics in
             vitals.updateOverload(metrics.endIteration(from: meter.iterationStart, at: now))
         }
+        if _slowPath(now &- meter.iterationStart >= slowLimit) { reportSlowIteration(at: now) }
         let mayRepeat = uv.pointee.nfds >= Self.mostEvents
         meter.enterPoll(at: now, mayRepeat: mayRepeat, switches: ContextSwitches.voluntary, vitals.time)
         let timeout = uv_backend_timeout(uv)

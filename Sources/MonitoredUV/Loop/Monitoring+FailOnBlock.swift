@@ -1,4 +1,4 @@
-/// A dispatch ran for longer than a test allows: what `failOnBlock` throws.
+/// A dispatch, or an iteration made of many, ran for longer than a test allows: what `failOnBlock` throws.
 public struct LoopBlockedError: Error, CustomStringConvertible {
     /// What ran for too long, longest first, each with the stack that the watchdog found it with.
     public let blocks: [StallReport]
@@ -8,13 +8,17 @@ public struct LoopBlockedError: Error, CustomStringConvertible {
     /// A line for each block, and its stack.
     public var description: String {
         let count = blocks.count
-        let head = "\(count) dispatch\(count == 1 ? "" : "es") ran for longer than \(limit.brief):"
+        let iterations = blocks.filter { $0.dispatches != nil }.count
+        let what = iterations == 0 ? "dispatch" : iterations == count ? "iteration" : "dispatches and iteration"
+        let plural = count == 1 ? "" : what == "dispatch" ? "es" : "s"
+        let head = "\(count) \(what)\(plural) ran for longer than \(limit.brief):"
         return ([head] + blocks.map(\.description)).joined(separator: "\n")
     }
 }
 
 extension Monitoring {
-    /// For tests: throws if a dispatch of this loop runs for longer than `limit` while `body` does.
+    /// For tests: throws if a dispatch of this loop, or an iteration made of many, runs for longer than `limit` while
+    /// `body` does.
     ///
     /// ```swift
     /// try loop.monitoring.failOnBlock(over: .milliseconds(50)) {
@@ -69,16 +73,16 @@ private final class BlockCollector: Sendable {
         precondition(limit >= .milliseconds(1), "failOnBlock(over: \(limit)): the limit is 1 ms at least")
         self.core = core
         self.limit = limit.nanosecondsClamped
-        let reports = Lock<[UInt64: StallReport]>([:])
+        let reports = Lock<[StallID: StallReport]>([:])
         self.reports = reports
         listener = StallListener(limit: self.limit, isWatching: true, isDirect: true, reports: nil) { report in
-            reports.withLock { $0[report.start] = report }
+            reports.withLock { $0[report.id] = report }
         }
         core.listen(listener)
     }
 
-    /// By the starts of the dispatches; the last report of each.
-    private let reports: Lock<[UInt64: StallReport]>
+    /// The last report of each stall.
+    private let reports: Lock<[StallID: StallReport]>
 
     func end() { core.stopListening(listener) }
 
@@ -97,8 +101,8 @@ private final class BlockCollector: Sendable {
         if blocks.isEmpty && core.isRunningHere && end - began > limit { blocks = [blockOfThisCallback(end - began)] }
         if blocks.isEmpty { return }
         blocks = blocks.map { report in
-            core.watch.complete(report.start)
-            return report.withStack(core.watch.stack(of: report.start))
+            core.watch.complete(report.id)
+            return report.withStack(core.watch.stack(of: report.id))
         }
         let sorted = blocks.sorted { $0.duration > $1.duration }
         throw LoopBlockedError(blocks: sorted, limit: Duration(nanoseconds: limit))
@@ -115,7 +119,8 @@ private final class BlockCollector: Sendable {
             cause: nil,
             stack: [],
             suppressed: 0,
-            start: began
+            start: began,
+            dispatches: nil
         )
     }
 }

@@ -1,7 +1,9 @@
 public import Logging
 
 extension Monitoring {
-    /// Notices dispatches that run for longer than `limit`, while they run, and says where the loop's thread is.
+    /// Notices dispatches that run for longer than `limit`, while they run, and says where the loop's thread is. An
+    /// iteration made of many dispatches is noticed as well, by the name that took most of it: it keeps others waiting
+    /// for as long.
     ///
     /// One thread of its own looks at all loops that have a watchdog. When a dispatch passes the limit it captures the
     /// loop thread's stack, which interrupts that thread for some ten microseconds and ends a `usleep` or a poll of its
@@ -46,8 +48,8 @@ extension Monitoring {
         logger.warning("\(report)", metadata: ["loop": "\(report.loopName)", "callback": "\(report.callbackName)"])
     }
 
-    /// Logs a warning for each dispatch that took longer than `limit`, when it has ended: what asyncio's
-    /// `slow_callback_duration` does in its debug mode. At most 60 a minute; those that are left out are counted.
+    /// Logs a warning for each dispatch, and for each iteration made of many, that took longer than `limit`, when it has
+    /// ended: what asyncio's `slow_callback_duration` does in its debug mode for callbacks. At most 60 a minute; those that are left out are counted.
     ///
     /// The log is written by the watchdog's thread, so that the loop does not wait for it. Raises the ``level`` to
     /// `metrics`.
@@ -64,8 +66,11 @@ extension Monitoring {
             reports: ReportLimit(60, per: 60_000_000_000)
         ) { report in
             let more = report.suppressed == 0 ? "" : "; \(report.suppressed) slow callbacks before it not logged"
+            let name = "\(report.callbackName) (\(report.kind))"
+            let took = "took \(report.duration.brief)"
+            let what = report.dispatches.map { "an iteration of \($0) dispatches \(took), most of it \(name)" }
             logger.warning(
-                "\(report.callbackName) (\(report.kind)) took \(report.duration.brief)\(more)",
+                "\(what ?? "\(name) \(took)")\(more)",
                 metadata: ["loop": "\(report.loopName)"]
             )
         }

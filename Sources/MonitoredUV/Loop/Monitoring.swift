@@ -50,8 +50,7 @@ public struct Monitoring: Sendable {
     public func snapshot() -> LoopSnapshot {
         let vitals = core.vitals
         var snapshot = LoopSnapshot(loopName: vitals.name.text, time: time)
-        snapshot.queueLength = vitals.queued.value + core.remote.count
-        snapshot.queueLengthPeak = max(vitals.queuedPeak.value, snapshot.queueLength)
+        (snapshot.queueLength, snapshot.queueLengthPeak) = vitals.queueLength(with: { core.remote.count })
         snapshot.enqueues.localPosts = vitals.localPosts.value
         snapshot.enqueues.remotePosts = vitals.remotePosts.value
         snapshot.enqueues.localJobs = vitals.localJobs.value

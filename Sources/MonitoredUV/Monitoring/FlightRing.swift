@@ -40,7 +40,7 @@ final class FlightRing: @unchecked Sendable {
     }
 
     var count: UInt64 {
-        @inline(__always) get { written.load(ordering: .relaxed) }
+        @inline(__always) get { written.load(ordering: .acquiring) }
     }
 
     // MARK: Loop thread
@@ -98,13 +98,26 @@ final class FlightRing: @unchecked Sendable {
     /// What is in the ring, oldest first.
     func read() -> [FlightRecord] {
         let end = written.load(ordering: .acquiring)
-        let begin = end > capacity ? end - capacity : 0
-        let records = (begin..<end).map { record($0) }
+        return read((end > capacity ? end - capacity : 0)..<end)
+    }
+
+    private func read(_ numbers: Range<UInt64>) -> [FlightRecord] {
+        let records = numbers.map { record($0) }
         atomicMemoryFence(ordering: .acquiring)
         // The one that is being written may be half there.
         let overwritten = written.load(ordering: .relaxed) + 1
         let valid = overwritten > capacity ? overwritten - capacity : 0
+        let begin = numbers.lowerBound
         return Array(records.dropFirst(valid > begin ? Int(min(valid - begin, UInt64(records.count))) : 0))
+    }
+
+    /// What is in the ring of those that began at `start` or later, oldest first.
+    func read(since start: UInt64) -> [FlightRecord] {
+        let end = written.load(ordering: .acquiring)
+        let oldest = end > capacity ? end - capacity : 0
+        var begin = end
+        while begin > oldest, self.start(begin - 1) >= start { begin -= 1 }
+        return read(begin..<end)
     }
 
     private func record(_ number: UInt64) -> FlightRecord {

@@ -15,7 +15,7 @@ struct LoopTimeSums: ~Copyable, @unchecked Sendable {
     }
 
     private static let partBits: UInt64 = 3
-    private let words = UnsafeMutablePointer<Word>.allocateZeroed(8)
+    private let words = UnsafeMutablePointer<Word>.allocateZeroed(16)
 
     deinit { words.deallocateZeroed() }
 
@@ -30,6 +30,9 @@ struct LoopTimeSums: ~Copyable, @unchecked Sendable {
     private var iteration: UnsafeMutablePointer<Word> {
         @inline(__always) get { words + 6 }
     }
+
+    /// The most of a part that a reader was told. Any thread writes it, so it keeps off the loop's cache line.
+    private func told(of part: Part) -> UnsafeMutablePointer<Word> { words + 8 + part.rawValue }
 
     // MARK: Loop thread
 
@@ -55,10 +58,27 @@ struct LoopTimeSums: ~Copyable, @unchecked Sendable {
         return start == 0 ? nil : start
     }
 
-    /// The sums up to this instant, all of the same instant: of two readings the later one is nowhere less.
+    /// The sums up to this instant, all of the same instant: of two readings the later one is nowhere less, whoever
+    /// reads.
+    ///
+    /// What is under way counts, but for overhead, for a dispatch may begin with the end of the one before it.
     ///
     /// - Parameter pause: Called between any two words, for tests.
     func read(_ now: () -> UInt64, pause: () -> Void = {}) -> LoopTime {
+        var sums = readSums(now, pause)
+        // The loop's thread may have read the clock already, and be about to write that down: its part ended before now.
+        for part in [Part.callbacks, .monitor, .poll, .overhead] {
+            sums[part.rawValue] = told(of: part).pointee.max(sums[part.rawValue], ordering: .relaxed).newValue
+        }
+        return LoopTime(
+            callbackNanoseconds: sums[Part.callbacks.rawValue],
+            monitorNanoseconds: sums[Part.monitor.rawValue],
+            pollNanoseconds: sums[Part.poll.rawValue],
+            overheadNanoseconds: sums[Part.overhead.rawValue]
+        )
+    }
+
+    private func readSums(_ now: () -> UInt64, _ pause: () -> Void) -> [UInt64] {
         while true {
             let state = state.pointee.load(ordering: .acquiring)
             var sums = (0..<5).map { part in
@@ -72,15 +92,11 @@ struct LoopTimeSums: ~Copyable, @unchecked Sendable {
             atomicMemoryFence(ordering: .sequentiallyConsistent)
             if self.state.pointee.load(ordering: .acquiring) != state { continue }
             let since = state >> Self.partBits
+            let part = Int(state & (1 << Self.partBits - 1))
             // If the sums go beyond the state, the part has ended, and its time is in them.
-            if sums.reduce(0, &+) == since, now > since { sums[Int(state & (1 << Self.partBits - 1))] += now - since }
-            func time(_ part: Part) -> UInt64 { sums[part.rawValue] }
-            return LoopTime(
-                callbackNanoseconds: time(.callbacks),
-                monitorNanoseconds: time(.monitor),
-                pollNanoseconds: time(.poll),
-                overheadNanoseconds: time(.overhead)
-            )
+            let isUnderWay = sums.reduce(0, &+) == since
+            if isUnderWay && part != Part.overhead.rawValue && now > since { sums[part] += now - since }
+            return sums
         }
     }
 }

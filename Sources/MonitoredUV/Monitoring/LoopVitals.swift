@@ -19,6 +19,8 @@ final class LoopVitals: Sendable {
     /// What the loop's own queues held when the running dispatch began, or after the last one; and the most so far.
     let queued = Counter()
     let queuedPeak = Counter()
+    /// The most that anybody who looked has seen. Any thread.
+    private let seenPeak = Atomic<Int>(0)
 
     /// By the number of libuv's type.
     let handles = Counters()
@@ -38,6 +40,26 @@ final class LoopVitals: Sendable {
     /// Loop thread: makes the metrics, if there are none.
     func makeMetrics(at now: UInt64) -> Unmanaged<LoopMetrics> {
         .passUnretained(metrics ?? lazyMetrics.storeIfNil(LoopMetrics(.current, at: now)))
+    }
+
+    /// Any thread: what waits in the loop's own queues and in `remote`, and the most so far.
+    ///
+    /// What moves from one to the other meanwhile must not count twice: it does not run before a dispatch has ended.
+    ///
+    /// - Parameter pause: Called between any two words, for tests.
+    func queueLength(with remote: () -> Int, pause: () -> Void = {}) -> (now: Int, peak: Int) {
+        var length = 0
+        var dispatches: UInt64?
+        repeat {
+            dispatches = metrics?.ring.count
+            pause()
+            let own = queued.value
+            pause()
+            length = own + remote()
+            pause()
+        } while metrics?.ring.count != dispatches
+        let seen = seenPeak.max(length, ordering: .relaxed).newValue
+        return (length, max(queuedPeak.value, seen))
     }
 
     // MARK: Overload
@@ -72,14 +94,14 @@ final class LoopVitals: Sendable {
         private let number = Atomic<Int>(0)
 
         var value: Int {
-            @inline(__always) get { number.load(ordering: .relaxed) }
+            @inline(__always) get { number.load(ordering: .acquiring) }
         }
 
         @inline(__always)
         func add(_ more: Int) { set(value &+ more) }
 
         @inline(__always)
-        func set(_ value: Int) { number.store(value, ordering: .relaxed) }
+        func set(_ value: Int) { number.store(value, ordering: .releasing) }
 
         @inline(__always)
         func raise(to value: Int) { if value > self.value { set(value) } }

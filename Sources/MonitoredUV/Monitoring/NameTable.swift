@@ -1,9 +1,15 @@
 import Synchronization
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// What the dispatches of each name took: for so many names, those that weigh most, and for all others together.
 ///
-/// Written by the loop's thread, read by any. When a name comes for which there is no room, the lightest quarter of
-/// those that are there joins the others.
+/// Written by the loop's thread, which never waits, and read by any. When a name comes for which there is no room, the
+/// lightest quarter of those that are there joins the others.
 final class NameTable: @unchecked Sendable {
     // `@unchecked Sendable`: `slots` and `free` are the loop thread's alone; the entries are atomic words.
 
@@ -26,6 +32,8 @@ final class NameTable: @unchecked Sendable {
     /// Entries without a name, the next one last.
     private var free: [Int]
     private var epochs: UInt64 = 0
+    private let readers = Atomic<Int>(0)
+    private let isEvicting = Atomic<Bool>(false)
 
     private static let others = 0
 
@@ -67,7 +75,7 @@ final class NameTable: @unchecked Sendable {
     @inline(never)
     private func place(_ name: CallbackName) -> Int {
         if free.isEmpty { evict() }
-        let slot = free.removeLast()
+        guard let slot = free.popLast() else { return Self.others }
         epochs += 1
         entry(slot).epoch.value = epochs
         entry(slot).id.pointee.store(UInt64(name.id) + 1, ordering: .releasing)
@@ -75,14 +83,16 @@ final class NameTable: @unchecked Sendable {
         return slot
     }
 
+    /// Makes room, unless somebody is reading: what leaves then would be missed, or counted twice.
     private func evict() {
+        isEvicting.store(true, ordering: .sequentiallyConsistent)
+        defer { isEvicting.store(false, ordering: .releasing) }
+        if readers.load(ordering: .sequentiallyConsistent) > 0 { return }
         let byWeight = (1...capacity).sorted { entry($0).weight < entry($1).weight }
         for slot in byWeight.prefix(max(1, capacity / 4)) {
             let leaving = entry(slot)
             slots[Int(leaving.id.value - 1)] = .max
-            // Who reads the rest looks at this once more.
             leaving.id.value = 0
-            atomicMemoryFence(ordering: .releasing)
             entry(Self.others).blame.add(leaving.blame.value)
             entry(Self.others).wallTime.absorb(leaving.wallTime)
             leaving.blame.value = 0
@@ -92,34 +102,28 @@ final class NameTable: @unchecked Sendable {
 
     // MARK: Any thread
 
-    /// Every name that has a place, and the others under `_OTHER`. What a name has that is just leaving may be missing.
-    func read() -> [NameStatistics] {
-        var found: [UInt64: NameStatistics] = [:]
-        for slot in 0...capacity {
-            guard let (id, statistics) = readEntry(slot) else { continue }
-            // A name that left and came back meanwhile may have been read in both places.
-            if let known = found[id], known.epoch > statistics.epoch { continue }
-            found[id] = statistics
+    /// Every name that has a place, and the others under `_OTHER`: between them nothing is missing, and nothing is there
+    /// twice. Meanwhile names that have no place yet go to the others.
+    ///
+    /// - Parameter pause: Called between any two entries, for tests.
+    func read(pause: () -> Void = {}) -> [NameStatistics] {
+        readers.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        defer { readers.wrappingSubtract(1, ordering: .releasing) }
+        // Names that are leaving take some ten microseconds; a loop whose thread was stopped in them is not waited for.
+        for _ in 0..<10_000 where isEvicting.load(ordering: .sequentiallyConsistent) { sched_yield() }
+        return (0...capacity).compactMap { slot in
+            pause()
+            return readEntry(slot)
         }
-        return Array(found.values)
     }
 
-    private func readEntry(_ slot: Int) -> (UInt64, NameStatistics)? {
+    private func readEntry(_ slot: Int) -> NameStatistics? {
         let entry = entry(slot)
-        for _ in 0..<4 {
-            let id = entry.id.pointee.load(ordering: .acquiring)
-            if id == 0 { return nil }
-            let epoch = entry.epoch.value
-            let (wallTime, blame) = (entry.wallTime.read(), entry.blame.value)
-            atomicMemoryFence(ordering: .acquiring)
-            if entry.id.value != id || entry.epoch.value != epoch { continue }
-            if slot == Self.others && wallTime.count == 0 { return nil }
-            let name = slot == Self.others ? CallbackName.other : CallbackName(id: UInt32(id - 1))
-            return (
-                slot == Self.others ? 0 : id,
-                NameStatistics(name: name.text, wallTime: wallTime, blameNanoseconds: blame, epoch: epoch)
-            )
-        }
-        return nil
+        let id = entry.id.pointee.load(ordering: .acquiring)
+        if id == 0 { return nil }
+        let (wallTime, blame) = (entry.wallTime.read(), entry.blame.value)
+        if slot == Self.others && wallTime.count == 0 { return nil }
+        let name = slot == Self.others ? CallbackName.other : CallbackName(id: UInt32(id - 1))
+        return NameStatistics(name: name.text, wallTime: wallTime, blameNanoseconds: blame, epoch: entry.epoch.value)
     }
 }

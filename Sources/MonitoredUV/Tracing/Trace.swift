@@ -9,17 +9,37 @@ enum Trace {
     /// The last dispatches of each loop.
     static func bytes(of loops: [LoopWatch], mostRecords: Int = .max) -> [UInt8] {
         let tracks = loops.map { loop in
-            // What is running before what has ended, so that no dispatch is missed; it may be in both.
-            let running = loop.vitals.inFlight.current
-            let records = loop.vitals.metrics?.ring.read().suffix(mostRecords) ?? []
+            let (records, running) = dispatches(of: loop.vitals)
             return TraceWriter.Track(
                 name: loop.vitals.name.text,
-                records: Array(records),
-                running: records.contains { $0.start == running?.start } ? nil : running,
+                records: records.suffix(mostRecords),
+                running: running,
                 marks: loop.recentMarks
             )
         }
         return TraceWriter.trace(tracks, process: getpid(), now: MonotonicClock.read())
+    }
+
+    /// What has ended, and what is running behind it: no dispatch is missed, and none is there twice.
+    ///
+    /// - Parameter pause: Called between any two looks, for tests.
+    static func dispatches(
+        of vitals: LoopVitals,
+        pause: () -> Void = {}
+    ) -> (ended: [FlightRecord], running: InFlight.Dispatch?) {
+        guard let ring = vitals.metrics?.ring else { return ([], vitals.inFlight.current) }
+        let earlier = vitals.inFlight.current
+        pause()
+        var ended = ring.read()
+        pause()
+        let running = vitals.inFlight.current
+        pause()
+        // What was running has ended, perhaps behind those that were read.
+        if earlier != nil && earlier != running { ended = ring.read() }
+        guard let running, let last = ended.last else { return (ended, running) }
+        // It may have ended by now as well, and others behind it. A monitor starts where its dispatch ended.
+        let isLast = running.start >= last.end && (running.start > last.start || running.name == .monitor)
+        return (ended, isLast ? running : nil)
     }
 
     /// Of more than fit into so many bytes the last ones.

@@ -36,7 +36,10 @@ struct TraceWriter {
         append(",\n{\"ph\":\"M\",\"pid\":\(process),\"tid\":\(number),\"name\":\"thread_name\",\"args\":{\"name\":")
         append(json: track.name)
         append("}}")
-        let marks = Dictionary(track.marks.map { ($0.start, $0) }, uniquingKeysWith: { $1 })
+        let marks = Dictionary(
+            track.marks.filter { !$0.id.isIteration }.map { ($0.id.start, $0) },
+            uniquingKeysWith: { $1 }
+        )
         for (index, record) in track.records.enumerated() {
             slice(record, track: number, mark: marks[record.start])
             if let source = source(of: record, at: index, in: track.records) { flow(source, record, track: number) }

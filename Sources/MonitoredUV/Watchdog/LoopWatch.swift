@@ -19,10 +19,24 @@ final class LoopWatch: Sendable {
 
     private let listeners = Lock<[StallListener]>([])
 
-    /// A dispatch past the limit, as the loop's thread leaves it at its end.
-    struct Ended: Sendable {
-        let dispatch: InFlight.Dispatch
-        let wall: UInt64
+    /// What ran past the limit, as the loop's thread leaves it at its end.
+    enum Ended: Sendable {
+        case dispatch(InFlight.Dispatch, wall: UInt64)
+        case iteration(start: UInt64, end: UInt64)
+
+        var start: UInt64 {
+            switch self {
+            case .dispatch(let dispatch, _): dispatch.start
+            case .iteration(let start, _): start
+            }
+        }
+
+        var end: UInt64 {
+            switch self {
+            case .dispatch(let dispatch, let wall): dispatch.start + wall
+            case .iteration(_, let end): end
+            }
+        }
     }
 
     private let ended = Lock<[Ended]>([])
@@ -30,7 +44,7 @@ final class LoopWatch: Sendable {
 
     /// The last stalls, for the flight recorder's pictures.
     struct Mark: Sendable {
-        let start: UInt64
+        let id: StallID
         var stack: [StackFrame]
         let cause: StallCause?
         /// What the stack is to be looked up from once more, with files and lines.
@@ -70,11 +84,11 @@ final class LoopWatch: Sendable {
 
     // MARK: Loop thread
 
-    /// A dispatch ran for longer than the shortest limit.
-    func append(_ dispatch: InFlight.Dispatch, wall: UInt64) {
+    /// A dispatch or an iteration ran for longer than the shortest limit.
+    func append(_ new: Ended) {
         let isDropped = ended.withLock { ended in
             if ended.count == Self.mostEnded { return true }
-            ended.append(Ended(dispatch: dispatch, wall: wall))
+            ended.append(new)
             return false
         }
         if isDropped { dropped.wrappingAdd(1, ordering: .relaxed) }
@@ -88,6 +102,7 @@ final class LoopWatch: Sendable {
         let listeners = listeners.withLock { $0 }
         // Before those that have ended: what ends meanwhile is among these.
         let running = vitals.inFlight.current
+        let iteration = vitals.time.iterationStart
         var standstill: UInt64?
         if case .stoodStill(let since) = late {
             standstill = since
@@ -96,17 +111,37 @@ final class LoopWatch: Sendable {
         for ended in takeEnded() { tell(ended, standstill, now, listeners) }
         var next = UInt64.max
         for listener in listeners {
-            if let (phase, stall) = listener.observe(
-                running,
-                at: now,
-                isStarved: late == .starved,
-                usage: readUsage
-            ), !muv_is_traced() {
+            let isStarved = late == .starved
+            let findings = [
+                listener.observe(running, at: now, isStarved: isStarved, usage: readUsage),
+                listener.observeIteration(
+                    since: iteration,
+                    running: running,
+                    at: now,
+                    isStarved: isStarved,
+                    usage: readUsage,
+                    summary: { summary(from: $0, running: running, limit: listener.limit, now) }
+                ),
+            ]
+            for case let (phase, stall)? in findings where !muv_is_traced() {
                 report(phase, stall, listener, now) { capture(stall, memory) }
             }
             next = min(next, listener.nextLook(after: now))
         }
         return next
+    }
+
+    /// What the iteration that began at `start` is made of, by what the flight recorder still holds.
+    private func summary(
+        from start: UInt64,
+        to end: UInt64 = .max,
+        running: InFlight.Dispatch? = nil,
+        limit: UInt64,
+        _ now: UInt64
+    ) -> IterationSummary {
+        var records = vitals.metrics?.ring.read(since: start) ?? []
+        records.removeAll { $0.start >= end }
+        return IterationSummary(from: start, records, running: running, limit: limit, now: now)
     }
 
     /// The loop is closed, and was looked at for the last time.
@@ -120,17 +155,25 @@ final class LoopWatch: Sendable {
     }
 
     private func tell(_ ended: Ended, _ standstill: UInt64?, _ now: UInt64, _ listeners: [StallListener]) {
-        if let standstill, ended.dispatch.start + ended.wall >= standstill { return }
-        let isKnown = marks.withLock { marks in marks.contains { $0.start == ended.dispatch.start } }
+        if let standstill, ended.end >= standstill { return }
+        let isKnown = marks.withLock { marks in marks.contains { (ended.start...ended.end).contains($0.id.start) } }
         if !isKnown && muv_is_traced() { return }
         for listener in listeners {
-            guard let stall = listener.ended(ended.dispatch, wall: ended.wall, at: now, usage: readUsage) else {
-                continue
-            }
+            guard let stall = stall(of: ended, for: listener, now) else { continue }
             if listener.isCounted, let cause = stall.cause {
                 durations.withLock { $0[cause, default: DurationHistogram()].record(stall.duration) }
             }
             report(.ended, stall, listener, now) {}
+        }
+    }
+
+    private func stall(of ended: Ended, for listener: StallListener, _ now: UInt64) -> StallTracker.Stall? {
+        switch ended {
+        case .dispatch(let dispatch, let wall):
+            return listener.ended(dispatch, wall: wall, at: now, usage: readUsage)
+        case .iteration(let start, let end):
+            let summary = summary(from: start, to: end, limit: listener.limit, now)
+            return listener.iterationEnded(summary, end: end, at: now, usage: readUsage)
         }
     }
 
@@ -150,7 +193,7 @@ final class LoopWatch: Sendable {
             if listener.isDirect { return listener.tell(makeReport(phase, stall, listener.limit, suppressed)) }
             WatchingThread.shared.report { [self] in
                 // Only the first one must not wait.
-                if phase != .began { complete(stall.dispatch.start) }
+                if phase != .began { complete(stall.id) }
                 listener.tell(makeReport(phase, stall, listener.limit, suppressed))
             }
         }
@@ -170,24 +213,27 @@ final class LoopWatch: Sendable {
             duration: Duration(nanoseconds: stall.duration),
             limit: Duration(nanoseconds: limit),
             cause: stall.cause,
-            stack: stack(of: stall.dispatch.start),
+            stack: stack(of: stall.id),
             suppressed: suppressed,
-            start: stall.dispatch.start
+            start: stall.dispatch.start,
+            dispatches: stall.dispatches
         )
     }
 
     private func readUsage() -> ThreadUsage? { thread.withLock { $0?.usage }?.read() }
 
-    /// Looks at the stack, once in the life of a dispatch: that may end a call early which it waits in.
+    /// Looks at the stack, once in the life of a stall: that may end a call early which it waits in.
     private func capture(_ stall: StallTracker.Stall, _ memory: UnsafeMutablePointer<muv_stack>) {
-        let start = stall.dispatch.start
-        if marks.withLock({ $0.contains { $0.start == start } }) { return }
+        let id = stall.id
+        if marks.withLock({ $0.contains { $0.id == id } }) { return }
         let isCaptured = thread.withLock { thread in thread?.capture(into: memory) == true }
-        // The thread may have left that dispatch before it answered.
-        let sample = isCaptured && vitals.inFlight.current?.start == start ? StackSample(memory, depth: depth) : nil
+        // The thread may have left that dispatch, or be between two of the iteration, before it answered.
+        let current = vitals.inFlight.current
+        let isStillThere = id.isIteration ? current != nil && isGoingOn(id.start) : current?.start == id.start
+        let sample = isCaptured && isStillThere ? StackSample(memory, depth: depth) : nil
         let isQuick = SourceLocations.areQuick
         let mark = Mark(
-            start: start,
+            id: id,
             stack: sample?.frames(withLocations: isQuick) ?? [],
             cause: stall.cause,
             sample: isQuick ? nil : sample
@@ -198,19 +244,21 @@ final class LoopWatch: Sendable {
         }
     }
 
+    private func isGoingOn(_ start: UInt64) -> Bool { vitals.time.iterationStart.map { $0 <= start } ?? false }
+
     // MARK: Any thread
 
-    /// Where the dispatch was found; empty if it was not looked at.
-    func stack(of start: UInt64) -> [StackFrame] {
-        marks.withLock { marks in marks.last { $0.start == start }?.stack } ?? []
+    /// Where the loop's thread was found; empty if it was not looked at.
+    func stack(of id: StallID) -> [StackFrame] {
+        marks.withLock { marks in marks.last { $0.id == id }?.stack } ?? []
     }
 
     /// Looks up files and lines, where they take long to find. Not on the watching thread.
-    func complete(_ start: UInt64) {
-        guard let sample = marks.withLock({ marks in marks.last { $0.start == start }?.sample }) else { return }
+    func complete(_ id: StallID) {
+        guard let sample = marks.withLock({ marks in marks.last { $0.id == id }?.sample }) else { return }
         let stack = sample.frames(withLocations: true)
         marks.withLock { marks in
-            guard let index = marks.lastIndex(where: { $0.start == start }) else { return }
+            guard let index = marks.lastIndex(where: { $0.id == id }) else { return }
             marks[index].stack = stack
             marks[index].sample = nil
         }

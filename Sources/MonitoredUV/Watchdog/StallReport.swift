@@ -1,4 +1,5 @@
-/// A dispatch that has been running for longer than it may, as the watchdog tells of it.
+/// The watchdog's report of a dispatch past its limit, or of an iteration made of many dispatches that keeps the loop
+/// from its next poll for as long.
 public struct StallReport: Sendable {
     /// When the report was made.
     public enum Phase: Sendable, Hashable {
@@ -14,9 +15,9 @@ public struct StallReport: Sendable {
     public let phase: Phase
     /// The loop that the dispatch holds up.
     public let loopName: String
-    /// As in ``IOLoopMonitorState/callbackPrettyName``.
+    /// As in ``IOLoopMonitorState/callbackPrettyName``; of an iteration, the name whose dispatches took most of it.
     public let callbackName: String
-    /// What made the loop call out.
+    /// What made the loop call out; of an iteration, for the first dispatch of that name.
     public let kind: CallbackKind
     /// How long the dispatch has been running; once it has ended, how long it ran, exactly.
     public let duration: Duration
@@ -32,6 +33,10 @@ public struct StallReport: Sendable {
     public let suppressed: Int
     /// Which dispatch it was.
     let start: UInt64
+    /// How many dispatches the iteration is made of so far, where it is too long and none of them is; else `nil`.
+    public let dispatches: Int?
+
+    var id: StallID { StallID(start: start, isIteration: dispatches != nil) }
 
     func withStack(_ stack: [StackFrame]) -> StallReport {
         var result = self
@@ -60,8 +65,9 @@ extension StallReport: CustomStringConvertible {
             case nil: ""
             }
         let more = suppressed == 0 ? "" : "; \(suppressed) stall\(suppressed == 1 ? "" : "s") before it not reported"
+        let place = dispatches.map { "\($0) dispatches of one iteration, most of it in " } ?? ""
         let head =
-            "\(loopName) \(verb) for \(duration.brief) in \(callbackName) (\(kind))"
+            "\(loopName) \(verb) for \(duration.brief) in \(place)\(callbackName) (\(kind))"
             + (function.map { ": \($0)" } ?? "") + reason + more
         return ([head] + stack.map { "    \($0)" }).joined(separator: "\n")
     }

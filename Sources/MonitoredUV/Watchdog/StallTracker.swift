@@ -1,11 +1,17 @@
 /// The rules by which a loop's dispatches are found to be stuck: what is seen goes in, what is to be reported comes out.
 /// It reads no clock and no thread.
 struct StallTracker {
-    /// A dispatch past the limit.
+    /// A dispatch past the limit, or an iteration made of many.
     struct Stall: Equatable {
+        /// Of an iteration: when it began, and what took most of it.
         let dispatch: InFlight.Dispatch
         var duration: UInt64
         var cause: StallCause?
+        /// How many dispatches an iteration is made of; `nil` for a dispatch.
+        var dispatches: Int?
+
+        /// Tells a stall of a loop from all others: an iteration may begin together with its first dispatch.
+        var id: StallID { StallID(start: dispatch.start, isIteration: dispatches != nil) }
     }
 
     enum Finding: Equatable {
@@ -41,6 +47,9 @@ struct StallTracker {
     }
 
     init(limit: UInt64) { self.limit = limit }
+
+    /// Whether what was seen last has been reported.
+    var hasReported: Bool { seen?.wasReported == true }
 
     /// How often to look at least, so that each dispatch is seen once before its limit.
     var interval: UInt64 { max(1_000_000, limit / 2) }
@@ -133,4 +142,10 @@ struct StallTracker {
         if usage.waitingToRun > max(usage.running, slept) { return .descheduled }
         return usage.running >= slept ? .cpu : .wait
     }
+}
+
+/// Which stall of a loop.
+struct StallID: Hashable, Sendable {
+    let start: UInt64
+    let isIteration: Bool
 }

@@ -21,6 +21,20 @@ struct FailOnBlockTests {
         }
     }
 
+    @Test func iterationOverTheLimit_throws() throws {
+        try withLoop { loop in
+            let error = #expect(throws: LoopBlockedError.self) {
+                try loop.monitoring.failOnBlock(over: .milliseconds(300)) {
+                    for _ in 0..<60 { loop.callSoon("many") { spin(.milliseconds(10)) } }
+                    try loop.run()
+                }
+            }
+            #expect(error?.blocks.first?.callbackName == "many")
+            #expect(error?.blocks.first?.dispatches == 60)
+            #expect("\(error!)".hasPrefix("1 iteration ran for longer than 300 ms:"))
+        }
+    }
+
     @Test func nothingOverTheLimit_passesOnWhatTheBodyReturns() throws {
         try withLoop { loop in
             let value = try loop.monitoring.failOnBlock(over: .seconds(60)) {
@@ -87,7 +101,8 @@ struct FailOnBlockTests {
                 cause: nil,
                 stack: [],
                 suppressed: 0,
-                start: start
+                start: start,
+                dispatches: nil
             )
         }
         #expect(report(2000, 101).lies(over: 100, between: 1000, and: 9000))

@@ -44,6 +44,8 @@ struct DispatchMeterTests {
         let fixture = Fixture()
         fixture.meter.beginCallback(at: 1000, fixture.sums)
         #expect(fixture.meter.endCallback(startedAt: 1000, at: 1040, isMonitorNext: false, fixture.sums) == 40)
+        #expect(fixture.time(at: 1050).overhead == .zero)  // the next dispatch may begin with the end of this one
+        fixture.enterPoll(at: 1050)
         let time = fixture.time(at: 1050)
         #expect(time.callbacks == .nanoseconds(40))
         #expect(time.overhead == .nanoseconds(10))

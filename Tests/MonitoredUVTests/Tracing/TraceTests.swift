@@ -50,7 +50,7 @@ struct TraceTests {
             running: InFlight.Dispatch(start: 3_000_000, name: CallbackName("stuck"), kind: .timer),
             marks: [
                 .init(
-                    start: 3_000_000,
+                    id: StallID(start: 3_000_000, isIteration: false),
                     stack: [StackFrame(function: "f<\"x\">()", isOwn: true), StackFrame(function: "g", isOwn: true)],
                     cause: .cpu,
                     sample: nil

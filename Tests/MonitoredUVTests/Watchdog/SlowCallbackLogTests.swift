@@ -40,6 +40,17 @@ struct SlowCallbackLogTests {
         #expect(lines.first?.contains(" ms loop=loop-") == true)
     }
 
+    @Test func slowIterations_areLogged() throws {
+        let lines = try logged { loop, logger in
+            loop.monitoring.logSlowCallbacks(over: .milliseconds(200), logger: logger)
+            for _ in 0..<50 { loop.callSoon("many") { spin(.milliseconds(5)) } }
+            try loop.run()
+        }
+        #expect(lines.count == 1)
+        #expect(lines.first?.hasPrefix("warning an iteration of 50 dispatches took ") == true, "\(lines)")
+        #expect(lines.first?.contains(" ms, most of it many (posted) loop=loop-") == true)
+    }
+
     @Test func moreThan60AMinute_areCounted() throws {
         let lines = try logged { loop, logger in
             loop.monitoring.logSlowCallbacks(over: .nanoseconds(1), logger: logger)

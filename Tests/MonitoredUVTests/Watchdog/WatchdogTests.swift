@@ -79,6 +79,39 @@ import Testing
         try expect(reports, "locking", .wait, "lockingHandler")
     }
 
+    /// None of the closures is long, but all that comes behind them waits for all of them.
+    @Test func iterationOfManyDispatches_isFoundWhileItGoesOn() throws {
+        let reports = Reports()
+        try withLoop { loop in
+            // Longer than a busy machine makes a single one of them.
+            loop.monitoring.startWatchdog(limit: .milliseconds(250)) { reports.append($0) }
+            loop.callSoon("small") {}
+            for _ in 0..<2000 {
+                loop.callSoon("large") { if !reports.hasBegun { spin(.milliseconds(2)) } }
+                loop.callSoon("small") {}
+            }
+            try loop.run()
+        }
+        WatchingThread.shared.look()
+        WatchingThread.shared.flushReports()
+        let began = try #require(reports.of(.began).first { $0.dispatches != nil })
+        #expect(began.callbackName == "large")
+        #expect(began.kind == .posted)
+        #expect(began.duration >= .milliseconds(250))
+        #expect(began.dispatches! > 2 && began.dispatches! < 4001)
+        #expect("\(began)".contains(" dispatches of one iteration, most of it in large (posted)"))
+        let ended = try #require(reports.of(.ended).first { $0.id == began.id })
+        #expect(ended.duration >= began.duration)
+        #expect(ended.callbackName == "large")
+        #expect(ended.dispatches! >= began.dispatches!)
+    }
+
+    /// The dispatch is reported, and not the iteration around it as well.
+    @Test func iterationOfOneLongDispatch_isNoStallOfItsOwn() throws {
+        let reports = try stall("busy") { busyParser($0) }
+        #expect(reports.all.allSatisfy { $0.dispatches == nil && $0.callbackName == "busy" })
+    }
+
     @Test func loopInACallbackOfAnother_isLookedThrough() throws {
         let reports = try stall("outer") { reports in
             succeed {
