@@ -6,8 +6,10 @@ enum LoopMetric: String, CaseIterable {
     case utilization = "uv_loop_utilization_ratio"
     case iterations = "uv_loop_iterations_total"
     case iterationDuration = "uv_loop_iteration_duration_seconds"
+    case iterationTime = "uv_loop_iteration_time_seconds_total"
     case callbackDuration = "uv_callback_duration_seconds"
     case scheduleDuration = "uv_schedule_duration_seconds"
+    case scheduleTime = "uv_schedule_time_seconds_total"
     case pollDelay = "uv_poll_delay_seconds"
     case queueLength = "uv_queue_length"
     case enqueues = "uv_enqueues_total"
@@ -34,7 +36,7 @@ enum LoopMetric: String, CaseIterable {
 
     var type: Kind {
         switch self {
-        case .time, .iterations, .enqueues, .wakeups, .monitorTime, .dropped, .nameTime, .nameCount, .nameBlame:
+        case .time, .iterations, .iterationTime, .scheduleTime, .enqueues, .wakeups, .monitorTime, .dropped, .nameTime, .nameCount, .nameBlame:
             .counter
         case .utilization, .queueLength, .handles, .requests, .callbackAge: .gauge
         case .iterationDuration, .callbackDuration, .scheduleDuration, .pollDelay, .stallDuration: .histogram
@@ -47,8 +49,10 @@ enum LoopMetric: String, CaseIterable {
         case .utilization: "Share of the loop's time since monitoring began that it did not wait for I/O."
         case .iterations: "Iterations of the loop."
         case .iterationDuration: "How long an iteration was busy, from the return of its poll to the next poll."
+        case .iterationTime: "Time spent in iterations that were busy for a number of seconds or longer."
         case .callbackDuration: "Wall time of a dispatch, by what made the loop call out."
         case .scheduleDuration: "How long a dispatch had been ready before it started, by where it waited."
+        case .scheduleTime: "Time that dispatches waited for a number of seconds or longer, all of them together."
         case .pollDelay: "How much later than asked a poll returned that waited for a timer."
         case .queueLength: "Posted closures and jobs that wait."
         case .enqueues: "Closures and jobs that were queued, by the loop's own thread or another."
@@ -80,12 +84,15 @@ enum LoopMetric: String, CaseIterable {
         case .utilization: body([], .number(snapshot.time.utilization))
         case .iterations: body([], .count(snapshot.iterations.count))
         case .iterationDuration: body([], .durations(snapshot.iterations))
+        case .iterationTime: sums(snapshot.iterations, [], body)
         case .callbackDuration:
             for kind in CallbackKind.allCases where snapshot.wallTime(kind).count > 0 {
                 body([("kind", "\(kind)")], .durations(snapshot.wallTime(kind)))
             }
         case .scheduleDuration:
             for source in LagSource.allCases { body([("source", "\(source)")], .durations(snapshot.lag(source))) }
+        case .scheduleTime:
+            for source in LagSource.allCases { sums(snapshot.lag(source), [("source", "\(source)")], body) }
         case .pollDelay: body([], .durations(snapshot.pollDelays))
         case .queueLength: body([], .count(snapshot.queueLength))
         case .enqueues:
@@ -107,6 +114,17 @@ enum LoopMetric: String, CaseIterable {
         case .nameTime: names(snapshot, options) { body($0, .number($1.total.seconds)) }
         case .nameCount: names(snapshot, options) { body($0, .count($1.count)) }
         case .nameBlame: names(snapshot, options) { body($0, .number($1.blame.seconds)) }
+        }
+    }
+
+    /// For each limit what the durations from there on add up to: its rate is the share of time that they take.
+    private func sums(
+        _ durations: DurationHistogram,
+        _ labels: [(String, String)],
+        _ body: ([(String, String)], Value) -> Void
+    ) {
+        for limit in LoopSnapshot.shareLimits {
+            body(labels + [("over", "\(limit.seconds)")], .number(durations.sum(over: limit).seconds))
         }
     }
 

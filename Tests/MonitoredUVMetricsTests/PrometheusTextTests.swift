@@ -73,4 +73,24 @@ struct PrometheusTextTests {
         #expect(states.count == 3)
         #expect(abs(states.reduce(0, +) - snapshot.time.elapsed / .seconds(1)) < 1e-9)
     }
+
+    /// Counters whose rate is the share of time in what is longer than a limit.
+    @Test func timeOverALimit_isACounterForEachLimit() throws {
+        let loop = try UVEventLoop(name: "shares")
+        loop.monitoring.level = .metrics
+        loop.callSoon {
+            let end = ContinuousClock.now + .milliseconds(30)
+            while ContinuousClock.now < end {}
+        }
+        loop.callSoon {}
+        try loop.run()
+        let text = LoopSnapshot.prometheusText([loop.monitoring.snapshot()])
+        try loop.close()
+        let over = { (limit: String) in value(#"uv_loop_iteration_time_seconds_total{loop="shares",over="\#(limit)"}"#, in: text) }
+        #expect(try #require(over("0.01")) >= 0.029)
+        #expect(try #require(over("0.001")) >= over("0.01")!)
+        #expect(try #require(over("0.1")) <= over("0.01")!)
+        let waited = value(#"uv_schedule_time_seconds_total{loop="shares",source="local",over="0.01"}"#, in: text)
+        #expect(try #require(waited) >= 0.029)
+    }
 }

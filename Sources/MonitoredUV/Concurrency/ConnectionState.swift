@@ -25,6 +25,7 @@ final class ConnectionState: @unchecked Sendable {
         pieces[firstPiece] = []
         firstPiece += 1
         buffered -= bytes.count
+        tcp.core.budget.spend(bytes: bytes.count)
         if firstPiece == pieces.count {
             pieces.removeAll(keepingCapacity: true)
             firstPiece = 0
@@ -83,6 +84,13 @@ final class ConnectionState: @unchecked Sendable {
     }
 
     // MARK: Writing and closing
+
+    /// Writes what the kernel takes at once.
+    func tryWrite(_ bytes: [UInt8]) throws(UVError) -> Int {
+        let written = try tcp.tryWrite(bytes)
+        tcp.core.budget.spend(bytes: written)
+        return written
+    }
 
     func write(_ bytes: [UInt8], from start: Int, _ operation: LoopOperation<Void>) {
         attempt(operation) { completion throws(UVError) in

@@ -16,6 +16,7 @@ final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendabl
         _ name: StaticString,
         _ start: @escaping @Sendable (LoopOperation) -> Void
     ) async throws -> Value {
+        if loop.core.isTurnOver { await Task.yield() }
         let operation = LoopOperation()
         let site = CallSite(named: name)
         return try await withTaskCancellationHandler {

@@ -120,6 +120,7 @@ public final class UVTCPConnection: Sendable {
     /// The next bytes that the peer sends, at least one; `nil` at the end. As the iterator of ``inbound``.
     public nonisolated(nonsending) func read() async throws -> [UInt8]? {
         try Task.checkCancellation()
+        if loop.core.isTurnOver { await Task.yield() }
         if loop.core.isRunningHere, let bytes = state.takeBytes() { return bytes }
         return try await LoopOperation<[UInt8]?>.wait(on: loop, "UVTCPConnection.read") { [state] in state.read($0) }
     }
@@ -127,7 +128,8 @@ public final class UVTCPConnection: Sendable {
     // MARK: Writing
 
     /// Writes all of `bytes`, and waits until the kernel has taken them: a peer that reads slowly slows its writer
-    /// down. Writes of several tasks go out one after the other, in the order of the calls on the loop.
+    /// down. Writes of several tasks go out one after the other, in the order of the calls on the loop. A task whose
+    /// reads and writes never have to wait gives way to others after 256 KiB or a millisecond.
     ///
     /// A task that is canceled while it waits here has written a part that nobody knows: the connection is closed.
     ///
@@ -137,7 +139,8 @@ public final class UVTCPConnection: Sendable {
     /// The corresponding libuv functions are `uv_try_write` and `uv_write`.
     public nonisolated(nonsending) func write(_ bytes: [UInt8]) async throws {
         try Task.checkCancellation()
-        let written = loop.core.isRunningHere ? try state.tcp.tryWrite(bytes) : 0
+        if loop.core.isTurnOver { await Task.yield() }
+        let written = loop.core.isRunningHere ? try state.tryWrite(bytes) : 0
         if written == bytes.count { return }
         do {
             try await LoopOperation<Void>.wait(on: loop, "UVTCPConnection.write") { [state] in

@@ -40,6 +40,9 @@ extension LoopCore {
         return wakingSince != 0 ? wakingSince : MonotonicClock.read()
     }
 
+    /// An operation that may complete at once begins in a task: whether the task is to give way first. Any thread.
+    var isTurnOver: Bool { isRunningHere && budget.isSpent(now: clock.now) }
+
     private func refuseJob() -> Never {
         fatalError(
             "a task or an actor went on on UVEventLoop '\(name.text)' after it was closed. "
@@ -99,6 +102,7 @@ extension LoopCore {
             job.unowned.runSynchronously(on: Job.anyExecutor)
             return false
         }
+        budget.begin()
         // A name that had to be looked up took its time, which is not the job's.
         let start = isStamped && !jobNames.wasLookedUp ? meter.last : nil
         let ready = job.ready

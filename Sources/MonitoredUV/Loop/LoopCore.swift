@@ -37,6 +37,7 @@ final class LoopCore {
     @exclusivity(unchecked) var queue = PostedQueue()
     @exclusivity(unchecked) var jobs = JobQueue()
     @exclusivity(unchecked) var jobNames = JobNames()
+    @exclusivity(unchecked) var budget = JobBudget()
     /// Where the loop finds jobs that any of several loops may run.
     @exclusivity(unchecked) var pool: JobPool?
     @exclusivity(unchecked) var sleeps = SleepQueue()

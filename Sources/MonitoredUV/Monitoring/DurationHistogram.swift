@@ -58,6 +58,18 @@ public struct DurationHistogram: Sendable, Hashable {
         return max
     }
 
+    /// The durations of `limit` and more, added up: how much time they stand for, to 1.6 % in the fine bins of loops and
+    /// to 13 % in those of names. Exact bounds are powers of two of nanoseconds; elsewhere all in the bin of the limit
+    /// count.
+    ///
+    /// A percentile weighs each duration alike, so that one second among a million short ones does not show in it; here
+    /// it does.
+    public func sum(over limit: Duration) -> Duration {
+        let first = bins.index(of: limit.nanosecondsClamped)
+        let sum = (first..<bins.count).reduce(UInt64(0)) { $0 &+ counts[$1] &* bins.middle($1) }
+        return Duration(nanoseconds: sum)
+    }
+
     /// How many durations were shorter than `limit`: exact where that is a power of two of nanoseconds; elsewhere those
     /// in the bin of the limit do not count.
     public func count(below limit: Duration) -> Int {

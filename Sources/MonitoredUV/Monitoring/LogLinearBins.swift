@@ -42,6 +42,9 @@ struct LogLinearBins: Hashable, Sendable {
         return UInt64(1 << bits + index & (1 << bits - 1)) << UInt64(shift)
     }
 
+    /// What a value in the bin is taken for.
+    func middle(_ index: Int) -> UInt64 { (lowerBound(index) + upperBound(index) - 1) / 2 }
+
     /// The least value that is too large for the bin.
     func upperBound(_ index: Int) -> UInt64 { lowerBound(index + 1) }
 }

@@ -22,6 +22,14 @@ extension LoopSnapshot: CustomStringConvertible {
         if !held.isEmpty { lines.append("holds " + held.map { "\($0.value) \($0.key)" }.joined(separator: ", ")) }
         lines.append("")
         lines += table(
+            ["share of time"] + Self.shareLimits.map { "over \($0.brief)" },
+            [
+                ["in iterations"] + Self.shareLimits.map { percent(timeShare(inIterationsOver: $0)) },
+                ["waited"] + Self.shareLimits.map { percent(waitShare(over: $0)) },
+            ]
+        )
+        lines.append("")
+        lines += table(
             ["waited", "count", "p50", "p99", "max"],
             LagSource.allCases.filter { lag($0).count > 0 }.map { ["\($0)"] + columns(lag($0)) }
         )
@@ -34,6 +42,10 @@ extension LoopSnapshot: CustomStringConvertible {
             }
         )
         return lines.joined(separator: "\n")
+    }
+
+    private func percent(_ share: Double) -> String {
+        share == 0 ? "0" : share < 0.01 ? "< 1 %" : "\(Int((share * 100).rounded())) %"
     }
 
     private func columns(_ histogram: DurationHistogram) -> [String] {

@@ -110,6 +110,24 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
     /// The same for all sources.
     public var lag: DurationHistogram { lags.values.reduce(DurationHistogram(), +) }
 
+    /// The share of the loop's time, from 0 to 1, that it spent in iterations of `limit` or longer: of a loop that is
+    /// blocked for one second in three it is 0.33, whatever the percentiles of its many short iterations say.
+    public func timeShare(inIterationsOver limit: Duration) -> Double {
+        time.elapsed <= .zero ? 0 : min(1, iterations.sum(over: limit) / time.elapsed)
+    }
+
+    /// The share, from 0 to 1, of all the time that dispatches have waited which those have that waited for `limit` or
+    /// longer.
+    public func waitShare(over limit: Duration) -> Double {
+        let lag = lag
+        return lag.sum <= .zero ? 0 : min(1, lag.sum(over: limit) / lag.sum)
+    }
+
+    /// The limits that texts and metrics tell these shares for.
+    package static let shareLimits: [Duration] = [
+        .milliseconds(1), .milliseconds(10), .milliseconds(100), .seconds(1),
+    ]
+
     /// How long dispatches ran that ran past the watchdog's limit; recorded at their ends.
     public func stallDuration(_ cause: StallCause) -> DurationHistogram { stalls[cause] ?? DurationHistogram() }
 

@@ -221,6 +221,62 @@ import Testing
         }
     }
 
+    /// Its kernel always has room for more, so the writer never has to wait; others get their turns all the same.
+    @Test func aTaskThatNeverHasToWait_givesWayToOthers() async throws {
+        let piece = [UInt8](repeating: 7, count: 200)
+        let pieces = 40_000
+        let states = try await withTasks(monitored: true) { loop in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+            let (sockets, give) = AsyncStream.makeStream(of: Int32.self)
+            async let serving: Void = server.serve { connection in
+                // A thread reads all there is, as fast as it can.
+                var descriptors = sockets.makeAsyncIterator()
+                let descriptor = await descriptors.next()!
+                let reader = try LoopThread(name: "reader") { readToTheEnd(descriptor) }
+                try await Task(name: "writer", executorPreference: loop) {
+                    for _ in 0..<pieces { try await connection.write(piece) }
+                }.value
+                await connection.close()
+                reader.join()
+            }
+            let address = server.localAddress
+            let client = socket(AF_INET, streamSocketType, 0)
+            #expect(address.withSockaddr { connect(client, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) } == 0)
+            give.yield(client)
+            try await Task.sleep(for: .milliseconds(1))
+            await server.close()
+            try await serving
+            close(client)
+        }
+        let parts = states.filter { $0.callbackPrettyName == "writer" }
+        #expect(parts.count >= piece.count * pieces / JobBudget.bytes)
+    }
+
+    /// Nor does one that only fails at once, or finds the end.
+    @Test func aTaskThatOnlyFails_givesWayToOthers() async throws {
+        let states = try await withTasks(monitored: true) { loop in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+            let connection = try await UVTCPConnection.connect(host: "127.0.0.1", port: server.localAddress.port)
+            await connection.close()
+            let failing = Task(name: "failing", executorPreference: loop) {
+                while !Task.isCancelled { do { try await connection.write("x") } catch {} }
+            }
+            let reading = Task(name: "reading", executorPreference: loop) {
+                while !Task.isCancelled { _ = try? await connection.read() }
+            }
+            // The timer would not come to its call.
+            try await Task.sleep(for: .milliseconds(20))
+            failing.cancel()
+            reading.cancel()
+            await failing.value
+            await reading.value
+            await server.close()
+        }
+        for name in ["failing", "reading"] {
+            #expect(states.filter { $0.callbackPrettyName == name }.count > 2, "\(name)")
+        }
+    }
+
     @Test func connectingFailsWithTheReason_andEndsWithItsTask() async throws {
         try await withTasks { loop in
             let refused = Box(0)
@@ -271,5 +327,11 @@ extension Task where Success == Void, Failure == Never {
     fileprivate func valueWhile(_ body: () async throws -> Void) async {
         do { try await body() } catch { Issue.record(error) }
         await value
+    }
+}
+
+private func readToTheEnd(_ descriptor: Int32) {
+    withUnsafeTemporaryAllocation(byteCount: 1 << 18, alignment: 16) { buffer in
+        while read(descriptor, buffer.baseAddress, buffer.count) > 0 {}
     }
 }

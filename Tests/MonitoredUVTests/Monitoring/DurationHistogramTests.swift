@@ -107,4 +107,28 @@ struct DurationHistogramTests {
         #expect(read.max == .nanoseconds(1023))
         #expect(read.sum == .nanoseconds((1...200_000).reduce(0) { $0 + ($1 & 1023) }))
     }
+
+    /// One second among a million iterations of 2 us: no percentile shows it, and it is a third of the time.
+    @Test func sumOverALimit_showsWhatPercentilesHide() {
+        var histogram = DurationHistogram()
+        for _ in 0..<1_000_000 { histogram.record(2_000) }
+        histogram.record(1_000_000_000)
+        #expect(histogram.percentile(99.9) < .microseconds(3))
+        let exact = Duration.seconds(1)
+        for limit in [Duration.milliseconds(1), .milliseconds(100), .milliseconds(990)] {
+            #expect(abs(histogram.sum(over: limit) / exact - 1) < 0.017)
+        }
+        #expect(histogram.sum(over: .seconds(2)) == .zero)
+        #expect(abs(histogram.sum(over: .zero) / histogram.sum - 1) < 0.017)
+        #expect(DurationHistogram().sum(over: .zero) == .zero)
+    }
+
+    @Test(arguments: [LogLinearBins.fine, .coarse])
+    func middleOfABin_isNoFurtherOffThanItsWidthAllows(_ bins: LogLinearBins) {
+        let most = bins == .fine ? 0.016 : 0.13
+        for value in stride(from: UInt64(1), to: 1 << 40, by: 999_999_937) {
+            let middle = Double(bins.middle(bins.index(of: value)))
+            #expect(abs(middle / Double(value) - 1) <= most)
+        }
+    }
 }

@@ -196,4 +196,33 @@ struct SnapshotTests {
             #expect(loop.monitoring.snapshot().dispatches == 30_000)
         }
     }
+
+    /// What a long block among many short iterations does to the time, and to who waited.
+    @Test func shares_areOfTheTimeAndOfTheWaiting() throws {
+        try withLoop { loop in
+            loop.monitoring.level = .metrics
+            var left = 500
+            func next() {
+                left -= 1
+                if left > 0 { loop.callLater(.zero) { _ in next() } }
+            }
+            loop.callSoon { next() }
+            try loop.run()
+            let calm = loop.monitoring.snapshot()
+            loop.callSoon("block") { spin(.milliseconds(300)) }
+            for _ in 0..<10 { loop.callSoon("victim") {} }
+            try loop.run()
+            let interval = loop.monitoring.snapshot() - calm
+            #expect(interval.timeShare(inIterationsOver: .milliseconds(250)) > 0.9)
+            #expect(interval.timeShare(inIterationsOver: .milliseconds(250)) <= 1)
+            #expect(interval.timeShare(inIterationsOver: .seconds(100)) == 0)
+            #expect(interval.waitShare(over: .milliseconds(250)) > 0.9)
+            #expect(interval.waitShare(over: .seconds(100)) == 0)
+            let both = loop.monitoring.snapshot()
+            #expect(both.iterations.percentile(99) < .milliseconds(250))
+            let share = both.timeShare(inIterationsOver: .milliseconds(250))
+            #expect(abs(share - both.iterations.sum(over: .milliseconds(250)) / both.time.elapsed) < 0.001)
+            #expect("\(both)".contains("share of time  over 1.0 ms"))
+        }
+    }
 }
