@@ -48,7 +48,7 @@ public class UVStream: UVHandle {
     final func listen(_ backlog: Int32, _ site: CallSite, _ onPending: @escaping (UVError?) -> Void) throws(UVError) {
         try checkOpen("uv_listen")
         try UVError.check(uv_listen(stream, backlog) { UVStream.connectionPending($0, $1) }, "uv_listen")
-        core.spares.fill()
+        core.spares.begin()
         deferRelease(listener)
         listener = .passRetained(StreamListener(onPending))
         self.site = core.siteNames.name(of: site)
@@ -56,10 +56,10 @@ public class UVStream: UVHandle {
 
     private static func connectionPending(_ raw: UnsafeMutablePointer<uv_stream_t>?, _ status: Int32) {
         Unmanaged<UVStream>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { stream in
-            if status >= 0 && stream.core.spares.isGivenUp { return stream.shed() }
             let error = UVError.of(status, "uv_listen")
             if let error, [.tooManyOpenFiles, .tooManyOpenFilesInSystem].contains(error.code) {
-                stream.beginShedding()
+                // Without a descriptor libuv tries again at once; only another thread, or the callback, can free one.
+                if !stream.core.spares.replaceReserve(of: stream.core.uv) { poll(nil, 0, 1) }
             }
             guard let listener = stream.listener else { return }
             stream.core.dispatch(.connection, stream.dispatchName(stream.site), .io(raw!)) {
@@ -67,19 +67,6 @@ public class UVStream: UVHandle {
             }
         }
     }
-
-    /// There is no descriptor to accept with, and libuv will try again at once: let it accept the next, to close it.
-    private final func beginShedding() {
-        if !core.spares.giveUp() { poll(nil, 0, 1) }  // only another thread, or the callback, can free one now
-    }
-
-    private final func shed() {
-        closePending()
-        core.spares.fill()
-    }
-
-    /// Accepts the pending connection and closes it; subclasses that listen know how.
-    func closePending() {}
 
     // MARK: Reading
 

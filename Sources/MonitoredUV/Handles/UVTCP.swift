@@ -75,9 +75,10 @@ public final class UVTCP: UVStream {
     /// Listens, and calls back with each connection, accepted; see
     /// ``UVStream/listenWithoutAccepting(backlog:file:line:function:onPending:)`` for accepting at a later time.
     ///
-    /// The callback gets a failure where a connection could not be accepted. When the process runs out of descriptors
-    /// the connections that wait are closed, so that clients see an end instead of hanging, and the server goes on; a
-    /// few descriptors are held back for that from the first call on.
+    /// The callback gets a failure where a connection could not be accepted; libuv tells of that up to version 1.44, and
+    /// later ones are silent. When the process runs out of descriptors the connections that wait are closed, so that
+    /// clients see an end instead of hanging, and the server goes on; a few descriptors are held back for that from the
+    /// first call on.
     ///
     /// The corresponding libuv functions are `uv_listen` and `uv_accept`.
     public func listen(
@@ -109,8 +110,6 @@ public final class UVTCP: UVStream {
         }
         return client
     }
-
-    override func closePending() { if let client = try? accept() { client.close() } }
 
     // MARK: Client
 

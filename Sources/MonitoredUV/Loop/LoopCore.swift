@@ -185,7 +185,7 @@ final class LoopCore {
     @inline(__always)
     private func afterPoll() {
         if metrics != nil && meter.isPolling { leavePoll() }
-        if spares.isShort { spares.fill() }
+        if _slowPath(uv.pointee.emfile_fd == -1) { _ = spares.replaceReserve(of: uv) }
         if isResting { stopResting(forOwnWork: !queue.isEmpty || !jobs.isEmpty || !remote.isEmpty) }
         drain()
         if isShuttingDown { continueShutdown() }

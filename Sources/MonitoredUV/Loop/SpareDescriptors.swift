@@ -1,3 +1,5 @@
+internal import CLibUV
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
@@ -6,38 +8,39 @@
 
 /// Descriptors that a listening loop holds back for when the process has none left.
 ///
-/// libuv keeps one of its own: it closes it, accepts with it, closes the connection and opens it again. Where another
-/// thread is faster to take it, libuv has none from then on, and goes on accepting without success, for ever and
-/// without returning to the loop. Giving up one of these lets it accept once more. Several are held, because each may
-/// be taken.
+/// libuv keeps one of its own: it closes it, accepts with it, closes the connections that wait, and opens it again. Where
+/// another thread is faster to take it, libuv has none from then on: up to 1.44 it goes on accepting without success and
+/// without returning to the loop, later versions try again in every iteration and say nothing. Giving it one of these
+/// brings it back to its senses. Several are held, because each may be taken.
 struct SpareDescriptors: ~Copyable {
     private static let count = 4
     private var held: [Int32] = []
+    /// The loop listens, or has.
+    private var isWanted = false
 
     deinit { for descriptor in held { close(descriptor) } }
 
-    /// One was given up in this iteration of the loop: the next connection is accepted with it.
-    private(set) var isGivenUp = false
-    /// Some are missing.
-    private(set) var isShort = false
+    /// Holds descriptors from now on.
+    mutating func begin() {
+        isWanted = true
+        fill()
+    }
 
     /// Gets what is missing, as far as there are descriptors.
-    mutating func fill() {
-        isGivenUp = false
+    private mutating func fill() {
         while held.count < Self.count {
             let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
             if descriptor < 0 { break }
             held.append(descriptor)
         }
-        isShort = held.count < Self.count
     }
 
-    /// Makes room for one descriptor; `false` if none is left to give up.
-    mutating func giveUp() -> Bool {
-        isShort = true
+    /// Gives libuv one for the one it has lost; `false` if none is left.
+    mutating func replaceReserve(of loop: UnsafeMutablePointer<uv_loop_t>) -> Bool {
+        if !isWanted || loop.pointee.emfile_fd != -1 { return true }
+        fill()
         guard let descriptor = held.popLast() else { return false }
-        close(descriptor)
-        isGivenUp = true
+        loop.pointee.emfile_fd = descriptor
         return true
     }
 }

@@ -118,7 +118,7 @@ import Testing
 
     @Test func aLoopDoesNotCloseWhileJobsOrSleepsWait() throws {
         try withLoop { loop in
-            Task(executorPreference: loop) { try await Task.sleep(for: .milliseconds(1)) }
+            Task(executorPreference: loop) { try await Task.sleep(for: .milliseconds(100)) }
             let jobs = #expect(throws: UVError.self) { try loop.close() }
             #expect(jobs?.detail?.contains("1 posted closure or job") == true)
             try loop.run(.noWait)

@@ -50,14 +50,16 @@ struct RunTests {
     @Test func stop_fromACallback_endsTheRunAndKeepsWhatIsPending() throws {
         try withLoop { loop in
             var order: [Int] = []
+            var pending: UVTimer?
             loop.callSoon {
                 order.append(1)
                 loop.stop()
-                loop.callLater(.zero) { _ in order.append(3) }
+                pending = loop.callLater(.seconds(100)) { _ in order.append(3) }
             }
             loop.callSoon { order.append(2) }
             try #expect(loop.run())
             #expect(order == [1, 2])
+            pending?.start(after: .zero)
             try #expect(loop.run() == false)
             #expect(order == [1, 2, 3])
         }
