@@ -8,6 +8,13 @@ let package = Package(
         .library(name: "MonitoredUV", targets: ["MonitoredUV"]),
         .library(name: "MonitoredUVMetrics", targets: ["MonitoredUVMetrics"]),
     ],
+    traits: [
+        .trait(
+            name: "RuntimeInterfaces",
+            description: "Uses interfaces of Swift's runtime that are not public yet: runMain on Linux, lines in stacks."
+        ),
+        .default(enabledTraits: ["RuntimeInterfaces"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),

@@ -1,4 +1,4 @@
-#if os(Linux) && compiler(>=6.3) && compiler(<6.4)
+#if RuntimeInterfaces && os(Linux) && compiler(>=6.3)
     @_spi(ExperimentalCustomExecutors) @_spi(ExperimentalScheduling) import _Concurrency
 
     // The one place that uses interfaces of the standard library which are not public yet.
@@ -8,15 +8,20 @@
         static let areReplaceable = true
 
         /// Once in the life of a process. What runs already on other executors stays there until it next waits.
-        static func install(main: UVEventLoop, default executor: DefaultExecutor) {
+        ///
+        /// - Returns: Whether this runtime has taken them; if not, all is as it was.
+        static func install(main: UVEventLoop, default executor: DefaultExecutor) -> Bool {
             Factory.executors.withLock { $0 = (main, executor) }
             _createExecutors(factory: Factory.self)
-            if (Task.defaultExecutor as AnyObject) !== executor || (MainActor.executor as AnyObject) !== main {
+            let isDefault = (Task.defaultExecutor as AnyObject) === executor
+            let isMain = (MainActor.executor as AnyObject) === main
+            if isDefault != isMain {
                 fatalError(
-                    "UVEventLoop.runMain could not replace Swift's executors: something else has replaced them before. "
-                        + "Use UVEventLoop.run instead, or remove the other one."
+                    "UVEventLoop.runMain could replace only one of Swift's executors: something else has replaced the "
+                        + "other one before. Use UVEventLoop.run instead, or remove the other one."
                 )
             }
+            return isDefault
         }
 
         private struct Factory: ExecutorFactory {
@@ -85,9 +90,9 @@
         return delay.nanosecondsClamped
     }
 #else
-    /// This toolchain gives no access to Swift's own executors.
+    /// There is no access to Swift's own executors: on this system, with this toolchain, or by choice, without the trait.
     enum ProcessExecutors {
         static let areReplaceable = false
-        static func install(main: UVEventLoop, default executor: DefaultExecutor) {}
+        static func install(main: UVEventLoop, default executor: DefaultExecutor) -> Bool { false }
     }
 #endif

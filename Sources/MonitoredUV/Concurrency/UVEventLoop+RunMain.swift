@@ -19,8 +19,8 @@ extension UVEventLoop {
     /// already. Anywhere else this traps. It may be called again after it has returned, with the same `workers`; tasks
     /// that were left behind wait meanwhile, those on workers that do not sleep go on.
     ///
-    /// Toolchains on which the executors cannot be replaced (this needs Swift 6.3 on Linux) print one warning, and do
-    /// what ``run(name:monitor:_:)`` does.
+    /// Where the executors cannot be replaced it prints one warning, and does what ``run(name:monitor:_:)`` does: this
+    /// needs Swift 6.3 or later on Linux, and the package's trait `RuntimeInterfaces`, which is on by default.
     ///
     /// - Parameters:
     ///   - monitor: Told of each dispatch of each loop, on that loop's thread: with workers several threads call it at
@@ -39,15 +39,15 @@ extension UVEventLoop {
         if workers < 0 {
             throw UVError(.invalidArgument, operation: "runMain", detail: "workers: \(workers) is negative")
         }
-        guard ProcessExecutors.areReplaceable else {
+        guard ProcessExecutors.areReplaceable, let process = try ProcessLoops.take(workers: workers) else {
             warn(
-                "UVEventLoop.runMain cannot replace Swift's executors on this toolchain (it needs Swift 6.3 on Linux): "
-                    + "Task {}, Task.detached and MainActor stay off the loop, as with UVEventLoop.run."
+                "UVEventLoop.runMain cannot replace Swift's executors here (it needs Swift 6.3 or later on Linux, the "
+                    + "trait RuntimeInterfaces, and that nothing else has replaced them): Task {}, Task.detached and "
+                    + "MainActor stay off the loop, as with UVEventLoop.run."
             )
             return try run(monitor: monitor, body)
         }
         if monitor != nil { Symbols.load() }
-        let process = try ProcessLoops.take(workers: workers)
         process.setMonitor(monitor)
         return try process.main.run(until: body) { body in Task { await body() } }
     }
@@ -61,8 +61,8 @@ struct ProcessLoops {
     private static let taken = Lock<ProcessLoops?>(nil)
     static var current: ProcessLoops? { taken.withLock { $0 } }
 
-    /// Makes the loops and installs them, the first time.
-    static func take(workers: Int) throws(UVError) -> ProcessLoops {
+    /// Makes the loops and installs them, the first time; `nil` where this runtime does not take them.
+    static func take(workers: Int) throws(UVError) -> ProcessLoops? {
         if let process = current {
             let count = process.workers?.loops.count ?? 0
             if workers == count { return process }
@@ -78,7 +78,13 @@ struct ProcessLoops {
         main.core.timedPool = pool
         SleepDirectory.pool = pool
         let executor = pool.map { DefaultExecutor(main: main, pool: $0) } ?? DefaultExecutor(main: main)
-        ProcessExecutors.install(main: main, default: executor)
+        guard ProcessExecutors.install(main: main, default: executor) else {
+            SleepDirectory.pool = nil
+            main.core.timedPool = nil
+            group?.shutdown()
+            main.closeDown()
+            return nil
+        }
         let process = ProcessLoops(main: main, workers: group)
         taken.withLock { $0 = process }
         return process

@@ -1,4 +1,4 @@
-#if os(Linux) && compiler(>=6.3) && compiler(<6.4) && canImport(Runtime)
+#if RuntimeInterfaces && os(Linux) && compiler(>=6.3) && canImport(Runtime)
     @_spi(Internal) @_spi(MemoryReaders) import Runtime
     internal import CMonitoredUV
     import Synchronization
