@@ -207,8 +207,13 @@ final class LoopCore {
             vitals.updateOverload(metrics.endIteration(from: meter.iterationStart, at: now))
         }
         if _slowPath(now &- meter.iterationStart >= slowLimit) { reportSlowIteration(at: now) }
-        let mayRepeat = uv.pointee.nfds >= Self.mostEvents
-        meter.enterPoll(at: now, mayRepeat: mayRepeat, switches: ContextSwitches.voluntary, vitals.time)
+        meter.enterPoll(
+            at: now,
+            isFlushing: uv.pointee.active_reqs.count > 0,
+            mayRepeat: uv.pointee.nfds >= Self.mostEvents,
+            work: ThreadWork.read,
+            vitals.time
+        )
         let timeout = uv_backend_timeout(uv)
         pollTimeout = timeout > 0 ? UInt64(timeout) &* 1_000_000 : .max
     }
@@ -219,7 +224,7 @@ final class LoopCore {
     /// The poll ended at `now`; a change to what comes next follows.
     @inline(__always)
     func leavePoll(at now: UInt64) {
-        let waited = meter.leavePoll(at: now, switches: ContextSwitches.voluntary, vitals.time)
+        let waited = meter.leavePoll(at: now, work: ThreadWork.read, vitals.time)
         if _slowPath(waited >= pollTimeout) {
             metrics?._withUnsafeGuaranteedRef { $0.endPoll(delay: waited &- pollTimeout) }
         }

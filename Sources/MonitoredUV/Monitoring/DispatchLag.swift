@@ -26,14 +26,18 @@ struct PollTimes: BitwiseCopyable {
     static let tolerance: UInt64 = 100_000
 
     private var lastReturn: UInt64
-    /// How long the loop was busy between the last two polls.
+    /// Since when the loop has been busy, and events may wait for the next poll.
+    private var busySince: UInt64
+    /// How long it had been when it went into the last poll.
     private var busy: UInt64 = 0
     /// What the lag's upper bound has on its lower one.
     private var margin: UInt64 = 0
     /// When the events of the last poll were probably ready: while the loop was busy before it, if that was longer.
     private(set) var probablyReady: UInt64
-    /// How often the thread had given up its processor when it went into the poll; `nil` where that does not matter.
-    private var switches: Int?
+    /// What the thread had done when it went into the poll; `nil` where that does not matter, or is not known.
+    private var work: ThreadWork?
+    /// Writes are queued, which the poll may do before it comes back.
+    private var isFlushing = false
     /// The handle of the last dispatch of I/O since the poll.
     private var lastHandle: UnsafeRawPointer?
     /// libuv polls again, without saying so, where the events of one poll fill its buffer.
@@ -41,33 +45,50 @@ struct PollTimes: BitwiseCopyable {
 
     init(at now: UInt64) {
         lastReturn = now
+        busySince = now
         probablyReady = now
     }
 
-    /// - Parameter switches: How often this thread has given up its processor of its own accord; `nil` where the
-    ///   system does not tell.
+    /// - Parameters:
+    ///   - isFlushing: Writes are queued.
+    ///   - mayRepeat: So many descriptors are watched that their events may not fit into one poll.
+    ///   - work: What this thread has done, with its processor time if asked for; `nil` where the system does not tell.
     @inline(__always)
-    mutating func enter(at now: UInt64, mayRepeat: Bool = false, switches: () -> Int?) {
-        busy = now &- lastReturn
+    mutating func enter(
+        at now: UInt64,
+        isFlushing: Bool = false,
+        mayRepeat: Bool = false,
+        work: (_ withTime: Bool) -> ThreadWork?
+    ) {
+        busy = now &- busySince
         self.mayRepeat = mayRepeat
-        if _slowPath(busy > Self.asleep) { self.switches = switches() } else { self.switches = nil }
+        self.isFlushing = isFlushing
+        self.work = _slowPath(isFlushing || busy > Self.asleep) ? work(isFlushing) : nil
     }
 
     /// The poll returned after it had `waited`.
     @inline(__always)
-    mutating func leave(at now: UInt64, waited: UInt64, switches: () -> Int?) {
+    mutating func leave(at now: UInt64, waited: UInt64, work: (_ withTime: Bool) -> ThreadWork?) {
         lastReturn = now
         lastHandle = nil
-        if _slowPath(waited > Self.asleep) { return leaveLate(at: now, waited, switches()) }
+        if _slowPath(isFlushing || waited > Self.asleep) { return leave(at: now, waited, work(isFlushing)) }
+        busySince = now
         margin = busy &+ min(waited, Self.tolerance)
         probablyReady = waited > busy ? now : now &- waited &- busy
     }
 
-    /// Whoever has not given up the processor has not slept.
+    /// A thread that has not given up its processor has not slept. What a poll does, it does after it has slept.
     @inline(never)
-    private mutating func leaveLate(at now: UInt64, _ waited: UInt64, _ switches: Int?) {
-        let hasSlept = switches == nil || self.switches == nil || switches != self.switches
-        margin = hasSlept ? 0 : busy &+ waited
+    private mutating func leave(at now: UInt64, _ waited: UInt64, _ work: ThreadWork?) {
+        var worked: UInt64 = 0
+        var hasSlept = waited > Self.asleep
+        if let before = self.work, let after = work {
+            hasSlept = after.waits != before.waits
+            let time = after.processorTime &- before.processorTime
+            worked = hasSlept ? min(waited, time) : waited
+        }
+        busySince = now &- worked
+        margin = hasSlept ? worked : busy &+ (worked > 0 ? worked : min(waited, Self.tolerance))
         probablyReady = now &- margin
     }
 

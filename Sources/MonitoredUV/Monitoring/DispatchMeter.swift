@@ -63,20 +63,21 @@ struct DispatchMeter {
     @inline(__always)
     mutating func enterPoll(
         at now: UInt64,
+        isFlushing: Bool,
         mayRepeat: Bool,
-        switches: () -> Int?,
+        work: (Bool) -> ThreadWork?,
         _ sums: borrowing LoopTimeSums
     ) {
-        polls.enter(at: now, mayRepeat: mayRepeat, switches: switches)
+        polls.enter(at: now, isFlushing: isFlushing, mayRepeat: mayRepeat, work: work)
         sums.setIteration(0)
         change(to: .poll, at: now, sums)
     }
 
     /// The poll returned at `now`, the first stamp after it: how long it had waited. A change to the next part follows.
     @inline(__always)
-    mutating func leavePoll(at now: UInt64, switches: () -> Int?, _ sums: borrowing LoopTimeSums) -> UInt64 {
+    mutating func leavePoll(at now: UInt64, work: (Bool) -> ThreadWork?, _ sums: borrowing LoopTimeSums) -> UInt64 {
         let waited = now &- last
-        polls.leave(at: now, waited: waited, switches: switches)
+        polls.leave(at: now, waited: waited, work: work)
         beginIteration(at: now, sums)
         return waited
     }

@@ -24,8 +24,8 @@ struct ConsistentReadTests {
         meter.beginMonitoring(at: now, sums)
         meter.resume(at: now, sums)
         func iterate() {
-            meter.enterPoll(at: now + 10, mayRepeat: false, switches: { nil }, sums)
-            _ = meter.leavePoll(at: now + 1_000_010, switches: { nil }, sums)
+            meter.enterPoll(at: now + 10, isFlushing: false, mayRepeat: false, work: { _ in nil }, sums)
+            _ = meter.leavePoll(at: now + 1_000_010, work: { _ in nil }, sums)
             meter.beginCallback(at: now + 1_000_010, sums)
             _ = meter.endCallback(startedAt: now + 1_000_010, at: now + 28_000_010, isMonitorNext: true, sums)
             meter.stamp(at: now + 28_000_015, sums)

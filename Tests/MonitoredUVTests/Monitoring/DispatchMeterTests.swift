@@ -16,9 +16,9 @@ struct DispatchMeterTests {
 
         func time(at now: UInt64) -> LoopTime { sums.read { now } }
 
-        func enterPoll(at now: UInt64) { meter.enterPoll(at: now, mayRepeat: false, switches: { 7 }, sums) }
+        func enterPoll(at now: UInt64) { meter.enterPoll(at: now, isFlushing: false, mayRepeat: false, work: { _ in nil }, sums) }
 
-        func leavePoll(at now: UInt64) -> UInt64 { meter.leavePoll(at: now, switches: { 7 }, sums) }
+        func leavePoll(at now: UInt64) -> UInt64 { meter.leavePoll(at: now, work: { _ in nil }, sums) }
     }
 
     @Test func parts_sumUpToElapsed() {

@@ -14,6 +14,9 @@ struct Lag: ParsableCommand {
     @Option(help: "How many messages are sent on 16 connections.")
     var messages = 50_000
 
+    @Option(help: "How many messages of 1 MiB are sent on one connection.")
+    var large = 500
+
     @Option(help: "How many closures are posted, timers fire and tasks are woken.")
     var exact = 5_000
 
@@ -24,6 +27,9 @@ struct Lag: ParsableCommand {
         print("messages within the range: \(result.all.percent)")
         print("messages that the machine held up: \(result.all.count - result.undisturbed.count)")
         print("others within the range: \(result.undisturbed.percent)")
+        let large = try LargeMessageLag(messages: large).run()
+        print("pieces of large messages: \(large.count)")
+        print("pieces of large messages within the range: \(large.percent)")
         for (name, share) in try ExactLag(count: exact).run() { print("\(name) within 100 us: \(share.percent)") }
     }
 }
@@ -49,6 +55,24 @@ struct Share {
     }
 
     var percent: Double { count == 0 ? 0 : 100 * Double(right) / Double(count) }
+}
+
+/// A blocking socket that is connected to 127.0.0.1.
+func connectedSocket(to port: Int) -> Int32 {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = UInt16(port).bigEndian
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let status = withUnsafePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+    }
+    if status != 0 { fatalError("connect failed with \(errno)") }
+    var one: Int32 = 1
+    setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+    return descriptor
 }
 
 func nanoseconds() -> UInt64 { clock_gettime_nsec() }

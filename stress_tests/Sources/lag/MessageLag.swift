@@ -67,22 +67,7 @@ struct MessageLag {
 
     private static func send(_ messages: Int, to port: Int) {
         stayOn(processor: 1)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = UInt16(port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        let sockets = (0..<connections).map { _ in
-            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            let status = withUnsafePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
-            }
-            if status != 0 { fatalError("connect failed with \(errno)") }
-            var one: Int32 = 1
-            setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
-            return descriptor
-        }
+        let sockets = (0..<connections).map { _ in connectedSocket(to: port) }
         var random = SystemRandomNumberGenerator()
         for _ in 0..<messages {
             var now = nanoseconds()
