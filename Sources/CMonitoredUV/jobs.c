@@ -5,7 +5,11 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-extern void swift_task_cancel(void *task) __attribute__((weak, swiftcall));
+// One pointer is passed as C passes it, so that compilers that do not know Swift's convention may call this as well.
+#if __has_attribute(swiftcall)
+__attribute__((swiftcall))
+#endif
+extern void swift_task_cancel(void *task) __attribute__((weak));
 
 void muv_task_cancel(const void *task) {
     if (swift_task_cancel) swift_task_cancel((void *)task);

@@ -5,30 +5,37 @@
 #if defined(__linux__)
 
 #include <errno.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-static ssize_t try_copy(uintptr_t address, void *to, size_t count) {
-    struct iovec destination = {to, count}, source = {(void *)address, count};
-    return process_vm_readv(getpid(), &destination, 1, &source, 1, 0);
+// The kernel reads the set of signals before it finds that what to do with it makes no sense. NULL would be no set.
+static bool is_readable(uintptr_t address) {
+    return syscall(SYS_rt_sigprocmask, -1, address & ~(uintptr_t)7, NULL, 8) == 0 || errno != EFAULT;
 }
 
+enum { page_size = 4096 }; // or a multiple of it
+
 size_t muv_copy_memory(uintptr_t address, void *to, size_t count) {
-    if (address == 0) return 0;
-    ssize_t copied = try_copy(address, to, count);
-    if (copied >= 0) return (size_t)copied;
-    // Some containers forbid the call. What is asked for is mapped unless a library is just being unloaded.
+    if (address < page_size) return 0;
+    struct iovec destination = {to, count}, source = {(void *)address, count};
+    ssize_t result = process_vm_readv(getpid(), &destination, 1, &source, 1, 0);
+    if (result >= 0) return (size_t)result;
     if (errno != EPERM && errno != ENOSYS) return 0;
-    memcpy(to, (const void *)address, count);
-    return count;
+    // Some containers forbid the call. What is found to be readable stays so unless a library is just being unloaded.
+    size_t copied = 0;
+    while (copied < count && is_readable(address + copied)) {
+        size_t part = page_size - (address + copied) % page_size;
+        if (part > count - copied) part = count - copied;
+        memcpy((char *)to + copied, (const void *)(address + copied), part);
+        copied += part;
+    }
+    return copied;
 }
 
 void muv_copy_string(uintptr_t address, char *to, size_t size) {
-    *to = 0;
-    if (address == 0) return;
-    ssize_t copied = try_copy(address, to, size - 1);
-    if (copied >= 0) to[copied] = 0;
-    else if (errno == EPERM || errno == ENOSYS) strncat(to, (const char *)address, size - 1);
+    to[muv_copy_memory(address, to, size - 1)] = 0;
 }
 
 #else

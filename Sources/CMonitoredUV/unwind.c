@@ -16,7 +16,7 @@
 #if defined(__x86_64__)
 enum { stack_pointer = 7, frame_pointer = 6, register_count = 17 };
 #else
-enum { stack_pointer = 31, frame_pointer = 29, register_count = 32 };
+enum { stack_pointer = 31, frame_pointer = 29, link_register = 30, register_count = 32 };
 #endif
 enum { program_counter = muv_register_count - 1 };
 
@@ -29,8 +29,7 @@ typedef struct cursor {
     bool failed;
 } cursor;
 
-static cursor copy(uintptr_t address, uintptr_t end, uint8_t *buffer, size_t size) {
-    if (end - address < size) size = end - address;
+static cursor copy(uintptr_t address, uint8_t *buffer, size_t size) {
     size = muv_copy_memory(address, buffer, size);
     return (cursor){buffer, buffer + size, address - (uintptr_t)buffer, size == 0};
 }
@@ -113,21 +112,20 @@ typedef struct entry {
 
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
 // Takes no lock, unlike dl_iterate_phdr: another thread may be stuck in dlopen.
-static uintptr_t find_table(uintptr_t address, uintptr_t *end) {
+static uintptr_t find_table(uintptr_t address) {
     struct dl_find_object found;
     if (_dl_find_object((void *)address, &found) != 0) return 0;
-    *end = (uintptr_t)found.dlfo_map_end;
-    return (uintptr_t)found.dlfo_eh_frame;
+    return (uintptr_t)found.dlfo_eh_frame; // may lie in another segment than the one that `found` tells of
 }
 #else
 typedef struct search {
-    uintptr_t address, table, end;
+    uintptr_t address, table;
 } search;
 
 static int look(struct dl_phdr_info *info, size_t size, void *context) {
     (void)size;
     search *search = context;
-    uintptr_t table = 0, end = 0;
+    uintptr_t table = 0;
     bool is_here = false;
     for (int index = 0; index < info->dlpi_phnum; index++) {
         const ElfW(Phdr) *header = &info->dlpi_phdr[index];
@@ -135,38 +133,36 @@ static int look(struct dl_phdr_info *info, size_t size, void *context) {
         if (header->p_type == PT_GNU_EH_FRAME) table = begin;
         if (header->p_type != PT_LOAD) continue;
         if (search->address >= begin && search->address < begin + header->p_memsz) is_here = true;
-        if (begin + header->p_memsz > end) end = begin + header->p_memsz;
     }
-    if (is_here) *search = (struct search){search->address, table, end};
+    if (is_here) *search = (struct search){search->address, table};
     return is_here;
 }
 
-static uintptr_t find_table(uintptr_t address, uintptr_t *end) {
-    search search = {address, 0, 0};
+static uintptr_t find_table(uintptr_t address) {
+    search search = {address, 0};
     dl_iterate_phdr(look, &search);
-    *end = search.end;
     return search.table;
 }
 #endif
 
-static bool read_entry(uintptr_t place, uintptr_t end, entry *entry);
+static bool read_entry(uintptr_t place, entry *entry);
 
 static bool is_of(const entry *entry, uintptr_t address) {
     return address >= entry->begin && address - entry->begin < entry->size;
 }
 
 static bool find_entry(uintptr_t address, entry *entry) {
-    uintptr_t end = 0, table = find_table(address, &end);
-    if (table == 0 || table >= end) return false;
+    uintptr_t table = find_table(address);
+    if (table == 0) return false;
     uint8_t head[32];
-    cursor from = copy(table, end, head, sizeof head);
+    cursor from = copy(table, head, sizeof head);
     uint8_t version = (uint8_t)read_fixed(&from, 1), frames = (uint8_t)read_fixed(&from, 1);
     uint8_t counts = (uint8_t)read_fixed(&from, 1), rows = (uint8_t)read_fixed(&from, 1);
     if (version != 1 || rows != 0x3b) return false; // sorted, relative to the table, 4 bytes
     read_address(&from, frames);
     uint64_t count = read_form(&from, counts);
     uintptr_t first = (uintptr_t)from.at + from.distance;
-    if (from.failed || count == 0 || first >= end || count > (end - first) / 8) return false;
+    if (from.failed || count == 0 || count > UINT32_MAX) return false;
     int32_t found[64][2]; // where functions begin, and their records
     uint64_t low = 0, high = count; // the function's row is at low or behind it, and before high
     while (high - low > 64) {
@@ -178,7 +174,7 @@ static bool find_entry(uintptr_t address, entry *entry) {
     if (muv_copy_memory(first + low * 8, found, (high - low) * 8) != (high - low) * 8) return false;
     uint64_t row = high - low;
     while (row > 0 && table + (uintptr_t)(intptr_t)found[row - 1][0] > address) row--;
-    if (row == 0 || !read_entry(table + (uintptr_t)(intptr_t)found[row - 1][1], end, entry)) return false;
+    if (row == 0 || !read_entry(table + (uintptr_t)(intptr_t)found[row - 1][1], entry)) return false;
     return is_of(entry, address);
 }
 
@@ -190,14 +186,13 @@ static bool enter_record(cursor *from) {
     return true;
 }
 
-static bool read_entry(uintptr_t place, uintptr_t end, entry *entry) {
-    if (place >= end) return false;
-    cursor own = copy(place, end, entry->own_bytes, sizeof entry->own_bytes);
+static bool read_entry(uintptr_t place, entry *entry) {
+    cursor own = copy(place, entry->own_bytes, sizeof entry->own_bytes);
     if (!enter_record(&own)) return false;
     uintptr_t reference = (uintptr_t)own.at + own.distance;
     uint64_t back = read_fixed(&own, 4);
     if (own.failed || back == 0 || back > reference) return false;
-    cursor common = copy(reference - back, end, entry->common_bytes, sizeof entry->common_bytes);
+    cursor common = copy(reference - back, entry->common_bytes, sizeof entry->common_bytes);
     if (!enter_record(&common) || read_fixed(&common, 4) != 0) return false;
     uint8_t version = (uint8_t)read_fixed(&common, 1);
     const char *augmentation = (const char *)common.at;
@@ -344,6 +339,7 @@ static bool run(cursor from, const entry *entry, uintptr_t address, row *row, co
 typedef struct frame {
     uintptr_t registers[muv_register_count];
     bool is_return_address;
+    enum { exact, guessed, too_low } top; // what the stack pointer is
 } frame;
 
 static uintptr_t without_signature(uintptr_t address) {
@@ -354,10 +350,21 @@ static uintptr_t without_signature(uintptr_t address) {
 #endif
 }
 
-// Calls of functions in other libraries go through entries of 16 bytes. They are what tables describe by an expression,
-// which says that some of the entry's instructions have pushed a word.
-static bool step_out_of_linkage(const muv_stack *stack, frame *frame) {
+// MARK: Where tables do not tell
+
+// Calls of functions in other libraries go through entries of a linkage table, which not all linkers describe.
+
 #if defined(__x86_64__)
+
+// Whether code without a table is such an entry.
+static bool is_frameless(uintptr_t counter) {
+    uint8_t code[16]; // jmp *address; push number; jmp to the first entry
+    if (muv_copy_memory(counter & ~(uintptr_t)15, code, sizeof code) != sizeof code) return false;
+    return code[0] == 0xff && code[1] == 0x25 && code[6] == 0x68 && code[11] == 0xe9;
+}
+
+// Some of an entry's instructions have pushed a word.
+static bool step_out_of_frameless(const muv_stack *stack, frame *frame) {
     uintptr_t top = frame->registers[stack_pointer], caller;
     if ((frame->registers[program_counter] & 15) >= 11) top += sizeof(uintptr_t);
     if (!muv_stack_read(stack, top, &caller) || caller == 0) return false;
@@ -365,25 +372,110 @@ static bool step_out_of_linkage(const muv_stack *stack, frame *frame) {
     frame->registers[program_counter] = caller;
     frame->is_return_address = true;
     return true;
-#else
-    (void)stack;
-    (void)frame;
-    return false;
-#endif
 }
+
+#else
+
+// Unless they are asked to, which Swift's compiler does not do, compilers do not describe what the first and the last few
+// instructions of a function do. Before and after the frame is there the return address is in its register, and the frame
+// pointer is the caller's.
+
+static bool is_behind_call(uintptr_t address) {
+    uint32_t code;
+    if (muv_copy_memory(address - sizeof code, &code, sizeof code) != sizeof code) return false;
+    return (code & 0xfc000000) == 0x94000000 || (code & 0xfefff000) == 0xd63f0000; // bl, blr
+}
+
+// Whether code without a table is such an entry, or has no frame yet or any more, to judge by what it does next.
+static bool is_frameless(uintptr_t counter) {
+    uint32_t code[64];
+    size_t count = muv_copy_memory(counter, code, sizeof code) / sizeof *code;
+    for (size_t index = 0; index < count; index++) {
+        if ((code[index] & 0xfe407fff) == 0xa8407bfd) return false; // ldp x29, x30, [sp...
+        if ((code[index] & 0xfe407fff) == 0xa8007bfd) return true;  // stp x29, x30, [sp...
+        if ((code[index] & 0xff8003ff) == 0x910003fd) return true;  // add x29, sp, ...
+        if (code[index] == 0xd61f0220 || code[index] == 0xd65f03c0) return true; // br x17, ret
+    }
+    return false;
+}
+
+static bool step_by_link(frame *frame) {
+    uintptr_t caller = without_signature(frame->registers[link_register]);
+    if (!is_behind_call(caller)) return false;
+    frame->registers[program_counter] = caller;
+    frame->is_return_address = true;
+    frame->top = guessed;
+    return true;
+}
+
+// The linkage table's first entry, which has functions looked up, pushes two words: the return address, and a pointer to
+// data.
+static bool step_out_of_frameless(const muv_stack *stack, frame *frame) {
+    uintptr_t top = frame->registers[stack_pointer], word, link;
+    bool is_read = muv_stack_read(stack, top, &word) && muv_stack_read(stack, top + sizeof(uintptr_t), &link);
+    if (is_read && link == frame->registers[link_register] && !muv_stack_read(stack, word, &word)) {
+        frame->registers[stack_pointer] = top + 2 * sizeof(uintptr_t);
+    }
+    return step_by_link(frame);
+}
+
+// Whether the innermost function has left its frame already, whatever its table says: `base` is where that began.
+static bool is_gone(const muv_stack *stack, const frame *frame, const entry *entry, const row *row, uintptr_t base) {
+    uintptr_t saved, link = without_signature(frame->registers[link_register]);
+    if (frame->is_return_address || row->registers[link_register].rule != at_offset || is_of(entry, link)) return false;
+    bool is_read = muv_stack_read(stack, base + (uintptr_t)row->registers[link_register].value, &saved);
+    return !is_read || without_signature(saved) != link;
+}
+
+static bool has_return_address(const muv_stack *stack, uintptr_t place) {
+    uintptr_t word;
+    return muv_stack_read(stack, place, &word) && is_behind_call(without_signature(word));
+}
+
+// Mends `base` where it was reckoned from a stack pointer that may be too low. False if it cannot be.
+static bool find_base(const muv_stack *stack, const frame *frame, const row *row, uintptr_t *base) {
+    if (row->base_register != stack_pointer || frame->top == exact) return true;
+    bool is_saved = row->registers[frame_pointer].rule == at_offset && row->registers[link_register].rule == at_offset;
+    uintptr_t pointer = (uintptr_t)row->registers[frame_pointer].value;
+    uintptr_t link = (uintptr_t)row->registers[link_register].value, word;
+    // Functions that have a frame pointer have it point to where they have saved their caller's.
+    uintptr_t other = frame->registers[frame_pointer] - pointer;
+    if (!is_saved || !has_return_address(stack, other + link)) return frame->top == guessed;
+    // Others may just have saved it, so that it still is what they have saved. Where it is not this function that has but
+    // the one it called, the return address next to it leads here.
+    bool is_saved_only = frame->top == guessed
+        && muv_stack_read(stack, *base + pointer, &word) && word == frame->registers[frame_pointer]
+        && muv_stack_read(stack, *base + link, &word) && without_signature(word) != frame->registers[program_counter];
+    if (!is_saved_only) *base = other;
+    return true;
+}
+
+#endif
+
+// MARK: Steps
 
 // `entry` is that of the last frame, which in a recursion is this one's as well.
 static bool step_by_table(const muv_stack *stack, frame *frame, entry *entry) {
     uintptr_t counter = frame->registers[program_counter], address = counter - (frame->is_return_address ? 1 : 0);
-    if (!is_of(entry, address) && !find_entry(address, entry)) return entry->size = 0, false;
+    if (!is_of(entry, address) && !find_entry(address, entry)) {
+        entry->size = 0;
+        return !frame->is_return_address && is_frameless(counter) && step_out_of_frameless(stack, frame);
+    }
     row initial, row;
     memset(&initial, 0, sizeof initial);
     if (!run(entry->common, entry, UINTPTR_MAX, &initial, NULL)) return false;
     row = initial;
     if (!run(entry->own, entry, address, &row, &initial)) return false;
-    if (!row.base_is_known && !frame->is_return_address) return step_out_of_linkage(stack, frame);
+#if defined(__x86_64__)
+    // The linkers that describe the linkage table do so by an expression.
+    if (!row.base_is_known && !frame->is_return_address) return step_out_of_frameless(stack, frame);
+#endif
     if (!row.base_is_known || row.base_register >= register_count) return false;
     uintptr_t base = frame->registers[row.base_register] + (uintptr_t)row.base_offset;
+#if defined(__aarch64__)
+    if (!find_base(stack, frame, &row, &base)) return false;
+    if (is_gone(stack, frame, entry, &row, base) && step_by_link(frame)) return true;
+#endif
     if (base <= frame->registers[stack_pointer] && frame->is_return_address) return false; // frames only grow
     uintptr_t next[register_count];
     memcpy(next, frame->registers, sizeof next);
@@ -410,6 +502,12 @@ static bool step_by_table(const muv_stack *stack, frame *frame, entry *entry) {
     uintptr_t caller = without_signature(next[entry->return_register]);
     memcpy(frame->registers, next, sizeof next);
     frame->registers[stack_pointer] = base;
+#if defined(__aarch64__)
+    // What looks functions up is described as if the two words that the linkage table pushes were its caller's.
+    bool is_saved = row.registers[link_register].rule == at_offset;
+    if (is_saved && row.registers[link_register].value == 8) frame->registers[stack_pointer] = base + 16;
+    frame->top = is_saved ? exact : guessed;
+#endif
     frame->registers[program_counter] = caller;
     frame->is_return_address = !entry->is_signal_frame;
     return caller != 0;
@@ -424,6 +522,9 @@ static bool step_by_frame_pointer(const muv_stack *stack, frame *frame) {
     frame->registers[stack_pointer] = base + 2 * sizeof(uintptr_t);
     frame->registers[program_counter] = without_signature(caller);
     frame->is_return_address = true;
+#if defined(__aarch64__)
+    frame->top = too_low; // frames go on above the two words
+#endif
     return frame->registers[program_counter] != 0;
 }
 
@@ -434,7 +535,9 @@ static bool step_out_of_nowhere(const muv_stack *stack, frame *frame) {
     if (!muv_stack_read(stack, frame->registers[stack_pointer], &caller)) return false;
     frame->registers[stack_pointer] += sizeof(uintptr_t);
 #else
-    caller = frame->registers[30];
+    (void)stack;
+    caller = frame->registers[link_register];
+    frame->top = guessed;
 #endif
     frame->registers[program_counter] = without_signature(caller);
     frame->is_return_address = true;
@@ -453,9 +556,7 @@ int muv_stack_unwind(const muv_stack *stack, uintptr_t *counters, uintptr_t *bas
         count++;
         struct frame before = frame;
         if (step_by_table(stack, &frame, &entry)) continue;
-        uintptr_t end;
-        uintptr_t counter = before.registers[program_counter];
-        bool is_code = find_table(counter, &end) != 0;
+        bool is_code = find_table(before.registers[program_counter]) != 0;
         // A table that says where frames end is right; without one, what looks like a frame is taken for one.
         frame = before;
         if (is_code && entry.size > 0 && count > 1) break;
