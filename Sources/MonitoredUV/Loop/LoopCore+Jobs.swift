@@ -17,8 +17,11 @@ extension LoopCore {
         if let ticket = job.takeSleepMark() { Self.wake(ticket, sleeper: job) }
         if isRunningHere {
             job.stamp(metrics == nil ? 0 : wakingSince != 0 ? wakingSince : clock.now(), route)
-            if metrics != nil { vitals.localJobs.add(1) }
             queue(job)
+            if metrics != nil {
+                vitals.localJobs.add(1)
+                publishQueueLength()
+            }
         } else {
             enqueueRemotely(job, route)
         }
@@ -102,6 +105,7 @@ extension LoopCore {
             job.unowned.runSynchronously(on: Job.anyExecutor)
             return false
         }
+        if metrics != nil { publishQueueLength() }
         budget.begin()
         // A name that had to be looked up took its time, which is not the job's.
         let start = isStamped && !jobNames.wasLookedUp ? meter.last : nil

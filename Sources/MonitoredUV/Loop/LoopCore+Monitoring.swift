@@ -33,11 +33,11 @@ extension LoopCore {
         monitor = new.map(Unmanaged.passRetained)
         if let old { deferRelease(old.takeRetainedValue(), .monitor) }
         if setting.level != .off && metrics == nil {
-            meter.beginMonitoring(at: clock.now(), vitals.time)
+            meter.beginMonitoring(at: clock.now())
             metrics = vitals.makeMetrics(at: meter.last)
         } else if setting.level == .off && metrics != nil {
             metrics = nil
-            meter.endMonitoring(at: clock.now(), vitals.time)
+            meter.endMonitoring(at: clock.now())
             vitals.queued.set(0)
         }
         vitals.isMonitored.store(metrics != nil, ordering: .relaxed)

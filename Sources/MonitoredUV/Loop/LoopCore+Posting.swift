@@ -5,8 +5,11 @@ extension LoopCore {
     @inline(__always)
     func post(_ kind: CallbackKind, _ site: CallSite, readySince: UInt64? = nil, _ body: @escaping () -> Void) {
         let ready = readySince ?? (metrics == nil ? 0 : clock.now())
-        if metrics != nil { vitals.localPosts.add(1) }
         queue.append(PostedWork(body: body, site: site, posted: ready, kind: kind, isRemote: false))
+        if metrics != nil {
+            vitals.localPosts.add(1)
+            publishQueueLength()
+        }
         if !isIdleActive { startIdle() }
     }
 
@@ -52,19 +55,13 @@ extension LoopCore {
 
     /// Runs the closures that were queued when the drain began, then jobs. What is left over waits for the next drain,
     /// after timers and I/O.
-    @inline(__always)
-    func drain() {
-        takeRemote()
-        if isIdleActive || pool != nil { drainQueues() }
-    }
-
     @inline(never)
-    private func drainQueues() {
+    func drainQueues() {
         let batch = queue.count
         // In a batch the end of one dispatch is the start of the next: one reading of the clock serves both.
         var isStamped = metrics != nil
         if isStamped {
-            if meter.isPolling { leavePoll() } else { meter.stamp(at: clock.now(), vitals.time) }
+            if meter.isPolling { leavePoll() } else { meter.stamp(at: clock.now()) }
             vitals.queuedPeak.raise(to: batch &+ jobs.count)
         }
         for _ in 0..<batch {
@@ -74,13 +71,14 @@ extension LoopCore {
         }
         let ranJobs = drainJobs(isStamped)
         if batch > 0 || ranJobs { ranBeforePoll = true }
-        if metrics != nil { vitals.queued.set(queue.count &+ jobs.count) }
+        if metrics != nil { publishQueueLength() }
         if isIdleActive && queue.isEmpty && jobs.isEmpty { stopIdle() }
     }
 
     /// Lets go of the closure within the dispatch: what that frees is the closure's own doing.
     @inline(__always)
     private func run(_ work: consuming PostedWork, _ isStamped: Bool) {
+        if metrics != nil { publishQueueLength() }
         let (site, posted, kind) = (work.site, work.posted, work.kind)
         let source = kind != .posted ? LagSource.completion : work.isRemote ? .remote : .local
         var body = Optional(work.body)
@@ -95,14 +93,19 @@ extension LoopCore {
         }
     }
 
+    @inline(__always)
+    func publishQueueLength() { vitals.queued.set(queue.count &+ jobs.count) }
+
     func startIdle() {
         isIdleActive = true
+        hasDrain = true
         ownActive += 1
         UVError.require(uv_idle_start(own.idle) { _ in }, "uv_idle_start")
     }
 
     private func stopIdle() {
         isIdleActive = false
+        hasDrain = pool != nil
         ownActive -= 1
         UVError.require(uv_idle_stop(own.idle), "uv_idle_stop")
     }

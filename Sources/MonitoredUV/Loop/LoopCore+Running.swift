@@ -18,7 +18,7 @@ extension LoopCore {
         ranBeforePoll = false
         isTimeStale = true
         startMainQueue()
-        meter.resume(at: clock.now(), vitals.time)
+        meter.resume(at: clock.now())
         watch.depth =
             outer.map { Unmanaged<UVEventLoop>.fromOpaque($0).takeUnretainedValue().core.watch.depth + 1 } ?? 0
         showThread()
@@ -31,7 +31,7 @@ extension LoopCore {
         if !releases.isEmpty { dispatchReleases() }
         let now = clock.now()
         if metrics != nil && !meter.isPolling && now &- meter.iterationStart >= slowLimit { reportSlowIteration(at: now) }
-        meter.pause(at: now, vitals.time)
+        meter.pause(at: now)
         metrics?._withUnsafeGuaranteedRef { $0.settle() }
         return isAlive
     }

@@ -39,7 +39,9 @@ final class LoopCore {
     @exclusivity(unchecked) var jobNames = JobNames()
     @exclusivity(unchecked) var budget = JobBudget()
     /// Where the loop finds jobs that any of several loops may run.
-    @exclusivity(unchecked) var pool: JobPool?
+    @exclusivity(unchecked) var pool: JobPool? { didSet { hasDrain = isIdleActive || pool != nil } }
+    /// A queue holds something, or others may have filled the pool: a drain has something to look at.
+    @exclusivity(unchecked) var hasDrain = false
     @exclusivity(unchecked) var sleeps = SleepQueue()
     /// The pool whose sleeps end on this loop's timer.
     @exclusivity(unchecked) var timedPool: JobPool?
@@ -132,7 +134,7 @@ final class LoopCore {
         self.uv = uv
         self.own = own
         owner = Atomic(currentThread())
-        meter = DispatchMeter(at: clock.now())
+        meter = DispatchMeter(at: clock.now(), vitals.time)
         monitorSwitch = MonitorSwitch(monitor, base: MonitoringEnvironment.shared.level)
         let context = Unmanaged.passUnretained(self).toOpaque()
         uv.pointee.data = context
@@ -174,9 +176,12 @@ final class LoopCore {
     @inline(__always)
     private func beforePoll() {
         if !releases.isEmpty { dispatchReleases() }
-        drain()
+        takeRemote()
+        if hasDrain {
+            drainQueues()
+            rest()
+        }
         if ranBeforePoll && runMode == .once && !isIdleActive { startIdle() }
-        if let pool, !isIdleActive { rest(pool) }
         if isTimeStale { refreshTime() }
         if let metrics { enterPoll(metrics) }
     }
@@ -184,10 +189,11 @@ final class LoopCore {
     /// The check hook. I/O callbacks ran before it, so what they posted runs in the same iteration.
     @inline(__always)
     private func afterPoll() {
-        if metrics != nil && meter.isPolling { leavePoll() }
+        if meter.isPolling { leavePoll() }
         if _slowPath(uv.pointee.emfile_fd == -1) { _ = spares.replaceReserve(of: uv) }
         if isResting { stopResting(forOwnWork: !queue.isEmpty || !jobs.isEmpty || !remote.isEmpty) }
-        drain()
+        takeRemote()
+        if hasDrain { drainQueues() }
         if isShuttingDown { continueShutdown() }
         isTimeStale = false  // libuv reads the clock before anything runs
     }
@@ -202,17 +208,14 @@ final class LoopCore {
     @inline(__always)
     private func enterPoll(_ metrics: Unmanaged<LoopMetrics>) {
         let now = clock.now()
-        vitals.iterations.add(1)
-        metrics._withUnsafeGuaranteedRef { metrics in
-            vitals.updateOverload(metrics.endIteration(from: meter.iterationStart, at: now))
-        }
-        if _slowPath(now &- meter.iterationStart >= slowLimit) { reportSlowIteration(at: now) }
+        let start = meter.iterationStart
+        metrics._withUnsafeGuaranteedRef { $0.endIteration(from: start, at: now, vitals) }
+        if _slowPath(now &- start >= slowLimit) { reportSlowIteration(at: now) }
         meter.enterPoll(
             at: now,
-            isFlushing: uv.pointee.active_reqs.count > 0,
+            mayWrite: uv.pointee.active_reqs.count > 0,
             mayRepeat: uv.pointee.nfds >= Self.mostEvents,
-            work: ThreadWork.read,
-            vitals.time
+            work: ThreadWork.read
         )
         let timeout = uv_backend_timeout(uv)
         pollTimeout = timeout > 0 ? UInt64(timeout) &* 1_000_000 : .max
@@ -224,7 +227,7 @@ final class LoopCore {
     /// The poll ended at `now`; a change to what comes next follows.
     @inline(__always)
     func leavePoll(at now: UInt64) {
-        let waited = meter.leavePoll(at: now, work: ThreadWork.read, vitals.time)
+        let waited = meter.leavePoll(at: now, work: ThreadWork.read)
         if _slowPath(waited >= pollTimeout) {
             metrics?._withUnsafeGuaranteedRef { $0.endPoll(delay: waited &- pollTimeout) }
         }
@@ -235,11 +238,13 @@ final class LoopCore {
     func leavePoll() {
         let now = clock.now()
         leavePoll(at: now)
-        meter.stamp(at: now, vitals.time)
+        meter.stamp(at: now)
     }
 
     /// Lets others wake this loop for jobs of the pool, unless there are some already.
-    private func rest(_ pool: JobPool) {
+    @inline(never)
+    private func rest() {
+        guard let pool, !isIdleActive, !(ranBeforePoll && runMode == .once) else { return }
         isResting = pool.rest(wakeUp)
         if !isResting { startIdle() }
     }

@@ -24,11 +24,13 @@ extension LoopCore {
         _ body: () -> Void
     ) {
         if _slowPath(isResting) { stopResting() }
-        isTimeStale = true
+        if kind != .read { isTimeStale = true }  // bytes are read only between a poll and libuv's next look at the clock
         if _fastPath(metrics == nil) { return body() }
-        let previous = meter.last
-        let start = begin(kind, name(), start())
-        let (lag, source) = lag(of: readiness(), start, previous)
+        let name = name()
+        let start = start() ?? clock.now()
+        if meter.isPolling { leavePoll(at: start) }
+        let (lag, source) = lag(of: readiness(), start)
+        begin(kind, name, start)
         body()
         end(kind, lag, source, start)
     }
@@ -36,24 +38,19 @@ extension LoopCore {
     /// Where libuv calls back and there is no user code to call: what it did so far is its own time.
     func stampLoopCode() { if metrics != nil && meter.isPolling { leavePoll() } }
 
-    /// A dispatch starts now, or at `start` where the clock was just read.
     @inline(__always)
-    private func begin(_ kind: CallbackKind, _ name: CallbackName, _ start: UInt64?) -> UInt64 {
+    private func begin(_ kind: CallbackKind, _ name: CallbackName, _ start: UInt64) {
         currentName = name
         currentKind = kind
-        let now = start ?? clock.now()
-        if meter.isPolling { leavePoll(at: now) }
-        meter.beginCallback(at: now, vitals.time)
-        vitals.queued.set(queue.count &+ jobs.count)
-        vitals.inFlight.begin(kind, name, at: now)
-        return now
+        meter.beginCallback(at: start)
+        vitals.inFlight.begin(kind, name, at: start)
     }
 
     @inline(__always)
-    private func lag(of readiness: Readiness, _ start: UInt64, _ previous: UInt64) -> (DispatchLag, LagSource) {
+    private func lag(of readiness: Readiness, _ start: UInt64) -> (DispatchLag, LagSource) {
         switch readiness {
         case .exact(let ready, let source): (.exact(ready: ready, start: start), source)
-        case .io(let handle): (meter.ioLag(of: handle, start: start, previous: previous), .io)
+        case .io(let handle): (meter.ioLag(of: handle, start: start), .io)
         case .notApplicable: (.none, .io)
         }
     }
@@ -63,12 +60,9 @@ extension LoopCore {
     private func end(_ kind: CallbackKind, _ lag: DispatchLag, _ source: LagSource, _ start: UInt64) {
         if _slowPath(!releases.isEmpty) { releaseDeferred() }
         guard let metrics else { return vitals.inFlight.end() }
-        let wall = meter.endCallback(
-            startedAt: start,
-            at: clock.now(),
-            isMonitorNext: monitor != nil,
-            vitals.time
-        )
+        let now = clock.now()
+        if monitor == nil { meter.stamp(at: now) } else { meter.beginMonitor(at: now) }
+        let wall = now &- start
         let name = currentName
         metrics._withUnsafeGuaranteedRef {
             $0.record(kind, source, name, start: start, wall: wall, lag: lag, probablyReady: meter.polls.probablyReady)
@@ -88,6 +82,6 @@ extension LoopCore {
         if _slowPath(!releases.isEmpty) { releaseDeferred() }
         vitals.inFlight.end()
         // It may have put an end to monitoring.
-        if self.metrics != nil { meter.stamp(at: clock.now(), vitals.time) }
+        if self.metrics != nil { meter.stamp(at: clock.now()) }
     }
 }

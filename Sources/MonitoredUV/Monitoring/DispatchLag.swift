@@ -34,14 +34,20 @@ struct PollTimes: BitwiseCopyable {
     private var margin: UInt64 = 0
     /// When the events of the last poll were probably ready: while the loop was busy before it, if that was longer.
     private(set) var probablyReady: UInt64
-    /// What the thread had done when it went into the poll; `nil` where that does not matter, or is not known.
-    private var work: ThreadWork?
-    /// Writes are queued, which the poll may do before it comes back.
-    private var isFlushing = false
+    /// The poll may do more than wait.
+    private var hasDetails = false
+    private var details = Details()
     /// The handle of the last dispatch of I/O since the poll.
-    private var lastHandle: UnsafeRawPointer?
-    /// libuv polls again, without saying so, where the events of one poll fill its buffer.
-    private var mayRepeat = false
+    private var lastHandle: UInt = 0
+
+    struct Details: BitwiseCopyable {
+        /// Writes are queued, which it may do before it comes back.
+        var isFlushing = false
+        /// So many descriptors are watched that libuv may poll again, without saying so, for all of their events.
+        var mayRepeat = false
+        /// What the thread had done when it went there; `nil` where the system does not tell.
+        var work: ThreadWork?
+    }
 
     init(at now: UInt64) {
         lastReturn = now
@@ -50,28 +56,34 @@ struct PollTimes: BitwiseCopyable {
     }
 
     /// - Parameters:
-    ///   - isFlushing: Writes are queued.
+    ///   - mayWrite: Writes are queued.
     ///   - mayRepeat: So many descriptors are watched that their events may not fit into one poll.
     ///   - work: What this thread has done, with its processor time if asked for; `nil` where the system does not tell.
     @inline(__always)
     mutating func enter(
         at now: UInt64,
-        isFlushing: Bool = false,
+        mayWrite: Bool = false,
         mayRepeat: Bool = false,
         work: (_ withTime: Bool) -> ThreadWork?
     ) {
         busy = now &- busySince
-        self.mayRepeat = mayRepeat
-        self.isFlushing = isFlushing
-        self.work = _slowPath(isFlushing || busy > Self.asleep) ? work(isFlushing) : nil
+        hasDetails = false
+        if _slowPath(mayWrite || mayRepeat || busy > Self.asleep) {
+            hasDetails = true
+            details = Details(isFlushing: mayWrite, mayRepeat: mayRepeat, work: work(mayWrite))
+        }
     }
 
     /// The poll returned after it had `waited`.
     @inline(__always)
     mutating func leave(at now: UInt64, waited: UInt64, work: (_ withTime: Bool) -> ThreadWork?) {
         lastReturn = now
-        lastHandle = nil
-        if _slowPath(isFlushing || waited > Self.asleep) { return leave(at: now, waited, work(isFlushing)) }
+        lastHandle = 0
+        if _slowPath(hasDetails || waited > Self.asleep) {
+            if !hasDetails { details = Details() }
+            let needsWork = details.work != nil && (details.isFlushing || waited > Self.asleep)
+            return leave(at: now, waited, needsWork ? work(details.isFlushing) : nil)
+        }
         busySince = now
         margin = busy &+ min(waited, Self.tolerance)
         probablyReady = waited > busy ? now : now &- waited &- busy
@@ -82,14 +94,13 @@ struct PollTimes: BitwiseCopyable {
     private mutating func leave(at now: UInt64, _ waited: UInt64, _ work: ThreadWork?) {
         var worked: UInt64 = 0
         var hasSlept = waited > Self.asleep
-        if let before = self.work, let after = work {
+        if let before = details.work, let after = work {
             hasSlept = after.waits != before.waits
-            let time = after.processorTime &- before.processorTime
-            worked = hasSlept ? min(waited, time) : waited
+            worked = hasSlept ? min(waited, after.processorTime &- before.processorTime) : waited
         }
         busySince = now &- worked
-        margin = hasSlept ? worked : busy &+ (worked > 0 ? worked : min(waited, Self.tolerance))
-        probablyReady = now &- margin
+        margin = hasSlept ? worked : busy &+ max(worked, min(waited, Self.tolerance))
+        probablyReady = hasSlept || waited > busy &+ worked ? now &- worked : now &- margin
     }
 
     /// The range for an event of a `handle` that the last poll reported, and whose callback started at `start`.
@@ -100,7 +111,9 @@ struct PollTimes: BitwiseCopyable {
     mutating func lag(of handle: UnsafeRawPointer, start: UInt64, previous: UInt64) -> DispatchLag {
         let lag = start &- lastReturn
         var lower = lag
-        if _slowPath(handle == lastHandle || mayRepeat), lastHandle != nil { lower = start &- previous }
+        let handle = UInt(bitPattern: handle)
+        if handle == lastHandle { lower = start &- previous }
+        if _slowPath(hasDetails), details.mayRepeat, lastHandle != 0 { lower = start &- previous }
         lastHandle = handle
         return DispatchLag(lower: lower, upper: lag &+ margin, precision: .range)
     }

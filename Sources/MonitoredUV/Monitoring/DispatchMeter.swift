@@ -3,6 +3,7 @@
 /// At every instant of a run exactly one part is going on, so nothing is counted twice or left out. The sums themselves
 /// live with the loop, where other threads may read them.
 struct DispatchMeter {
+    private let sums: LoopTimeSums
     private(set) var polls: PollTimes
     private var part = LoopTimeSums.Part.outside
     private var isRunning = false
@@ -14,7 +15,8 @@ struct DispatchMeter {
     /// When the poll before the last one's dispatches returned.
     private(set) var iterationStart: UInt64
 
-    init(at now: UInt64) {
+    init(at now: UInt64, _ sums: LoopTimeSums) {
+        self.sums = sums
         polls = PollTimes(at: now)
         monitoredSince = now
         iterationStart = now
@@ -25,97 +27,88 @@ struct DispatchMeter {
     }
 
     /// The level rose above `off`.
-    mutating func beginMonitoring(at now: UInt64, _ sums: borrowing LoopTimeSums) {
+    mutating func beginMonitoring(at now: UInt64) {
         polls = PollTimes(at: now)
         monitoredSince = now
         isOn = true
-        if isRunning { begin(at: now, sums) } else { change(to: .outside, at: now, sums) }
+        if isRunning { begin(at: now) } else { change(to: .outside, at: now) }
     }
 
     /// The level is `off` again.
-    mutating func endMonitoring(at now: UInt64, _ sums: borrowing LoopTimeSums) {
-        end(at: now, sums)
+    mutating func endMonitoring(at now: UInt64) {
+        end(at: now)
         isOn = false
     }
 
     /// The loop runs (again): what lies between two runs belongs to no part.
-    mutating func resume(at now: UInt64, _ sums: borrowing LoopTimeSums) {
+    mutating func resume(at now: UInt64) {
         isRunning = true
-        if isOn { begin(at: now, sums) }
+        if isOn { begin(at: now) }
     }
 
     /// The run ends.
-    mutating func pause(at now: UInt64, _ sums: borrowing LoopTimeSums) {
+    mutating func pause(at now: UInt64) {
         isRunning = false
-        if isOn { end(at: now, sums) }
+        if isOn { end(at: now) }
     }
 
-    private mutating func begin(at now: UInt64, _ sums: borrowing LoopTimeSums) {
-        beginIteration(at: now, sums)
-        change(to: .overhead, at: now, sums)
+    private mutating func begin(at now: UInt64) {
+        beginIteration(at: now)
+        change(to: .overhead, at: now)
     }
 
-    private mutating func end(at now: UInt64, _ sums: borrowing LoopTimeSums) {
-        change(to: .outside, at: now, sums)
+    private mutating func end(at now: UInt64) {
+        change(to: .outside, at: now)
         sums.setIteration(0)
     }
 
     @inline(__always)
     mutating func enterPoll(
         at now: UInt64,
-        isFlushing: Bool,
+        mayWrite: Bool,
         mayRepeat: Bool,
-        work: (Bool) -> ThreadWork?,
-        _ sums: borrowing LoopTimeSums
+        work: (Bool) -> ThreadWork?
     ) {
-        polls.enter(at: now, isFlushing: isFlushing, mayRepeat: mayRepeat, work: work)
+        polls.enter(at: now, mayWrite: mayWrite, mayRepeat: mayRepeat, work: work)
         sums.setIteration(0)
-        change(to: .poll, at: now, sums)
+        change(to: .poll, at: now)
     }
 
     /// The poll returned at `now`, the first stamp after it: how long it had waited. A change to the next part follows.
     @inline(__always)
-    mutating func leavePoll(at now: UInt64, work: (Bool) -> ThreadWork?, _ sums: borrowing LoopTimeSums) -> UInt64 {
+    mutating func leavePoll(at now: UInt64, work: (Bool) -> ThreadWork?) -> UInt64 {
         let waited = now &- last
         polls.leave(at: now, waited: waited, work: work)
-        beginIteration(at: now, sums)
+        beginIteration(at: now)
         return waited
     }
 
     @inline(__always)
-    private mutating func beginIteration(at now: UInt64, _ sums: borrowing LoopTimeSums) {
+    private mutating func beginIteration(at now: UInt64) {
         iterationStart = now
         sums.setIteration(now)
     }
 
     /// The loop is in its own code.
     @inline(__always)
-    mutating func stamp(at now: UInt64, _ sums: borrowing LoopTimeSums) { change(to: .overhead, at: now, sums) }
+    mutating func stamp(at now: UInt64) { change(to: .overhead, at: now) }
 
     /// The user's code begins.
     @inline(__always)
-    mutating func beginCallback(at now: UInt64, _ sums: borrowing LoopTimeSums) { change(to: .callbacks, at: now, sums) }
+    mutating func beginCallback(at now: UInt64) { change(to: .callbacks, at: now) }
 
-    /// The user's code that began at `start` returned, to a monitor or not: how long it ran.
+    /// The monitor begins.
     @inline(__always)
-    mutating func endCallback(
-        startedAt start: UInt64,
-        at now: UInt64,
-        isMonitorNext: Bool,
-        _ sums: borrowing LoopTimeSums
-    ) -> UInt64 {
-        change(to: isMonitorNext ? .monitor : .overhead, at: now, sums)
-        return now &- start
-    }
+    mutating func beginMonitor(at now: UInt64) { change(to: .monitor, at: now) }
 
-    /// The lag of I/O on a handle, whose callback started at `start`; `previous` was the last stamp before that.
+    /// The lag of I/O on a handle, whose callback begins at `start`; before ``beginCallback(at:)``.
     @inline(__always)
-    mutating func ioLag(of handle: UnsafeRawPointer, start: UInt64, previous: UInt64) -> DispatchLag {
-        polls.lag(of: handle, start: start, previous: previous)
+    mutating func ioLag(of handle: UnsafeRawPointer, start: UInt64) -> DispatchLag {
+        polls.lag(of: handle, start: start, previous: last)
     }
 
     @inline(__always)
-    private mutating func change(to next: LoopTimeSums.Part, at now: UInt64, _ sums: borrowing LoopTimeSums) {
+    private mutating func change(to next: LoopTimeSums.Part, at now: UInt64) {
         sums.change(from: part, since: last, to: next, at: now)
         part = next
         last = now

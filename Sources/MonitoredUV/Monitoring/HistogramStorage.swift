@@ -46,8 +46,12 @@ struct HistogramStorage {
     }
 
     @inline(__always)
-    func record(_ value: UInt64) {
-        (words + bins.index(of: value)).add(1)
+    func record(_ value: UInt64) { record(value, in: bins.index(of: value)) }
+
+    /// The same where the bin is known.
+    @inline(__always)
+    func record(_ value: UInt64, in bin: Int) {
+        (words + bin).add(1)
         sum.add(value)
         if value > maximum.value { maximum.value = value }
     }

@@ -35,6 +35,13 @@ struct LogLinearBins: Hashable, Sendable {
         return value < 1 &<< UInt64(bits) ? Int(truncatingIfNeeded: value) : (shift &+ 1) &<< bits &+ withinPower
     }
 
+    /// The coarse bin of a value whose fine one is known.
+    @inline(__always)
+    static func coarseIndex(of value: UInt64, fine index: Int) -> Int {
+        // The powers of two are the same, three bits more of each tell the fine bins apart.
+        value < 1 &<< UInt64(fine.bits) ? coarse.index(of: value) : index &>> 3 &+ 12
+    }
+
     /// The least value that falls into the bin.
     func lowerBound(_ index: Int) -> UInt64 {
         if index < 1 << bits { return UInt64(index) }

@@ -55,8 +55,9 @@ final class LoopMetrics: @unchecked Sendable {
         lag: DispatchLag,
         probablyReady: UInt64
     ) {
-        histogram(Int(kind.rawValue)).record(wall)
-        names.record(name, wall)
+        let bin = LogLinearBins.fine.index(of: wall)
+        histogram(Int(kind.rawValue)).record(wall, in: bin)
+        names.record(name, wall, fine: bin)
         if lag.precision != .none {
             histogram(Self.kinds &+ Int(source.rawValue)).record(lag.upper)
             lagSum &+= lag.upper
@@ -69,17 +70,17 @@ final class LoopMetrics: @unchecked Sendable {
         ring.append(kind, name, start, wall, lag)
     }
 
-    /// An iteration ends with the way into the poll; it began when the last poll returned. Gives the smoothed lag.
-    @inline(__always)
-    func endIteration(from start: UInt64, at now: UInt64) -> Double {
+    /// An iteration ends with the way into the poll; it began when the last poll returned.
+    @inline(never)
+    func endIteration(from start: UInt64, at now: UInt64, _ vitals: LoopVitals) {
         histogram(Self.kinds &+ Self.sources).record(now &- start)
-        let mean = lagCount == 0 ? 0 : Double(lagSum) / Double(lagCount)
+        let mean = lagCount == 0 ? 0 : Double(signed: lagSum) / Double(signed: lagCount)
         lag.add(mean, from: start, until: now)
         lagSum = 0
         lagCount = 0
         publish()
         settle()
-        return lag.value
+        vitals.updateOverload(lag.value)
     }
 
     /// Charges all that waited so far.

@@ -5,8 +5,10 @@ import Synchronization
 /// Each part has a sum, and one more word tells since when which part has been going on. The sums add up to that
 /// instant, which shows a reader whether what it has read belongs together.
 ///
+/// A value that refers to its words, which whoever has allocated them frees.
+///
 /// `@unchecked Sendable`: the words are atomic, and the pointer never changes.
-struct LoopTimeSums: ~Copyable, @unchecked Sendable {
+struct LoopTimeSums: @unchecked Sendable {
     /// What a loop's time is spent on.
     enum Part: Int {
         /// Between two runs, and before monitoring began.
@@ -15,9 +17,11 @@ struct LoopTimeSums: ~Copyable, @unchecked Sendable {
     }
 
     private static let partBits: UInt64 = 3
-    private let words = UnsafeMutablePointer<Word>.allocateZeroed(16)
+    private let words: UnsafeMutablePointer<Word>
 
-    deinit { words.deallocateZeroed() }
+    static func allocate() -> LoopTimeSums { LoopTimeSums(words: .allocateZeroed(16)) }
+
+    func deallocate() { words.deallocateZeroed() }
 
     @inline(__always)
     private func sum(of part: Part) -> UnsafeMutablePointer<Word> { words + part.rawValue }

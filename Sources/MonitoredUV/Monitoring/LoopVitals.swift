@@ -5,13 +5,12 @@ import Synchronization
 /// Unless marked otherwise the loop's thread alone writes.
 final class LoopVitals: Sendable {
     let name: CallbackName
-    let time = LoopTimeSums()
+    let time = LoopTimeSums.allocate()
     let inFlight = InFlight()
 
     /// Whether the level was above `off` at the loop's last look.
     let isMonitored = Atomic<Bool>(false)
 
-    let iterations = Counter()
     let localPosts = Counter()
     let remotePosts = Counter()
     let localJobs = Counter()
@@ -33,6 +32,8 @@ final class LoopVitals: Sendable {
     private let lazyMetrics = AtomicLazyReference<LoopMetrics>()
 
     init(name: CallbackName) { self.name = name }
+
+    deinit { time.deallocate() }
 
     /// `nil` for a loop that was never at level `metrics`. It stays for as long as this.
     var metrics: LoopMetrics? { lazyMetrics.load() }
@@ -72,7 +73,7 @@ final class LoopVitals: Sendable {
     }
 
     private var limit: Double {
-        @inline(__always) get { Double(overloadLimit.load(ordering: .relaxed)) }
+        @inline(__always) get { Double(signed: overloadLimit.load(ordering: .relaxed)) }
     }
 
     /// Any thread: the smoothed lag now. Whatever is ready now has waited for as long as a dispatch is running; while

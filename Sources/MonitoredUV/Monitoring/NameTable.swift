@@ -60,7 +60,13 @@ final class NameTable: @unchecked Sendable {
     // MARK: Loop thread
 
     @inline(__always)
-    func record(_ name: CallbackName, _ wall: UInt64) { entry(slot(of: name)).wallTime.record(wall) }
+    func record(_ name: CallbackName, _ wall: UInt64) { record(name, wall, fine: LogLinearBins.fine.index(of: wall)) }
+
+    /// The same where the bin among the fine ones is known.
+    @inline(__always)
+    func record(_ name: CallbackName, _ wall: UInt64, fine bin: Int) {
+        entry(slot(of: name)).wallTime.record(wall, in: LogLinearBins.coarseIndex(of: wall, fine: bin))
+    }
 
     /// Others waited so long for dispatches of this name.
     @inline(__always)

@@ -24,20 +24,20 @@ struct SmoothedLag: Equatable {
     /// What became ready meanwhile waited for half of that on average, and counts for as long as it waited.
     @inline(__always)
     mutating func add(_ lag: Double, from start: UInt64, until now: UInt64) {
-        let busy = Double(now > start ? now &- start : 0)
+        let busy = Double(signed: now &- start)
         value = blended(with: max(lag, busy / 2), weight: max(busy, lag), from: start)
         at = now
     }
 
     /// If nothing had waited until `start`, and since then everything, until `now`.
     func blended(withWaitFrom start: UInt64, until now: UInt64) -> Double {
-        let waited = Double(now > start ? now - start : 0)
+        let waited = Double(signed: now > start ? now &- start : 0)
         return blended(with: waited, weight: waited, from: start)
     }
 
     @inline(__always)
     private func blended(with lag: Double, weight: Double, from start: UInt64) -> Double {
-        let idle = Double(start > at ? start &- at : 0)
+        let idle = Double(signed: start > at ? start &- at : 0)
         let kept = Self.kept(after: weight)
         return value * Self.kept(after: idle) * kept + lag * (1 - kept)
     }
@@ -53,3 +53,9 @@ struct SmoothedLag: Equatable {
 /// Whether a number is too high, with two limits, so that the answer does not flutter: above the limit it is, below half
 /// of it it is not, and in between it is what it was.
 func isTooHigh(_ value: Double, limit: Double, was: Bool) -> Bool { value > limit || (was && value > limit / 2) }
+
+extension Double {
+    /// Nanoseconds of less than 292 years, for which processors have an instruction.
+    @inline(__always)
+    init(signed nanoseconds: UInt64) { self.init(Int64(bitPattern: nanoseconds)) }
+}

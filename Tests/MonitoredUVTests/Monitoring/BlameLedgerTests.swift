@@ -8,7 +8,11 @@ struct BlameLedgerTests {
         let metrics: LoopMetrics
         private(set) var dispatches: [(name: CallbackName, ready: UInt64, start: UInt64, end: UInt64)] = []
 
+        private let vitals = LoopVitals(name: CallbackName("test"))
+
         init() { metrics = LoopMetrics(MonitoringOptions(), at: 0) }
+
+        func endIteration() { metrics.endIteration(from: 0, at: 1, vitals) }
 
         mutating func add(_ name: CallbackName, ready: UInt64, start: UInt64, end: UInt64) {
             let lag = DispatchLag.exact(ready: ready, start: start)
@@ -28,7 +32,7 @@ struct BlameLedgerTests {
         }
 
         func blame() -> [String: UInt64] {
-            _ = metrics.endIteration(from: 0, at: 1)
+            endIteration()
             let pairs = metrics.readNames().map { ($0.name, $0.blameNanoseconds) }
             return Dictionary(uniqueKeysWithValues: pairs).filter { $0.value > 0 }
         }
@@ -80,7 +84,7 @@ struct BlameLedgerTests {
                 let start = now + (Bool.random() ? 0 : UInt64.random(in: 0...200, using: &random))
                 now = start + UInt64.random(in: 0...300, using: &random)
                 fixture.add(names.randomElement()!, ready: start - lag, start: start, end: now)
-                if Int.random(in: 0..<20) == 0 { _ = fixture.metrics.endIteration(from: 0, at: 1) }
+                if Int.random(in: 0..<20) == 0 { fixture.endIteration() }
             }
             #expect(fixture.blame() == fixture.expected(window: 400))
         }

@@ -18,18 +18,19 @@ struct ConsistentReadTests {
 
     @Test(arguments: 0..<stops)
     func loopTime_addsUpToWhatPassed_andNeverGoesBack(_ stop: Int) {
-        let sums = LoopTimeSums()
-        var meter = DispatchMeter(at: 1000)
+        let sums = LoopTimeSums.allocate()
+        defer { sums.deallocate() }
+        var meter = DispatchMeter(at: 1000, sums)
         var now: UInt64 = 1000
-        meter.beginMonitoring(at: now, sums)
-        meter.resume(at: now, sums)
+        meter.beginMonitoring(at: now)
+        meter.resume(at: now)
         func iterate() {
-            meter.enterPoll(at: now + 10, isFlushing: false, mayRepeat: false, work: { _ in nil }, sums)
-            _ = meter.leavePoll(at: now + 1_000_010, work: { _ in nil }, sums)
-            meter.beginCallback(at: now + 1_000_010, sums)
-            _ = meter.endCallback(startedAt: now + 1_000_010, at: now + 28_000_010, isMonitorNext: true, sums)
-            meter.stamp(at: now + 28_000_015, sums)
-            meter.stamp(at: now + 28_000_020, sums)
+            meter.enterPoll(at: now + 10, mayWrite: false, mayRepeat: false, work: { _ in nil })
+            _ = meter.leavePoll(at: now + 1_000_010, work: { _ in nil })
+            meter.beginCallback(at: now + 1_000_010)
+            meter.beginMonitor(at: now + 28_000_010)
+            meter.stamp(at: now + 28_000_015)
+            meter.stamp(at: now + 28_000_020)
             now += 28_000_020
         }
         iterate()
@@ -48,7 +49,8 @@ struct ConsistentReadTests {
 
     /// The writer is stopped before it has written the end of a part down, which it has read from the clock already.
     @Test func loopTime_doesNotGoBack_whenTheWriterIsStopped() {
-        let sums = LoopTimeSums()
+        let sums = LoopTimeSums.allocate()
+        defer { sums.deallocate() }
         sums.change(from: .outside, since: 0, to: .callbacks, at: 1000)
         #expect(sums.read { 5000 }.callbackNanoseconds == 4000)
         sums.change(from: .callbacks, since: 1000, to: .poll, at: 4900)

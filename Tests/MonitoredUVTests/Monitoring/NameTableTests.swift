@@ -5,8 +5,15 @@ import Testing
 struct NameTableTests {
     private func name(_ number: Int) -> CallbackName { CallbackName("NameTableTests \(number)") }
 
+    private static let noTime = LoopTime(
+        callbackNanoseconds: 0,
+        monitorNanoseconds: 0,
+        pollNanoseconds: 0,
+        overheadNanoseconds: 0
+    )
+
     private func snapshot(_ table: NameTable) -> LoopSnapshot {
-        var snapshot = LoopSnapshot(loopName: "test", time: LoopTimeSums().read { 1 })
+        var snapshot = LoopSnapshot(loopName: "test", time: Self.noTime)
         snapshot.names = table.read()
         return snapshot
     }
