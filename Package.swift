@@ -11,7 +11,7 @@ let package = Package(
     traits: [
         .trait(
             name: "RuntimeInterfaces",
-            description: "Uses interfaces of Swift's runtime that are not public yet: runMain on Linux, lines in stacks."
+            description: "Interfaces of Swift's runtime that are not public yet: for runMain, and for lines in stacks."
         ),
         .default(enabledTraits: ["RuntimeInterfaces"]),
     ],

@@ -36,7 +36,8 @@ enum LoopMetric: String, CaseIterable {
 
     var type: Kind {
         switch self {
-        case .time, .iterations, .iterationTime, .scheduleTime, .enqueues, .wakeups, .monitorTime, .dropped, .nameTime, .nameCount, .nameBlame:
+        case .time, .iterations, .iterationTime, .scheduleTime, .enqueues, .wakeups, .monitorTime, .dropped, .nameTime,
+            .nameCount, .nameBlame:
             .counter
         case .utilization, .queueLength, .handles, .requests, .callbackAge: .gauge
         case .iterationDuration, .callbackDuration, .scheduleDuration, .pollDelay, .stallDuration: .histogram

@@ -86,7 +86,9 @@ struct PrometheusTextTests {
         try loop.run()
         let text = LoopSnapshot.prometheusText([loop.monitoring.snapshot()])
         try loop.close()
-        let over = { (limit: String) in value(#"uv_loop_iteration_time_seconds_total{loop="shares",over="\#(limit)"}"#, in: text) }
+        let over = { (limit: String) in
+            value(#"uv_loop_iteration_time_seconds_total{loop="shares",over="\#(limit)"}"#, in: text)
+        }
         #expect(try #require(over("0.01")) >= 0.029)
         #expect(try #require(over("0.001")) >= over("0.01")!)
         #expect(try #require(over("0.1")) <= over("0.01")!)

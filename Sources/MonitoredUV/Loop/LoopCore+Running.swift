@@ -30,7 +30,7 @@ extension LoopCore {
         isStopping = false
         if !releases.isEmpty { dispatchReleases() }
         let now = clock.now()
-        if metrics != nil && !meter.isPolling && now &- meter.iterationStart >= slowLimit { reportSlowIteration(at: now) }
+        if metrics != nil && now &- meter.iterationStart >= slowLimit { reportSlowIteration(at: now) }
         meter.pause(at: now)
         metrics?._withUnsafeGuaranteedRef { $0.settle() }
         return isAlive

@@ -209,7 +209,7 @@ final class LoopCore {
     private func enterPoll(_ metrics: Unmanaged<LoopMetrics>) {
         let now = clock.now()
         let start = meter.iterationStart
-        metrics._withUnsafeGuaranteedRef { $0.endIteration(from: start, at: now, vitals) }
+        vitals.updateOverload(metrics._withUnsafeGuaranteedRef { $0.endIteration(from: start, at: now) })
         if _slowPath(now &- start >= slowLimit) { reportSlowIteration(at: now) }
         meter.enterPoll(
             at: now,

@@ -24,7 +24,8 @@ extension LoopCore {
         _ body: () -> Void
     ) {
         if _slowPath(isResting) { stopResting() }
-        if kind != .read { isTimeStale = true }  // bytes are read only between a poll and libuv's next look at the clock
+        // Bytes are read only between a poll and libuv's next look at the clock.
+        if kind != .read { isTimeStale = true }
         if _fastPath(metrics == nil) { return body() }
         let name = name()
         let start = start() ?? clock.now()

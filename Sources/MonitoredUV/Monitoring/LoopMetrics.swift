@@ -70,9 +70,9 @@ final class LoopMetrics: @unchecked Sendable {
         ring.append(kind, name, start, wall, lag)
     }
 
-    /// An iteration ends with the way into the poll; it began when the last poll returned.
+    /// An iteration ends with the way into the poll; it began when the last poll returned. Gives the smoothed lag.
     @inline(never)
-    func endIteration(from start: UInt64, at now: UInt64, _ vitals: LoopVitals) {
+    func endIteration(from start: UInt64, at now: UInt64) -> Double {
         histogram(Self.kinds &+ Self.sources).record(now &- start)
         let mean = lagCount == 0 ? 0 : Double(signed: lagSum) / Double(signed: lagCount)
         lag.add(mean, from: start, until: now)
@@ -80,7 +80,7 @@ final class LoopMetrics: @unchecked Sendable {
         lagCount = 0
         publish()
         settle()
-        vitals.updateOverload(lag.value)
+        return lag.value
     }
 
     /// Charges all that waited so far.

@@ -104,12 +104,10 @@ public final class UVGetAddrInfo {
     private func complete(_ status: Int32, _ addresses: [UVSocketAddress]) {
         let completion = self.completion
         self.completion = nil
-        let code = canceledAt == nil ? UVError.Code(rawValue: status) : .canceled
-        if status < 0 { completion?(.failure(UVError(code, operation: "uv_getaddrinfo"))) } else if addresses.isEmpty {
-            completion?(.failure(UVError(.nameHasNoAddress, operation: "uv_getaddrinfo")))
-        } else {
-            completion?(.success(addresses))
-        }
+        func fail(_ code: UVError.Code) { completion?(.failure(UVError(code, operation: "uv_getaddrinfo"))) }
+        if status < 0 { return fail(canceledAt == nil ? UVError.Code(rawValue: status) : .canceled) }
+        if addresses.isEmpty { return fail(.nameHasNoAddress) }
+        completion?(.success(addresses))
     }
 
     private static func addresses(_ first: UnsafeMutablePointer<addrinfo>?) -> [UVSocketAddress] {

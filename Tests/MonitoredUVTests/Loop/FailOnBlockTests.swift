@@ -66,7 +66,8 @@ struct FailOnBlockTests {
                     blockForAWhile(loop)
                 }
             }
-            #expect(error?.blocks.count == 1)
+            // On a busy machine others may be as long.
+            #expect(error?.blocks.contains { $0.kind == .job && $0.dispatches == nil } == true)
         }
     }
 

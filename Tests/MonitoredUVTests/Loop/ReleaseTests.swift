@@ -87,7 +87,10 @@ struct ReleaseTests {
         try expectRelease(in: .posted, "closer") { loop, slow in
             try loop.pair { client, accepted in
                 let object = slow()
-                try client.startReading { _ in object.use() } onEnd: { _ in }
+                try client.startReading { _ in
+                    object.use()
+                } onEnd: { _ in
+                }
                 loop.callSoon("closer") {
                     client.close()
                     accepted.close()
@@ -100,7 +103,10 @@ struct ReleaseTests {
         try expectRelease(in: .posted, "stopper") { loop, slow in
             try loop.pair { client, accepted in
                 let object = slow()
-                try client.startReading { _ in object.use() } onEnd: { _ in }
+                try client.startReading { _ in
+                    object.use()
+                } onEnd: { _ in
+                }
                 loop.callSoon("stopper") { client.stopReading() }
                 loop.callSoon("next") {
                     client.close()
@@ -134,7 +140,8 @@ struct ReleaseTests {
             try loop.pair { client, accepted in
                 client.name = "client"
                 let object = slow()
-                try client.startReading { _ in } onEnd: { _ in
+                try client.startReading { _ in
+                } onEnd: { _ in
                     object.use()
                     loop.callSoon("next") { client.close() }
                 }

@@ -8,11 +8,9 @@ struct BlameLedgerTests {
         let metrics: LoopMetrics
         private(set) var dispatches: [(name: CallbackName, ready: UInt64, start: UInt64, end: UInt64)] = []
 
-        private let vitals = LoopVitals(name: CallbackName("test"))
-
         init() { metrics = LoopMetrics(MonitoringOptions(), at: 0) }
 
-        func endIteration() { metrics.endIteration(from: 0, at: 1, vitals) }
+        func endIteration() { _ = metrics.endIteration(from: 0, at: 1) }
 
         mutating func add(_ name: CallbackName, ready: UInt64, start: UInt64, end: UInt64) {
             let lag = DispatchLag.exact(ready: ready, start: start)

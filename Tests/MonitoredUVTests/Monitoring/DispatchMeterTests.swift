@@ -19,7 +19,9 @@ struct DispatchMeterTests {
 
         func time(at now: UInt64) -> LoopTime { sums.read { now } }
 
-        func enterPoll(at now: UInt64) { meter.enterPoll(at: now, mayWrite: false, mayRepeat: false, work: { _ in nil }) }
+        func enterPoll(at now: UInt64) {
+            meter.enterPoll(at: now, mayWrite: false, mayRepeat: false, work: { _ in nil })
+        }
 
         func leavePoll(at now: UInt64) -> UInt64 { meter.leavePoll(at: now, work: { _ in nil }) }
     }

@@ -133,9 +133,13 @@ struct DurationHistogramTests {
     }
 
     @Test func coarseBin_isToldByTheFineOne() {
-        for value in Array(UInt64(0)..<5000) + (0..<64).flatMap({ [UInt64(1) << $0, (UInt64(1) << $0) &* 3 / 2 &- 1] }) {
+        for value in Array(UInt64(0)..<5000) + (0..<64).flatMap({ [UInt64(1) << $0, (UInt64(1) << $0) &* 3 / 2 &- 1] })
+        {
             let fine = LogLinearBins.fine.index(of: value)
-            #expect(LogLinearBins.coarseIndex(of: value, fine: fine) == LogLinearBins.coarse.index(of: value), "\(value)")
+            #expect(
+                LogLinearBins.coarseIndex(of: value, fine: fine) == LogLinearBins.coarse.index(of: value),
+                "\(value)"
+            )
         }
     }
 }

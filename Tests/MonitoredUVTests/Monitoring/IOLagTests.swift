@@ -11,6 +11,7 @@ struct IOLagTests {
         try withLoop { loop in
             let recorder = Recorder(on: loop)
             let block = Duration.milliseconds(150)
+            let begin = DispatchSemaphore(value: 0)
             var readers: [LoopThread] = []
             var open: [UVTCP] = []
             func end() { open.forEach { $0.close() } }
@@ -20,13 +21,24 @@ struct IOLagTests {
                     if number < 2 {
                         // The peer's kernel and this thread take all of it while the loop is blocked.
                         let descriptor = dup(try client.fileDescriptor())
-                        readers.append(try LoopThread(name: "reader") { readAll(descriptor, 16 << 20) })
+                        readers.append(
+                            try LoopThread(name: "reader") {
+                                begin.wait()
+                                readAll(descriptor, 16 << 20)
+                            }
+                        )
                         try accepted.write([UInt8](repeating: 1, count: 16 << 20))
                         return try next(number + 1)
                     }
                     accepted.name = "late"
-                    try accepted.startReading { _ in end() } onEnd: { _ in }
+                    try accepted.startReading { _ in
+                        end()
+                    } onEnd: { _ in
+                    }
                     loop.callSoon("block") {
+                        for _ in readers { begin.signal() }
+                        // By then there is room on the others, so that the poll comes to them first.
+                        spin(.milliseconds(50))
                         succeed { try client.write("x") }
                         spin(block)
                     }
@@ -62,7 +74,10 @@ struct IOLagTests {
                     spin(block)
                     for peer in accepted {
                         peer.name = "late"
-                        try peer.startReading { _ in (open + accepted + [server]).forEach { $0.close() } } onEnd: { _ in }
+                        try peer.startReading { _ in
+                            (open + accepted + [server]).forEach { $0.close() }
+                        } onEnd: { _ in
+                        }
                     }
                 }
             }
@@ -116,6 +131,8 @@ struct IOLagTests {
     @Test func lowerBoundOfASecondRead_countsFromTheFirstOnesEnd() throws {
         try withLoop { loop in
             let recorder = Recorder(on: loop)
+            loop.core.allocateReadBuffer()
+            loop.core.readBuffer.len = 4096  // so that the kernel has all of it at once
             let block = Duration.milliseconds(50)
             var sent: UInt64 = 0
             var delay = Duration.zero
@@ -125,18 +142,18 @@ struct IOLagTests {
                 var received = 0
                 try accepted.startReading { bytes in
                     received += bytes.byteCount
-                    if received > LoopCore.readBufferSize {
+                    if received > 4096 {
                         delay = Duration(nanoseconds: MonotonicClock.read() - sent)
                         return [client, accepted].forEach { $0.close() }
                     }
-                    guard received == LoopCore.readBufferSize else { return }
+                    guard received == 4096 else { return }
                     spin(block)
                     sent = MonotonicClock.read()
                     var byte: UInt8 = 1
                     #expect(write(descriptor, &byte, 1) == 1)
                 } onEnd: { _ in
                 }
-                loop.callSoon { succeed { try client.write([UInt8](repeating: 1, count: LoopCore.readBufferSize)) } }
+                loop.callSoon { succeed { try client.write([UInt8](repeating: 1, count: 4096)) } }
             }
             try loop.run()
             let last = try #require(recorder.named("accepted").last)

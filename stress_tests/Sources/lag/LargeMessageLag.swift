@@ -58,7 +58,8 @@ struct LargeMessageLag {
         var received = [UInt8](repeating: 0, count: 1 << 18)
         var (sent, back) = (0, 0)
         while back < messages * size {
-            let wanted = Int16(POLLIN) | (sent < (back / size + 1) * size && sent < messages * size ? Int16(POLLOUT) : 0)
+            let wanted =
+                Int16(POLLIN) | (sent < (back / size + 1) * size && sent < messages * size ? Int16(POLLOUT) : 0)
             var descriptor = pollfd(fd: socket, events: wanted, revents: 0)
             if poll(&descriptor, 1, -1) < 0 && errno != EINTR { fatalError("poll failed with \(errno)") }
             if descriptor.revents & Int16(POLLOUT) != 0 {
