@@ -17,10 +17,14 @@ internal import CLibUV
 /// The corresponding libuv type is `uv_loop_t`.
 public final class UVEventLoop: Sendable {
     /// How long ``run(_:)`` goes on.
+    ///
+    /// An iteration runs idle hooks, prepare hooks, posted work, the poll with the callbacks of its I/O, check hooks,
+    /// posted work, and completions of closed handles, in this order. Timers run between two iterations: at the beginning
+    /// of one up to libuv 1.44, at its end from 1.45 on.
     public enum RunMode: Sendable {
         /// Until nothing is left to do, or ``UVEventLoop/stop()``.
         case untilDone
-        /// One iteration; waits for I/O if nothing is ready.
+        /// One iteration; waits for I/O, or until the next timer is due, if nothing is ready.
         case once
         /// One iteration; does not wait.
         case noWait
