@@ -36,9 +36,10 @@ extension LoopCore {
     @inline(never)
     func releaseDeferred() { while let object = releases.removeFirst() { withExtendedLifetime(object) {} } }
 
-    /// Between dispatches.
+    /// Between dispatches. Of a loop that nobody has closed no monitor is told any more.
     @inline(never)
     func dispatchReleases() {
+        if isTearingDown { return releaseDeferred() }
         var waiting = releases.takeAll()
         while let name = waiting.firstName { dispatch(.release, name, .notApplicable) { _ = waiting.removeFirst() } }
     }

@@ -117,6 +117,23 @@ import Testing
             #expect(states.contains { $0.loopHandlesCount >= sleepers / 2 })
         }
 
+        /// libuv's poll waits from when it last read the clock: sleeps were late by what the loop did since then.
+        @Test func aSleepIsNotLateByWhatTheLoopDidBeforeIt() async throws {
+            let work = Duration.milliseconds(60)
+            let least = Box(Duration.seconds(100))
+            // The machine may hold up one of them.
+            for _ in 0..<5 {
+                try await withTasks { _ in
+                    try await Task.sleep(for: .milliseconds(1))  // woken by a timer, so before a poll
+                    spin(work)
+                    let asked = MonotonicClock.read()
+                    try await Task.sleep(for: .milliseconds(10))
+                    least.value = min(least.value, Duration(nanoseconds: MonotonicClock.read() - asked))
+                }
+            }
+            #expect(least.value < work)
+        }
+
         @Test func anActorWhoseMethodSleptIsLateSinceThen() async throws {
             actor Sleeper {
                 func sleep() async throws { try await Task.sleep(for: .milliseconds(50)) }

@@ -286,4 +286,23 @@ struct ReleaseTests {
         let releases = states.value.filter { $0.kind == .release && $0.callbackPrettyName == "shutdown" }
         #expect(releases.map(\.callbackWallTime).max() ?? .zero >= Self.length)
     }
+
+    @Test func loopThatIsReleased_letsGo_andTellsNoMonitor() throws {
+        let told = Box(0)
+        let ended = Box(false)
+        final class Ending {
+            let box: Box<Bool>
+            init(_ box: Box<Bool>) { self.box = box }
+            deinit { box.value = true }
+        }
+        func use() throws {
+            let loop = try UVEventLoop()
+            loop.setMonitor { _ in told.value += 1 }
+            let object = Ending(ended)
+            _ = try loop.server { _ in withExtendedLifetime(object) {} }
+        }
+        try use()
+        #expect(ended.value)
+        #expect(told.value == 0)
+    }
 }
