@@ -16,19 +16,26 @@ final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendabl
         _ name: StaticString,
         _ start: @escaping @Sendable (LoopOperation) -> Void
     ) async throws -> Value {
-        if loop.core.isTurnOver { await Task.yield() }
         let operation = LoopOperation()
         let site = CallSite(named: name)
-        return try await withTaskCancellationHandler {
-            try await withUnsafeThrowingContinuation { continuation in
-                let isAccepted = loop.run(at: site) { [unowned loop] in operation.begin(loop, continuation, start) }
-                if isAccepted { return }
-                let error = UVError(.canceled, operation: "\(name)", detail: "\(loop) is closed")
-                continuation.resume(throwing: error)
+        let result: Result<Value, any Error>
+        do {
+            let value = try await withTaskCancellationHandler {
+                try await withUnsafeThrowingContinuation { continuation in
+                    let isAccepted = loop.run(at: site) { [unowned loop] in operation.begin(loop, continuation, start) }
+                    if isAccepted { return }
+                    let error = UVError(.canceled, operation: "\(name)", detail: "\(loop) is closed")
+                    continuation.resume(throwing: error)
+                }
+            } onCancel: {
+                _ = loop.run(at: site) { operation.cancel() }
             }
-        } onCancel: {
-            _ = loop.run(at: site) { operation.cancel() }
+            result = .success(value)
+        } catch {
+            result = .failure(error)
         }
+        await loop.giveWay()
+        return try result.get()
     }
 
     private func begin(
@@ -77,6 +84,10 @@ extension UVEventLoop {
         }
         return core.postIfOpen(site, body)
     }
+
+    /// Behind an operation that may have completed at once: lets others have their turn, if the task has had its share.
+    /// Never within an operation, whose parts must not be taken apart.
+    nonisolated(nonsending) func giveWay() async { if core.isTurnOver { await Task.yield() } }
 
     /// The loop that an asynchronous function is to use: the one given, else the one that runs its task.
     static func orCurrent(_ loop: UVEventLoop?, for operation: StaticString) throws(UVError) -> UVEventLoop {

@@ -21,6 +21,7 @@
                         + "other one before. Use UVEventLoop.run instead, or remove the other one."
                 )
             }
+            if !isDefault { Factory.executors.withLock { $0 = nil } }
             return isDefault
         }
 

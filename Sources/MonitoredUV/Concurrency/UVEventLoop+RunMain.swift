@@ -41,9 +41,9 @@ extension UVEventLoop {
         }
         guard ProcessExecutors.areReplaceable, let process = try ProcessLoops.take(workers: workers) else {
             warn(
-                "UVEventLoop.runMain cannot replace Swift's executors here (it needs Swift 6.3 or later on Linux, the "
-                    + "trait RuntimeInterfaces, and that nothing else has replaced them): Task {}, Task.detached and "
-                    + "MainActor stay off the loop, as with UVEventLoop.run."
+                "UVEventLoop.runMain cannot replace Swift's executors here, and does what UVEventLoop.run does: Task {} and "
+                    + "Task.detached stay on Swift's own threads, and there are no workers. It needs Swift 6.3 or later on "
+                    + "Linux, and the package's trait RuntimeInterfaces."
             )
             return try run(monitor: monitor, body)
         }
@@ -59,6 +59,7 @@ struct ProcessLoops {
     let workers: UVEventLoopGroup?
 
     private static let taken = Lock<ProcessLoops?>(nil)
+    private static let isRefused = Lock(false)
     static var current: ProcessLoops? { taken.withLock { $0 } }
 
     /// Makes the loops and installs them, the first time; `nil` where this runtime does not take them.
@@ -69,6 +70,7 @@ struct ProcessLoops {
             let detail = "the process runs with \(count) workers already, and cannot change to \(workers)"
             throw UVError(.invalidArgument, operation: "runMain", detail: detail)
         }
+        if isRefused.withLock({ $0 }) { return nil }
         let main = try UVEventLoop(name: "main")
         main.core.serialRoute = .main
         let pool = workers == 0 ? nil : JobPool(timer: main.core.wakeUp)
@@ -83,6 +85,7 @@ struct ProcessLoops {
             main.core.timedPool = nil
             group?.shutdown()
             main.closeDown()
+            isRefused.withLock { $0 = true }
             return nil
         }
         let process = ProcessLoops(main: main, workers: group)

@@ -120,8 +120,10 @@ public final class UVTCPConnection: Sendable {
     /// The next bytes that the peer sends, at least one; `nil` at the end. As the iterator of ``inbound``.
     public nonisolated(nonsending) func read() async throws -> [UInt8]? {
         try Task.checkCancellation()
-        if loop.core.isTurnOver { await Task.yield() }
-        if loop.core.isRunningHere, let bytes = state.takeBytes() { return bytes }
+        if loop.core.isRunningHere, let bytes = state.takeBytes() {
+            await loop.giveWay()
+            return bytes
+        }
         return try await LoopOperation<[UInt8]?>.wait(on: loop, "UVTCPConnection.read") { [state] in state.read($0) }
     }
 
@@ -129,7 +131,7 @@ public final class UVTCPConnection: Sendable {
 
     /// Writes all of `bytes`, and waits until the kernel has taken them: a peer that reads slowly slows its writer
     /// down. Writes of several tasks go out one after the other, in the order of the calls on the loop. A task whose
-    /// reads and writes never have to wait gives way to others after 256 KiB or a millisecond.
+    /// reads and writes never have to wait gives way to others after 256 KiB or a millisecond, behind such an operation.
     ///
     /// A task that is canceled while it waits here has written a part that nobody knows: the connection is closed.
     ///
@@ -139,9 +141,12 @@ public final class UVTCPConnection: Sendable {
     /// The corresponding libuv functions are `uv_try_write` and `uv_write`.
     public nonisolated(nonsending) func write(_ bytes: [UInt8]) async throws {
         try Task.checkCancellation()
-        if loop.core.isTurnOver { await Task.yield() }
-        let written = loop.core.isRunningHere ? try state.tryWrite(bytes) : 0
-        if written == bytes.count { return }
+        let written: Int
+        do { written = loop.core.isRunningHere ? try state.tryWrite(bytes) : 0 } catch {
+            await loop.giveWay()
+            throw error
+        }
+        if written == bytes.count { return await loop.giveWay() }
         do {
             try await LoopOperation<Void>.wait(on: loop, "UVTCPConnection.write") { [state] in
                 state.write(bytes, from: written, $0)

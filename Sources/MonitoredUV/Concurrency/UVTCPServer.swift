@@ -104,8 +104,10 @@ public final class UVTCPServer: Sendable {
 
     private nonisolated(nonsending) func accept() async throws -> UVTCPConnection? {
         try Task.checkCancellation()
-        if loop.core.isTurnOver { await Task.yield() }
-        if loop.core.isRunningHere, let connection = state.takeConnection() { return connection }
+        if loop.core.isRunningHere, let connection = state.takeConnection() {
+            await loop.giveWay()
+            return connection
+        }
         return try await LoopOperation<UVTCPConnection?>.wait(on: loop, "UVTCPServer.accept") { [state] in
             state.accept($0)
         }

@@ -9,6 +9,7 @@ final class StreamRequest {
     private let kind: CallbackKind
     private let operation: StaticString
     private let site: CallSite
+    private let extraBytes: Int
     private var completion: ((UVError?) -> Void)?
 
     /// Starts the request: `start` gets the C request, followed by `extraBytes` of memory that live as long.
@@ -26,9 +27,10 @@ final class StreamRequest {
         let status = start(raw.assumingMemoryBound(to: Raw.self), raw + header)
         if status < 0 { raw.deallocate() }
         try UVError.check(status, operation)
-        let request = StreamRequest(raw, stream, kind, operation, site, completion)
+        let request = StreamRequest(raw, stream, kind, operation, site, extraBytes, completion)
         raw.assumingMemoryBound(to: uv_req_t.self).pointee.data = Unmanaged.passRetained(request).toOpaque()
         stream.core.requestsCreated += 1
+        stream.core.queuedBytes += extraBytes
         stream.core.vitals.requests.add(1, Int(raw.assumingMemoryBound(to: uv_req_t.self).pointee.type.rawValue))
     }
 
@@ -38,6 +40,7 @@ final class StreamRequest {
         _ kind: CallbackKind,
         _ operation: StaticString,
         _ site: CallSite,
+        _ extraBytes: Int,
         _ completion: ((UVError?) -> Void)?
     ) {
         self.raw = raw
@@ -45,6 +48,7 @@ final class StreamRequest {
         self.kind = kind
         self.operation = operation
         self.site = site
+        self.extraBytes = extraBytes
         self.completion = completion
     }
 
@@ -57,6 +61,7 @@ final class StreamRequest {
     private func finish(_ status: Int32) {
         let core = stream.core
         core.requestsFreed += 1
+        core.queuedBytes -= extraBytes
         core.vitals.requests.add(-1, Int(raw.assumingMemoryBound(to: uv_req_t.self).pointee.type.rawValue))
         raw.deallocate()
         if kind == .connect { stream.isConnecting = false }

@@ -61,6 +61,7 @@ public class UVStream: UVHandle {
                 // Without a descriptor libuv tries again at once; only another thread, or the callback, can free one.
                 if !stream.core.spares.replaceReserve(of: stream.core.uv) { poll(nil, 0, 1) }
             }
+            if status >= 0 { stream.core.spares.fill() }
             guard let listener = stream.listener else { return }
             stream.core.dispatch(.connection, stream.dispatchName(stream.site), .io(raw!)) {
                 listener._withUnsafeGuaranteedRef { $0.onPending(error) }

@@ -5,32 +5,31 @@
 struct JobBudget {
     static let bytes = 256 * 1024
     static let nanoseconds: UInt64 = 1_000_000
-    /// The clock is read once in so many operations.
-    private static let operationsPerReading = 16
 
-    private var operations = 0
     private var bytes = 0
+    /// When the job's first operation ended; 0 before that.
     private var began: UInt64 = 0
+    /// The job has given way: others come first.
+    private(set) var wasSpent = false
 
     /// A job begins.
     @inline(__always)
-    mutating func begin() { operations = 0 }
+    mutating func begin() {
+        (bytes, began) = (0, 0)
+        wasSpent = false
+    }
 
     /// An operation has moved bytes.
     @inline(__always)
     mutating func spend(bytes more: Int) { bytes &+= more }
 
-    /// An operation begins: whether the job has had its share, and is to give way first.
+    /// An operation has ended: whether the job has had its share, and is to give way.
     mutating func isSpent(now: () -> UInt64) -> Bool {
-        if operations == 0 {
-            began = now()
-            bytes = 0
-        }
-        operations += 1
-        let isSpent =
-            bytes >= Self.bytes
-            || (operations % Self.operationsPerReading == 0 && now() - began >= Self.nanoseconds)
-        if isSpent { operations = 0 }
+        let now = now()
+        if began == 0 { began = now }
+        let isSpent = bytes >= Self.bytes || now - began >= Self.nanoseconds
+        if isSpent { (bytes, began) = (0, 0) }
+        wasSpent = wasSpent || isSpent
         return isSpent
     }
 }

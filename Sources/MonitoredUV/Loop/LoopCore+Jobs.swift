@@ -43,7 +43,7 @@ extension LoopCore {
         return wakingSince != 0 ? wakingSince : MonotonicClock.read()
     }
 
-    /// An operation that may complete at once begins in a task: whether the task is to give way first. Any thread.
+    /// An operation of a task may have completed at once: whether the task is to give way now. Any thread.
     var isTurnOver: Bool { isRunningHere && budget.isSpent(now: clock.now) }
 
     private func refuseJob() -> Never {
@@ -79,7 +79,8 @@ extension LoopCore {
             let isReported = run(job, isStamped, serial, task)
             isStamped = isReported && wasMonitored && metrics != nil
             ran += 1
-            if isStopping { break }
+            // Nor does the next poll wait for others like it.
+            if isStopping || budget.wasSpent { break }
         }
         return ran > 0
     }

@@ -29,9 +29,11 @@ extension LoopCore {
     func applyMonitorChange() {
         guard let setting = monitorSwitch.take() else { return }
         let new = setting.level == .callbacks ? setting.monitor : nil
-        let old = monitor
-        monitor = new.map(Unmanaged.passRetained)
-        if let old { deferRelease(old.takeRetainedValue(), .monitor) }
+        if monitor?.toOpaque() != new.map({ Unmanaged.passUnretained($0).toOpaque() }) {
+            let old = monitor
+            monitor = new.map(Unmanaged.passRetained)
+            if let old { deferRelease(old.takeRetainedValue(), .monitor) }
+        }
         if setting.level != .off && metrics == nil {
             meter.beginMonitoring(at: clock.now())
             metrics = vitals.makeMetrics(at: meter.last)
@@ -70,9 +72,21 @@ extension LoopCore {
         watch.append(.dispatch(InFlight.Dispatch(start: start, name: currentName, kind: kind), wall: wall))
     }
 
-    /// The iteration that ends at `now` took longer than somebody's limit.
+    /// The iteration that ends at `now` took longer than somebody's limit. What it is made of is looked up now, before
+    /// the flight recorder forgets it.
     @inline(never)
-    func reportSlowIteration(at now: UInt64) { watch.append(.iteration(start: meter.iterationStart, end: now)) }
+    func reportSlowIteration(at now: UInt64) {
+        metrics?._withUnsafeGuaranteedRef { metrics in
+            let summary = IterationSummary(
+                from: meter.iterationStart,
+                to: now,
+                metrics.ring.read(since: meter.iterationStart),
+                dispatches: metrics.dispatchesOfIteration,
+                limit: slowLimit
+            )
+            watch.append(.iteration(summary))
+        }
+    }
 
     /// A run has begun, or the level has risen within one: others may look at this thread until ``hideThread()``.
     func showThread() {

@@ -26,9 +26,9 @@ extension LoopCore {
         repeat {
             takeRemote()
             _ = uv_run(uv, mode.uv)
-        } while mode == .untilDone && !isStopping && remote.count > 0
+            if !releases.isEmpty { dispatchReleases() }
+        } while mode == .untilDone && !isStopping && isAlive
         isStopping = false
-        if !releases.isEmpty { dispatchReleases() }
         let now = clock.now()
         if metrics != nil && now &- meter.iterationStart >= slowLimit { reportSlowIteration(at: now) }
         meter.pause(at: now)

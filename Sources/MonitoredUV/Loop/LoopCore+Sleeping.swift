@@ -133,8 +133,9 @@ extension LoopCore {
     func wakeTask(_ due: UInt64, _ body: () -> Void) {
         stampLoopCode()
         wakingSince = due
-        defer { wakingSince = 0 }
         body()
+        wakingSince = 0
+        if !releases.isEmpty { dispatchReleases() }  // of an executor that runs what it is given at once
     }
 }
 

@@ -96,6 +96,9 @@ final class LoopCore {
     @exclusivity(unchecked) var readBuffer = uv_buf_t(base: nil, len: 0)
     static let readBufferSize = 256 * 1024
 
+    /// How many bytes of writes that libuv has not done yet.
+    @exclusivity(unchecked) var queuedBytes = 0
+
     @exclusivity(unchecked) var handlesCreated = 0
     @exclusivity(unchecked) var handlesFreed = 0
     @exclusivity(unchecked) var requestsCreated = 0
@@ -175,7 +178,6 @@ final class LoopCore {
     /// The prepare hook. It was the first to start, so it runs after all others of its kind: just before the poll.
     @inline(__always)
     private func beforePoll() {
-        if !releases.isEmpty { dispatchReleases() }
         takeRemote()
         if hasDrain {
             drainQueues()
@@ -209,17 +211,20 @@ final class LoopCore {
     private func enterPoll(_ metrics: Unmanaged<LoopMetrics>) {
         let now = clock.now()
         let start = meter.iterationStart
-        vitals.updateOverload(metrics._withUnsafeGuaranteedRef { $0.endIteration(from: start, at: now) })
         if _slowPath(now &- start >= slowLimit) { reportSlowIteration(at: now) }
+        vitals.updateOverload(metrics._withUnsafeGuaranteedRef { $0.endIteration(from: start, at: now) })
         meter.enterPoll(
             at: now,
-            mayWrite: uv.pointee.active_reqs.count > 0,
+            mayWrite: queuedBytes >= Self.longWrite,
             mayRepeat: uv.pointee.nfds >= Self.mostEvents,
             work: ThreadWork.read
         )
         let timeout = uv_backend_timeout(uv)
         pollTimeout = timeout > 0 ? UInt64(timeout) &* 1_000_000 : .max
     }
+
+    /// So many bytes take a poll longer to write than a wake-up may take.
+    private static let longWrite = 256 * 1024
 
     /// So many events fit into one poll of libuv's; with more it polls again before it comes back.
     private static let mostEvents: UInt32 = 1024
@@ -270,7 +275,9 @@ final class LoopCore {
         if hasOpenHandles || uv.pointee.active_reqs.count > 0 || waitingCount == 0 { return lastWork = nil }
         let (since, turns) = lastWork ?? (clock.now(), 0)
         lastWork = (since, turns + 1)
-        if turns > 10_000 && clock.now() - since > 2_000_000_000 { dropWork() }
+        if turns > 10_000 && clock.now() - since > 2_000_000_000 {
+            dispatch(.release, Self.shutdownName, .notApplicable) { dropWork() }
+        }
     }
 
     /// Another thread posted (the check hook takes it), asked to stop or to shut down, or changed the monitor.

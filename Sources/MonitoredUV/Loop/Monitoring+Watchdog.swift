@@ -2,8 +2,8 @@ public import Logging
 
 extension Monitoring {
     /// Notices dispatches that run for longer than `limit`, while they run, and says where the loop's thread is. An
-    /// iteration made of many dispatches is noticed as well, by the name that took most of it: it keeps others waiting
-    /// for as long.
+    /// iteration made of many dispatches is noticed as well, by the name that took the largest share of it: it keeps
+    /// others waiting for as long.
     ///
     /// One thread of its own looks at all loops that have a watchdog. When a dispatch passes the limit it captures the
     /// loop thread's stack, which interrupts that thread for some ten microseconds and ends a `usleep` or a poll of its
@@ -68,7 +68,7 @@ extension Monitoring {
             let more = report.suppressed == 0 ? "" : "; \(report.suppressed) slow callbacks before it not logged"
             let name = "\(report.callbackName) (\(report.kind))"
             let took = "took \(report.duration.brief)"
-            let what = report.dispatches.map { "an iteration of \($0) dispatches \(took), most of it \(name)" }
+            let what = report.dispatches.map { "an iteration of \($0) dispatches \(took), the largest share \(name)" }
             logger.warning(
                 "\(what ?? "\(name) \(took)")\(more)",
                 metadata: ["loop": "\(report.loopName)"]

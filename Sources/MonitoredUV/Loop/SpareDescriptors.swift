@@ -27,7 +27,7 @@ struct SpareDescriptors: ~Copyable {
     }
 
     /// Gets what is missing, as far as there are descriptors.
-    private mutating func fill() {
+    mutating func fill() {
         while held.count < Self.count {
             let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
             if descriptor < 0 { break }

@@ -26,7 +26,11 @@ extension LoopCore {
         if _slowPath(isResting) { stopResting() }
         // Bytes are read only between a poll and libuv's next look at the clock.
         if kind != .read { isTimeStale = true }
-        if _fastPath(metrics == nil) { return body() }
+        if _fastPath(metrics == nil) {
+            body()
+            if _slowPath(!releases.isEmpty) { releaseDeferred() }
+            return
+        }
         let name = name()
         let start = start() ?? clock.now()
         if meter.isPolling { leavePoll(at: start) }

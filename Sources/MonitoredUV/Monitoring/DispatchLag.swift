@@ -95,7 +95,7 @@ struct PollTimes: BitwiseCopyable {
         var worked: UInt64 = 0
         var hasSlept = waited > Self.asleep
         if let before = details.work, let after = work {
-            hasSlept = after.waits != before.waits
+            hasSlept = hasSlept && after.waits != before.waits
             worked = hasSlept ? min(waited, after.processorTime &- before.processorTime) : waited
         }
         busySince = now &- worked

@@ -16,6 +16,9 @@ final class LoopMetrics: @unchecked Sendable {
     private let names: NameTable
     let ring: FlightRing
 
+    /// The number of the first dispatch of the iteration that is going on.
+    private let firstOfIteration = Word(0)
+
     // The smoothed lag, and until when it counts.
     private let smoothed = Word(0)
     private let smoothedAt = Word(0)
@@ -78,6 +81,7 @@ final class LoopMetrics: @unchecked Sendable {
         lag.add(mean, from: start, until: now)
         lagSum = 0
         lagCount = 0
+        firstOfIteration.store(ring.count, ordering: .relaxed)
         publish()
         settle()
         return lag.value
@@ -102,6 +106,12 @@ final class LoopMetrics: @unchecked Sendable {
     func lag(_ source: LagSource) -> DurationHistogram { histogram(Self.kinds + Int(source.rawValue)).read() }
     var iterations: DurationHistogram { histogram(Self.kinds + Self.sources).read() }
     var pollDelays: DurationHistogram { histogram(Self.kinds + Self.sources + 1).read() }
+    /// How many dispatches of the iteration that is going on have ended.
+    var dispatchesOfIteration: Int {
+        let (first, count) = (firstOfIteration.load(ordering: .relaxed), ring.count)
+        return count > first ? Int(count - first) : 0
+    }
+
     func readNames() -> [NameStatistics] { names.read() }
 
     /// As of the last iteration.

@@ -62,10 +62,11 @@ struct LoopTimeSums: @unchecked Sendable {
         return start == 0 ? nil : start
     }
 
-    /// The sums up to this instant, all of the same instant: of two readings the later one is nowhere less, whoever
-    /// reads.
+    /// The sums up to this instant: of two readings the later one is nowhere less, whoever reads.
     ///
-    /// What is under way counts, but for overhead, for a dispatch may begin with the end of the one before it.
+    /// What is under way counts, but for overhead, for a dispatch may begin with the end of the one before it. If the
+    /// loop's thread is held up between reading the clock at a part's end and writing that down, the part is told to be
+    /// longer by that, until it is.
     ///
     /// - Parameter pause: Called between any two words, for tests.
     func read(_ now: () -> UInt64, pause: () -> Void = {}) -> LoopTime {

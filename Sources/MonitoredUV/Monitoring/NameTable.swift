@@ -116,7 +116,11 @@ final class NameTable: @unchecked Sendable {
         readers.wrappingAdd(1, ordering: .sequentiallyConsistent)
         defer { readers.wrappingSubtract(1, ordering: .releasing) }
         // Names that are leaving take some ten microseconds; a loop whose thread was stopped in them is not waited for.
-        for _ in 0..<10_000 where isEvicting.load(ordering: .sequentiallyConsistent) { sched_yield() }
+        var patience = 10_000
+        while patience > 0 && isEvicting.load(ordering: .sequentiallyConsistent) {
+            sched_yield()
+            patience -= 1
+        }
         return (0...capacity).compactMap { slot in
             pause()
             return readEntry(slot)

@@ -22,19 +22,19 @@ final class LoopWatch: Sendable {
     /// What ran past the limit, as the loop's thread leaves it at its end.
     enum Ended: Sendable {
         case dispatch(InFlight.Dispatch, wall: UInt64)
-        case iteration(start: UInt64, end: UInt64)
+        case iteration(IterationSummary)
 
         var start: UInt64 {
             switch self {
             case .dispatch(let dispatch, _): dispatch.start
-            case .iteration(let start, _): start
+            case .iteration(let summary): summary.start
             }
         }
 
         var end: UInt64 {
             switch self {
             case .dispatch(let dispatch, let wall): dispatch.start + wall
-            case .iteration(_, let end): end
+            case .iteration(let summary): summary.end
             }
         }
     }
@@ -131,17 +131,22 @@ final class LoopWatch: Sendable {
         return next
     }
 
-    /// What the iteration that began at `start` is made of, by what the flight recorder still holds.
+    /// What the iteration that began at `start` is made of so far.
     private func summary(
         from start: UInt64,
-        to end: UInt64 = .max,
-        running: InFlight.Dispatch? = nil,
+        running: InFlight.Dispatch?,
         limit: UInt64,
         _ now: UInt64
     ) -> IterationSummary {
-        var records = vitals.metrics?.ring.read(since: start) ?? []
-        records.removeAll { $0.start >= end }
-        return IterationSummary(from: start, records, running: running, limit: limit, now: now)
+        let metrics = vitals.metrics
+        return IterationSummary(
+            from: start,
+            to: now,
+            metrics?.ring.read(since: start) ?? [],
+            running: running,
+            dispatches: (metrics?.dispatchesOfIteration ?? 0) + (running == nil ? 0 : 1),
+            limit: limit
+        )
     }
 
     /// The loop is closed, and was looked at for the last time.
@@ -171,9 +176,8 @@ final class LoopWatch: Sendable {
         switch ended {
         case .dispatch(let dispatch, let wall):
             return listener.ended(dispatch, wall: wall, at: now, usage: readUsage)
-        case .iteration(let start, let end):
-            let summary = summary(from: start, to: end, limit: listener.limit, now)
-            return listener.iterationEnded(summary, end: end, at: now, usage: readUsage)
+        case .iteration(let summary):
+            return listener.ended(summary, at: now, usage: readUsage)
         }
     }
 
@@ -244,7 +248,7 @@ final class LoopWatch: Sendable {
         }
     }
 
-    private func isGoingOn(_ start: UInt64) -> Bool { vitals.time.iterationStart.map { $0 <= start } ?? false }
+    private func isGoingOn(_ start: UInt64) -> Bool { vitals.time.iterationStart == start }
 
     // MARK: Any thread
 

@@ -19,9 +19,9 @@ final class StallListener: @unchecked Sendable {
     private var tracker: StallTracker
     private var iterations: StallTracker
     private var reports: ReportLimit?
-    /// The stall that was admitted last; all that follows about it is, too.
-    private var admitted: StallID?
-    private var refused: StallID?
+    /// The stalls that were admitted last, a dispatch and an iteration; all that follows about them is, too.
+    private var admitted = (dispatch: StallID?.none, iteration: StallID?.none)
+    private var refused = (dispatch: StallID?.none, iteration: StallID?.none)
 
     init(
         limit: UInt64,
@@ -77,13 +77,16 @@ final class StallListener: @unchecked Sendable {
             _ = iterations.observe(nil, at: now, usage: usage)
             return nil
         }
-        let summary = summary(start)
-        guard let heaviest = summary.heaviest else { return nil }
+        // What it is made of matters only past the limit; what its thread does, before.
+        let summary = now >= start + limit ? summary(start) : nil
+        let own = summary?.ownTime(besides: limit) ?? 0
+        let heaviest = summary?.heaviest(besides: limit)
         // What one dispatch makes up for the most part is told of as that, if it goes on.
-        if let running, !iterations.hasReported, now - running.start > (now - summary.start) / 2 { return nil }
-        let iteration = InFlight.Dispatch(start: summary.start, name: heaviest.name, kind: heaviest.kind)
-        let finding = iterations.observe(iteration, at: now, isStarved: isStarved, usage: usage)
-        return Self.report(finding, dispatches: summary.dispatches)
+        let age = running.map { now > $0.start ? now - $0.start : 0 } ?? 0
+        let isPast = heaviest != nil && own >= limit && age <= own / 2
+        let iteration = InFlight.Dispatch(start: start, name: heaviest?.name ?? .other, kind: heaviest?.kind ?? .posted)
+        let finding = iterations.observe(iteration, at: now, isStarved: isStarved, isPast: isPast, usage: usage)
+        return Self.report(finding, dispatches: summary?.dispatches ?? 0)
     }
 
     private static func report(
@@ -110,28 +113,32 @@ final class StallListener: @unchecked Sendable {
         wall < limit ? nil : tracker.ended(dispatch, wall: wall, at: now, usage: usage)
     }
 
-    func iterationEnded(
-        _ summary: IterationSummary,
-        end: UInt64,
-        at now: UInt64,
-        usage: () -> ThreadUsage?
-    ) -> StallTracker.Stall? {
-        guard let heaviest = summary.heaviest, end >= summary.start + limit else { return nil }
-        let iteration = InFlight.Dispatch(start: summary.start, name: heaviest.name, kind: heaviest.kind)
-        var stall = iterations.ended(iteration, wall: end - summary.start, at: now, usage: usage)
+    /// An iteration is over: it is a stall if it was reported while it went on, or was too long without its dispatches
+    /// that are stalls themselves.
+    func ended(_ summary: IterationSummary, at now: UInt64, usage: () -> ThreadUsage?) -> StallTracker.Stall? {
+        let known = iterations.reported(summary.start)
+        guard known != nil || summary.ownTime(besides: limit) >= limit else { return nil }
+        // Where the flight recorder has lost its beginning, what was seen of it says more.
+        let heaviest = summary.heaviest(besides: limit).map {
+            InFlight.Dispatch(start: summary.start, name: $0.name, kind: $0.kind)
+        }
+        let unnamed = InFlight.Dispatch(start: summary.start, name: .other, kind: .posted)
+        let iteration = (summary.isComplete ? heaviest : known ?? heaviest) ?? known ?? unnamed
+        var stall = iterations.ended(iteration, wall: summary.end - summary.start, at: now, usage: usage)
         stall?.dispatches = summary.dispatches
         return stall
     }
 
     /// How many stalls were not reported before this one; `nil` if this one is not to be either.
     func admit(_ stall: StallTracker.Stall, at now: UInt64) -> Admission {
-        if admitted == stall.id { return .admitted(suppressed: 0) }
-        if refused == stall.id { return .refusedBefore }
+        let id = stall.id
+        if admitted.dispatch == id || admitted.iteration == id { return .admitted(suppressed: 0) }
+        if refused.dispatch == id || refused.iteration == id { return .refusedBefore }
         guard let suppressed = reports == nil ? 0 : reports?.admit(at: now) else {
-            refused = stall.id
+            if id.isIteration { refused.iteration = id } else { refused.dispatch = id }
             return .refused
         }
-        admitted = stall.id
+        if id.isIteration { admitted.iteration = id } else { admitted.dispatch = id }
         return .admitted(suppressed: suppressed)
     }
 

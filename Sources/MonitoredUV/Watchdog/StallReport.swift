@@ -15,7 +15,8 @@ public struct StallReport: Sendable {
     public let phase: Phase
     /// The loop that the dispatch holds up.
     public let loopName: String
-    /// As in ``IOLoopMonitorState/callbackPrettyName``; of an iteration, the name whose dispatches took most of it.
+    /// As in ``IOLoopMonitorState/callbackPrettyName``; of an iteration, the name whose dispatches took the largest share of
+    /// it, of those that the flight recorder holds.
     public let callbackName: String
     /// What made the loop call out; of an iteration, for the first dispatch of that name.
     public let kind: CallbackKind
@@ -65,7 +66,7 @@ extension StallReport: CustomStringConvertible {
             case nil: ""
             }
         let more = suppressed == 0 ? "" : "; \(suppressed) stall\(suppressed == 1 ? "" : "s") before it not reported"
-        let place = dispatches.map { "\($0) dispatches of one iteration, most of it in " } ?? ""
+        let place = dispatches.map { "\($0) dispatches of one iteration, the largest share in " } ?? ""
         let head =
             "\(loopName) \(verb) for \(duration.brief) in \(place)\(callbackName) (\(kind))"
             + (function.map { ": \($0)" } ?? "") + reason + more

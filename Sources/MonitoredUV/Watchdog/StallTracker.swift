@@ -26,6 +26,8 @@ struct StallTracker {
 
     let limit: UInt64
     private var seen: Seen?
+    /// By the name that it had then: of an iteration that may change.
+    private var reportedLast: InFlight.Dispatch?
     /// The dispatch that was last said to have ended; for an instant it may still look as if it were running.
     private var lastEnded: UInt64 = 0
     /// Up to then the process as a whole did not run.
@@ -48,8 +50,11 @@ struct StallTracker {
 
     init(limit: UInt64) { self.limit = limit }
 
-    /// Whether what was seen last has been reported.
-    var hasReported: Bool { seen?.wasReported == true }
+    /// What began at this instant, as it was reported last; `nil` if it was not.
+    func reported(_ start: UInt64) -> InFlight.Dispatch? {
+        guard let seen, seen.dispatch.start == start, seen.wasReported else { return nil }
+        return reportedLast ?? seen.dispatch
+    }
 
     /// How often to look at least, so that each dispatch is seen once before its limit.
     var interval: UInt64 { max(1_000_000, limit / 2) }
@@ -62,11 +67,14 @@ struct StallTracker {
 
     /// The loop is in this dispatch now, or in none.
     ///
-    /// - Parameter isStarved: Whoever looks should have looked before, and got no processor.
+    /// - Parameters:
+    ///   - isStarved: Whoever looks should have looked before, and got no processor.
+    ///   - isPast: Whether it is past its limit, where more than its length decides.
     mutating func observe(
         _ dispatch: InFlight.Dispatch?,
         at now: UInt64,
         isStarved: Bool = false,
+        isPast: Bool = true,
         usage: () -> ThreadUsage?
     ) -> Finding {
         guard let dispatch, dispatch.start != lastEnded else {
@@ -85,8 +93,13 @@ struct StallTracker {
             )
         }
         guard let known = seen, now >= known.next else { return .nothing }
+        if !isPast && !known.wasReported {
+            seen?.next = now + max(1_000_000, limit / 4)
+            return .nothing
+        }
         let stall = stall(dispatch, known, at: now, usage: usage)
         seen?.wasReported = true
+        reportedLast = dispatch
         seen?.cause = stall.cause
         let passed = now - known.since
         seen?.next = now + max(Self.shortestPause, passed * (Self.growth - 1))

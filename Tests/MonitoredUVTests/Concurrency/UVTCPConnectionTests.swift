@@ -226,6 +226,10 @@ import Testing
         let piece = [UInt8](repeating: 7, count: 200)
         let pieces = 40_000
         let states = try await withTasks(monitored: true) { loop in
+            let ticker = Task(executorPreference: loop) {
+                while !Task.isCancelled { try? await loop.sleep(for: .milliseconds(1)) }
+            }
+            defer { ticker.cancel() }
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
             let (sockets, give) = AsyncStream.makeStream(of: Int32.self)
             async let serving: Void = server.serve { connection in
@@ -250,6 +254,26 @@ import Testing
         }
         let parts = states.filter { $0.callbackPrettyName == "writer" }
         #expect(parts.count >= piece.count * pieces / JobBudget.bytes)
+        // Nor do its parts run one after the other: there is a poll, and others, in between.
+        let runs = states.split { $0.callbackPrettyName != "writer" }.map(\.count)
+        #expect(runs.max() ?? 0 <= 8)
+    }
+
+    /// What is too large for the kernel at once stays together, whoever writes meanwhile, and whatever was spent.
+    @Test func largeWrites_areNotTakenApart_andKeepTheirOrder() async throws {
+        try await withPair { _, client, server in
+            let large = [UInt8](repeating: 1, count: 8 << 20)
+            let small = [UInt8](repeating: 2, count: 1000)
+            let writing = Task(executorPreference: client.loop) { try await client.write(large) }
+            let following = Task(executorPreference: client.loop) { try await client.write(small) }
+            var received: [UInt8] = []
+            while received.count < large.count + small.count {
+                received += try #require(try await server.read())
+            }
+            try await writing.value
+            try await following.value
+            #expect(received.firstIndex(of: 2) == large.count)
+        }
     }
 
     /// Nor does one that only fails at once, or finds the end.

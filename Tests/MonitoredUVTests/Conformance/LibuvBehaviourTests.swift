@@ -6,6 +6,12 @@ import Testing
 
 /// What this library builds on in libuv itself; a libuv that changes one of these must fail here first.
 struct LibuvBehaviourTests {
+    private static let version = ProcessInfo.processInfo.environment["MONITOREDUV_TEST_LIBUV"]
+
+    /// Whoever has the tests run with another libuv than the system's names its version.
+    @Test(.enabled(if: version != nil))
+    func libuv_isTheOneToBeTested() { #expect(String(cString: uv_version_string()) == Self.version) }
+
     /// The library's own prepare and check start first, so they run behind all of the user's.
     @Test func hooksOfOneKind_runLastStartedFirst() throws {
         try withLoop { loop in

@@ -305,4 +305,86 @@ struct ReleaseTests {
         #expect(ended.value)
         #expect(told.value == 0)
     }
+
+    /// At every level, what a `deinit` posts runs before the run ends.
+    @Test(arguments: MonitoringLevel.allCases)
+    func whatADeinitPosts_runs(_ level: MonitoringLevel) throws {
+        final class Posting {
+            let loop: UVEventLoop
+            let ran: Box<Int>
+            init(_ loop: UVEventLoop, _ ran: Box<Int>) { (self.loop, self.ran) = (loop, ran) }
+            deinit {
+                loop.callSoon { [ran] in ran.value += 1 }
+                loop.callLater(.milliseconds(1)) { [ran] _ in ran.value += 1 }
+            }
+        }
+        try withLoop { loop in
+            loop.monitoring.level = level
+            let ran = Box(0)
+            try loop.pair { client, accepted in
+                let object = Posting(loop, ran)
+                try client.startReading { _ in
+                    withExtendedLifetime(object) {}
+                    client.close()
+                    accepted.close()
+                } onEnd: { _ in
+                }
+                try accepted.write("x")
+            }
+            try loop.run()
+            #expect(ran.value == 2)
+        }
+    }
+
+    @Test func streamThatIsStoppedOutsideOfARun_letsGoAtOnce() throws {
+        try withLoop { loop in
+            weak var object: Counter?
+            var streams: [UVTCP] = []
+            try loop.pair { client, accepted in
+                streams = [client, accepted]
+                loop.stop()
+            }
+            try loop.run()
+            func read() throws {
+                let counter = Counter()
+                object = counter
+                try streams[0].startReading { _ in
+                    counter.count()
+                } onEnd: { _ in
+                }
+            }
+            try read()
+            #expect(object != nil)
+            streams[0].stopReading()
+            #expect(object == nil)
+            streams.forEach { $0.close() }
+            try loop.run()
+        }
+    }
+
+    @Test func manyReleasesInOneDispatch_areEachMadeOnce() throws {
+        try withLoop { loop in
+            let ended = Box(0)
+            final class Ending {
+                let ended: Box<Int>
+                init(_ ended: Box<Int>) { self.ended = ended }
+                deinit { ended.value += 1 }
+            }
+            loop.callSoon { for _ in 0..<50_000 { loop.core.deferRelease(Ending(ended), .none) } }
+            try loop.run()
+            #expect(ended.value == 50_000)
+        }
+    }
+
+    /// The monitor stays, and nothing is let go.
+    @Test func watchdogOnAMonitoredLoop_makesNoDispatch() throws {
+        try withLoop { loop in
+            let recorder = Recorder(on: loop)
+            loop.monitoring.startWatchdog { _ in }
+            loop.monitoring.logSlowCallbacks()
+            loop.callSoon {}
+            try loop.run()
+            #expect(recorder.states.map(\.kind) == [.posted])
+        }
+    }
 }

@@ -11,6 +11,30 @@ struct SpareDescriptorsTests {
         await #expect(processExitsWith: .success) { try useUpDescriptors(libuvHasOne: true) }
         await #expect(processExitsWith: .success) { try useUpDescriptors(libuvHasOne: false) }
     }
+
+    /// Each time another thread takes libuv's, there is one more; those that are used up come back with the next client.
+    @Test func libuvsReserve_isReplaced_howeverOftenItIsLost() throws {
+        try withLoop { loop in
+            let (server, address) = try loop.server { $0.close() }
+            for _ in 0..<3 {
+                for _ in 0..<4 {
+                    close(loop.core.uv.pointee.emfile_fd)
+                    loop.core.uv.pointee.emfile_fd = -1
+                    try loop.run(.noWait)
+                    #expect(loop.core.uv.pointee.emfile_fd >= 0)
+                }
+                let client = try UVTCP(on: loop)
+                var isConnected = false
+                try client.connect(to: address) { _ in
+                    isConnected = true
+                    client.close()
+                }
+                while !isConnected { try loop.run(.once) }
+            }
+            server.close()
+            try loop.run()
+        }
+    }
 }
 
 private func useUpDescriptors(libuvHasOne: Bool) throws {

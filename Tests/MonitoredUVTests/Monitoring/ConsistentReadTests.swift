@@ -5,8 +5,6 @@ import Testing
 /// What readers get while the loop's thread goes on writing, wherever the machine stops the reader: between any two
 /// words the loop does something, and no counter goes back.
 struct ConsistentReadTests {
-    private static let stops = 12
-
     /// Calls `body` at the pause of this number alone.
     private func at(_ stop: Int, _ body: @escaping () -> Void) -> () -> Void {
         var number = 0
@@ -16,7 +14,7 @@ struct ConsistentReadTests {
         }
     }
 
-    @Test(arguments: 0..<stops)
+    @Test(arguments: 0..<7)
     func loopTime_addsUpToWhatPassed_andNeverGoesBack(_ stop: Int) {
         let sums = LoopTimeSums.allocate()
         defer { sums.deallocate() }
@@ -89,7 +87,7 @@ struct ConsistentReadTests {
         }
     }
 
-    @Test(arguments: 0..<stops)
+    @Test(arguments: 0..<3)
     func queueLength_countsNothingTwice_andItsPeakNeverGoesBack(_ stop: Int) {
         let vitals = LoopVitals(name: CallbackName("test"))
         let metrics = vitals.makeMetrics(at: 1000).takeUnretainedValue()
@@ -113,7 +111,7 @@ struct ConsistentReadTests {
     }
 
     /// Names that leave their places take what they have to the others: nobody sees them in neither, or in both.
-    @Test(arguments: 0..<stops)
+    @Test(arguments: 0..<9)
     func names_areAllThereOnce_whileOthersTakeTheirPlaces(_ stop: Int) {
         let table = NameTable(capacity: 8)
         let names = (0..<24).map { CallbackName("consistent read \($0)") }
@@ -123,14 +121,14 @@ struct ConsistentReadTests {
         #expect(count(between) >= 8 * 26)
         #expect(count(between) <= 8 * 26 + 16)
         #expect(between.filter { $0.count == 26 }.count == 8)
-        #expect(count(table.read()) == 8 * 26 + (stop < 9 ? 16 : 0))
+        #expect(count(table.read()) == 8 * 26 + 16)
         // Afterwards they get their places.
         table.record(names[23], 1)
         #expect(table.read().contains { $0.name == names[23].text })
     }
 
     /// A monitor that was running when a trace began to be put together is not drawn over what came after it.
-    @Test(arguments: 0..<4)
+    @Test(arguments: 0..<3)
     func trace_hasNoSliceThatOverlapsAnother(_ stop: Int) {
         let vitals = LoopVitals(name: CallbackName("test"))
         let metrics = vitals.makeMetrics(at: 1000).takeUnretainedValue()

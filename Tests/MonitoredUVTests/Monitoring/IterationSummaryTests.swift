@@ -19,26 +19,43 @@ struct IterationSummaryTests {
 
     @Test func heaviest_isTheNameWithMostTimeInAll() {
         let records = [record(90, 500, 2), record(1000, 30, 0), record(1100, 20, 1), record(1200, 20, 1)]
-        let summary = IterationSummary(from: 1000, records, limit: 400)
-        #expect(summary.start == 1000)
+        let summary = IterationSummary(from: 1000, to: 1300, records, dispatches: 3, limit: 400)
         #expect(summary.dispatches == 3)
-        #expect(summary.heaviest == .init(name: names[1], kind: .timer))
+        #expect(summary.isComplete)
+        #expect(summary.ownTime(besides: 400) == 300)
+        #expect(summary.heaviest(besides: 400) == .init(name: names[1], kind: .timer, time: 40))
     }
 
-    @Test func whatIsRunning_countsUpToNow() {
+    @Test func whatIsRunning_countsUpToTheEnd() {
         let running = InFlight.Dispatch(start: 1100, name: names[2], kind: .posted)
-        let summary = IterationSummary(from: 1000, [record(1000, 30, 0)], running: running, limit: 400, now: 1200)
-        #expect(summary.dispatches == 2)
-        #expect(summary.heaviest?.name == names[2])
+        let records = [record(1000, 30, 0)]
+        let summary = IterationSummary(from: 1000, to: 1200, records, running: running, dispatches: 2, limit: 400)
+        #expect(summary.heaviest(besides: 400)?.name == names[2])
+        // One that began behind the look, or has been recorded meanwhile, does not count.
+        let later = InFlight.Dispatch(start: 1300, name: names[2], kind: .posted)
+        let ended = InFlight.Dispatch(start: 1000, name: names[0], kind: .posted)
+        for running in [later, ended] {
+            let summary = IterationSummary(from: 1000, to: 1200, records, running: running, dispatches: 2, limit: 400)
+            #expect(summary.heaviest(besides: 400) == .init(name: names[0], kind: .posted, time: 30))
+        }
     }
 
-    @Test func dispatchPastTheLimit_isLeftOut_withWhatCameBefore() {
+    /// They are stalls of their own, whatever comes before and behind them.
+    @Test func dispatchesPastTheLimit_areLeftOut() {
         let records = [record(1000, 300, 0), record(1300, 400, 1), record(1700, 10, 2)]
-        let summary = IterationSummary(from: 1000, records, limit: 400)
-        #expect(summary.start == 1700)
-        #expect(summary.dispatches == 1)
-        #expect(summary.heaviest?.name == names[2])
-        #expect(IterationSummary(from: 1000, [], limit: 400).heaviest == nil)
+        let summary = IterationSummary(from: 1000, to: 1800, records, dispatches: 3, limit: 100)
+        #expect(summary.ownTime(besides: 400) == 400)
+        #expect(summary.heaviest(besides: 400)?.name == names[0])
+        #expect(summary.ownTime(besides: 100) == 100)
+        #expect(summary.heaviest(besides: 100)?.name == names[2])
+        #expect(IterationSummary(from: 1000, to: 900, [], dispatches: 0, limit: 400).ownTime(besides: 400) == 0)
+        #expect(IterationSummary(from: 1000, to: 1900, [], dispatches: 0, limit: 400).heaviest(besides: 400) == nil)
+    }
+
+    @Test func whatTheRecorderHasLost_isCounted() {
+        let summary = IterationSummary(from: 1000, to: 1300, [record(1200, 20, 1)], dispatches: 70_000, limit: 400)
+        #expect(summary.dispatches == 70_000)
+        #expect(!summary.isComplete)
     }
 
     @Test func ring_isReadFromAnInstantOn() {

@@ -99,7 +99,7 @@ import Testing
         #expect(began.kind == .posted)
         #expect(began.duration >= .milliseconds(250))
         #expect(began.dispatches! > 2 && began.dispatches! < 4001)
-        #expect("\(began)".contains(" dispatches of one iteration, most of it in large (posted)"))
+        #expect("\(began)".contains(" dispatches of one iteration, the largest share in large (posted)"))
         let ended = try #require(reports.of(.ended).first { $0.id == began.id })
         #expect(ended.duration >= began.duration)
         #expect(ended.callbackName == "large")
