@@ -102,12 +102,12 @@ extension LoopCore {
         _ serial: UnownedSerialExecutor,
         _ task: UnownedTaskExecutor
     ) -> Bool {
+        budget.begin()
         guard let name = metrics == nil ? CallbackName.none : jobNames.name(of: job) else {
             job.unowned.runSynchronously(on: Job.anyExecutor)
             return false
         }
         if metrics != nil { publishQueueLength() }
-        budget.begin()
         // A name that had to be looked up took its time, which is not the job's.
         let start = isStamped && !jobNames.wasLookedUp ? meter.last : nil
         let ready = job.ready

@@ -23,6 +23,7 @@ extension LoopCore {
             outer.map { Unmanaged<UVEventLoop>.fromOpaque($0).takeUnretainedValue().core.watch.depth + 1 } ?? 0
         showThread()
         defer { hideThread() }
+        if !releases.isEmpty { dispatchReleases() }  // of a monitor that was replaced meanwhile
         repeat {
             takeRemote()
             _ = uv_run(uv, mode.uv)

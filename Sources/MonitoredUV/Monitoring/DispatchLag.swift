@@ -70,7 +70,8 @@ struct PollTimes: BitwiseCopyable {
         hasDetails = false
         if _slowPath(mayWrite || mayRepeat || busy > Self.asleep) {
             hasDetails = true
-            details = Details(isFlushing: mayWrite, mayRepeat: mayRepeat, work: work(mayWrite))
+            let mayWork = mayWrite || busy > Self.asleep
+            details = Details(isFlushing: mayWrite, mayRepeat: mayRepeat, work: mayWork ? work(mayWrite) : nil)
         }
     }
 

@@ -81,15 +81,17 @@ final class LoopMetrics: @unchecked Sendable {
         lag.add(mean, from: start, until: now)
         lagSum = 0
         lagCount = 0
-        firstOfIteration.store(ring.count, ordering: .relaxed)
         publish()
         settle()
         return lag.value
     }
 
-    /// Charges all that waited so far.
+    /// Charges all that waited so far: an iteration or a run ends.
     @inline(__always)
-    func settle() { blame.settle(ring, names) }
+    func settle() {
+        firstOfIteration.store(ring.count, ordering: .relaxed)
+        blame.settle(ring, names)
+    }
 
     /// A poll that was to return after some time did so, and so much later.
     func endPoll(delay: UInt64) { histogram(Self.kinds + Self.sources + 1).record(delay) }

@@ -38,7 +38,8 @@ def tables(data):
     best = data["best"]
     lines = ["| lag | right | in percent |", "|---|---|--:|"]
     lines.append(f"| of messages | within the range that is reported | {best['others within the range']:.2f} |")
-    lines.append(f"| of pieces of messages of 1 MiB, which go back and forth | within the range that is reported | {best[LARGE]:.2f} |")
+    if LARGE in best:
+        lines.append(f"| of pieces of messages of 1 MiB, which go back and forth | within the range that is reported | {best[LARGE]:.2f} |")
     lines += [f"| of {kind} | to 100 µs | {best[f'{kind} within 100 us']:.2f} |" for kind in POSTED]
     return [
         *lines,
