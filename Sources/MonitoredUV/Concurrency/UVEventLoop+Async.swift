@@ -1,6 +1,8 @@
 extension UVEventLoop {
     /// Suspends the task for `duration` on a timer of this loop, wherever the task runs.
     ///
+    /// The wake-up itself is not a dispatch: the job with which the task goes on has waited since the instant asked for.
+    ///
     /// - Throws: `CancellationError` as soon as the task is canceled; the timer goes with it.
     ///
     /// The corresponding libuv type is `uv_timer_t`.

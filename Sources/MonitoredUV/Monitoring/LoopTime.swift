@@ -20,6 +20,7 @@ public struct LoopTime: Sendable, Hashable, Codable, BitwiseCopyable {
     public var poll: Duration { Duration(nanoseconds: pollNanoseconds) }
 
     /// In libuv and in this library, system calls for reading and accepting included, but for the first after a poll.
+    /// Counts when it ends.
     public var overhead: Duration { Duration(nanoseconds: overheadNanoseconds) }
 
     /// How long the loop has run monitored: the sum of the four parts.

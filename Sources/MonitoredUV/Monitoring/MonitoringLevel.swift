@@ -1,6 +1,6 @@
 /// How much a loop notes of its dispatches.
 public enum MonitoringLevel: UInt8, Sendable, CaseIterable, Comparable {
-    /// Nothing: one branch for each dispatch.
+    /// Nothing: two branches for each dispatch.
     case off
     /// Histograms, names, flight recorder, and what the watchdog looks at.
     case metrics
