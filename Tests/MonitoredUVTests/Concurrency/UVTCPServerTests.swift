@@ -41,9 +41,12 @@ import Testing
         #expect(dispatches.value > connections * 6)
     }
 
-    /// With the loop held up, so that the server accepts the first client's connection after that has reset it.
-    static func serveAfterAReset(_ onAcceptError: (@Sendable (UVError) -> Void)?) async throws {
+    /// With the loop held up, so that the server accepts the first client's connection after that has reset it; a busy
+    /// kernel may take a while to know. Returns how many connections were accepted that were then found to be reset.
+    @discardableResult
+    static func serveAfterAReset(_ onAcceptError: (@Sendable (UVError) -> Void)?) async throws -> Int {
         let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0, onAcceptError: onAcceptError)
+        var resets = 0
         let sockets = (0..<2).map { _ in
             let client = socket(AF_INET, streamSocketType, 0)
             let size = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -55,20 +58,26 @@ import Testing
         close(sockets[0])
         precondition(write(sockets[1], "x", 1) == 1)
         for try await connection in server.connections {
-            #expect(try await connection.read() == [UInt8(ascii: "x")])
+            do {
+                #expect(try await connection.read() == [UInt8(ascii: "x")])
+            } catch let error as UVError where error.code == .connectionReset {
+                resets += 1
+                continue
+            }
             await connection.close()
             break
         }
         close(sockets[1])
         await server.close()
+        return resets
     }
 
     @Test func aConnectionThatWasResetBeforeItWasAcceptedIsTold_andTheNextIsServed() async throws {
         let errors = Lock<[UVError.Code]>([])
         try await withTasks { _ in
-            try await Self.serveAfterAReset { error in errors.withLock { $0.append(error.code) } }
+            let resets = try await Self.serveAfterAReset { error in errors.withLock { $0.append(error.code) } }
+            #expect(errors.withLock { $0 } == (resets == 0 ? [.notConnected] : []))
         }
-        #expect(errors.withLock { $0 } == [.notConnected])
     }
 
     @Test func aConnectionThatWasResetBeforeItWasAcceptedIsNoReasonForAWarning() async throws {
