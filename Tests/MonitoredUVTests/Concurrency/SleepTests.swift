@@ -145,8 +145,8 @@ import Testing
                 try await sleeping
             }
             let late = states.filter { $0.loopLag >= .milliseconds(100) }
-            #expect(late.count == 1)
-            #expect(late.allSatisfy { $0.kind == .job && $0.callbackPrettyName != "Task.sleep" })
+            #expect(late.contains { $0.kind == .job })  // on a busy machine others may be late, too
+            #expect(!states.contains { $0.callbackPrettyName == "Task.sleep" })
         }
 
         @Test func whatCleansUpBehindACanceledSleepHasNoEntry() async throws {
