@@ -19,8 +19,8 @@ extension UVEventLoop {
     /// already. Anywhere else this traps. It may be called again after it has returned, with the same `workers`; tasks
     /// that were left behind wait meanwhile, those on workers that do not sleep go on.
     ///
-    /// Where the executors cannot be replaced it prints one warning, and does what ``run(name:monitor:_:)`` does: this
-    /// needs Swift 6.3 or later on Linux, and the package's trait `RuntimeInterfaces`, which is on by default.
+    /// Replacing the executors needs Swift 6.3 or later on Linux, and the package's trait `RuntimeInterfaces`, which is on
+    /// by default. Elsewhere this prints one warning, and does what ``run(name:monitor:_:)`` does.
     ///
     /// - Parameters:
     ///   - monitor: Told of each dispatch of each loop, on that loop's thread: with workers several threads call it at

@@ -76,7 +76,7 @@ final class StreamRequest {
         core.dispatch(kind, stream.dispatchName(core.siteNames.name(of: site)), readiness) { complete(error) }
     }
 
-    /// In the request's dispatch, to which the release of the closure belongs as well.
+    /// Runs within the request's dispatch, which includes releasing the closure.
     private func complete(_ error: UVError?) {
         let completion = self.completion
         self.completion = nil

@@ -12,7 +12,7 @@ internal import CLibUV
 public class UVStream: UVHandle {
     @exclusivity(unchecked) private final var reader: Unmanaged<StreamReader>?
     @exclusivity(unchecked) private final var listener: Unmanaged<StreamListener>?
-    /// Where it began to listen or to read.
+    /// The place at which the stream began to listen or to read.
     @exclusivity(unchecked) private final var site = CallbackName.none
     @exclusivity(unchecked) private final var isShutDown = false
     /// A connect request is under way, during which libuv takes a shutdown for the connection's success.

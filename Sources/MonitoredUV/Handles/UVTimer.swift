@@ -27,13 +27,13 @@ public final class UVTimer: UVHandle {
         self.init(loop.core, CallSite(file, line, function), .handle, callback)
     }
 
-    /// What a timer is made for.
+    /// The purpose of a timer.
     enum Purpose {
         /// To be used until it is closed.
         case handle
         /// For one wait, or one series: it closes itself after its last call.
         case call
-        /// The same, to let a task go on: that is a dispatch, and the timer's call is none.
+        /// For one wait of a task. The task's job is the dispatch; the timer's call is not.
         case wakeUp
     }
 

@@ -1,6 +1,6 @@
-/// What the program gave to a loop, and the loop no longer needs but may be inside of.
+/// Objects of the program that a loop no longer needs, but may be inside of.
 ///
-/// It is let go at the end of the dispatch that is running, and charged to it, for a `deinit` is the program's code;
+/// They are let go at the end of the dispatch that is running, and charged to it, for a `deinit` is the program's code;
 /// outside of any dispatch, in one of its own.
 struct DeferredReleases {
     private var objects: [(object: AnyObject?, name: CallbackName)] = []
@@ -33,7 +33,7 @@ extension LoopCore {
     @inline(never)
     func releaseDeferred() { while !releases.isEmpty { _ = releases.takeAll() } }
 
-    /// Between dispatches. Of a loop that nobody has closed no monitor is told any more.
+    /// Lets go between dispatches. The monitor of a loop that was released without a close is not called any more.
     @inline(never)
     func dispatchReleases() {
         if isTearingDown { return releaseDeferred() }

@@ -128,7 +128,7 @@ extension LoopCore {
         return true
     }
 
-    /// What `body` lets go on has been ready since `due`.
+    /// Runs `body`, which lets a task go on that has been ready since `due`.
     @inline(__always)
     func wakeTask(_ due: UInt64, _ body: () -> Void) {
         stampLoopCode()

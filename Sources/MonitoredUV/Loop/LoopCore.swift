@@ -223,10 +223,10 @@ final class LoopCore {
         pollTimeout = timeout > 0 ? UInt64(timeout) &* 1_000_000 : .max
     }
 
-    /// So many bytes take a poll longer to write than a wake-up may take.
+    /// The number of queued bytes that take a poll longer to write than a wake-up may take.
     private static let longWrite = 256 * 1024
 
-    /// So many events fit into one poll of libuv's; with more it polls again before it comes back.
+    /// The number of events that fit into one poll of libuv's; with more, it polls again before it returns.
     private static let mostEvents: UInt32 = 1024
 
     /// The poll ended at `now`; a change to what comes next follows.

@@ -26,8 +26,8 @@ public enum CallbackKind: UInt8, Sendable, BitwiseCopyable, CaseIterable, Codabl
     case close
     /// An idle, prepare or check hook ran.
     case hook
-    /// What the program had given to the loop was let go outside of any other dispatch: a monitor that another thread
-    /// replaced, or what a shutdown closes.
+    /// Objects of the program were released outside of any other dispatch: a monitor that another thread replaced, or
+    /// the callbacks of handles that a shutdown closes.
     case release
 }
 

@@ -43,9 +43,9 @@ struct PollTimes: BitwiseCopyable {
     struct Details: BitwiseCopyable {
         /// Writes are queued, which it may do before it comes back.
         var isFlushing = false
-        /// So many descriptors are watched that libuv may poll again, without saying so, for all of their events.
+        /// The loop watches enough descriptors that libuv may poll again, without saying so, for all of their events.
         var mayRepeat = false
-        /// What the thread had done when it went there; `nil` where the system does not tell.
+        /// The thread's work before the poll; `nil` if the system does not tell.
         var work: ThreadWork?
     }
 

@@ -100,7 +100,7 @@ public final class UVGetAddrInfo {
         core.dispatch(.getaddrinfo, core.siteNames.name(of: site), readiness) { complete(status, addresses) }
     }
 
-    /// In the request's dispatch, to which the release of the closure belongs as well.
+    /// Runs within the request's dispatch, which includes releasing the closure.
     private func complete(_ status: Int32, _ addresses: [UVSocketAddress]) {
         let completion = self.completion
         self.completion = nil
