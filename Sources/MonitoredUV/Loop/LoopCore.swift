@@ -80,7 +80,7 @@ final class LoopCore {
     @exclusivity(unchecked) var meter: DispatchMeter
     @exclusivity(unchecked) var currentName = CallbackName.none
     @exclusivity(unchecked) var currentKind = CallbackKind.posted
-    /// What the poll that is going on was asked to wait for, at most; `.max` where that is nothing or no matter.
+    /// The timeout of the current poll, in nanoseconds; `.max` if it has none, or does not block.
     @exclusivity(unchecked) private var pollTimeout = UInt64.max
     /// The program's code may have run since libuv last read the clock, by which it takes the time until its timers.
     @exclusivity(unchecked) var isTimeStale = false

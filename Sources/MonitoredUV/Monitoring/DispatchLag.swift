@@ -41,7 +41,7 @@ struct PollTimes: BitwiseCopyable {
     private var lastHandle: UInt = 0
 
     struct Details: BitwiseCopyable {
-        /// Writes are queued, which it may do before it comes back.
+        /// Enough bytes are queued that the poll may spend a while writing them before it returns.
         var isFlushing = false
         /// The loop watches enough descriptors that libuv may poll again, without saying so, for all of their events.
         var mayRepeat = false
@@ -56,7 +56,7 @@ struct PollTimes: BitwiseCopyable {
     }
 
     /// - Parameters:
-    ///   - mayWrite: Writes are queued.
+    ///   - mayWrite: So many bytes are queued that writing them takes the poll a while.
     ///   - mayRepeat: So many descriptors are watched that their events may not fit into one poll.
     ///   - work: What this thread has done, with its processor time if asked for; `nil` where the system does not tell.
     @inline(__always)

@@ -111,7 +111,7 @@ final class FlightRing: @unchecked Sendable {
         return Array(records.dropFirst(valid > begin ? Int(min(valid - begin, UInt64(records.count))) : 0))
     }
 
-    /// What is in the ring of those that began at `start` or later, oldest first.
+    /// The dispatches in the ring that began at `start` or later, oldest first.
     func read(since start: UInt64) -> [FlightRecord] {
         let end = written.load(ordering: .acquiring)
         let oldest = end > capacity ? end - capacity : 0

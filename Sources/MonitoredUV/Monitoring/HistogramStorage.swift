@@ -48,7 +48,7 @@ struct HistogramStorage {
     @inline(__always)
     func record(_ value: UInt64) { record(value, in: bins.index(of: value)) }
 
-    /// The same where the bin is known.
+    /// Records a value whose bin is known.
     @inline(__always)
     func record(_ value: UInt64, in bin: Int) {
         (words + bin).add(1)

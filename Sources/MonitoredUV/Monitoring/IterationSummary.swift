@@ -1,6 +1,6 @@
-/// What an iteration of a loop is made of, by its dispatches in the flight recorder.
+/// The dispatches of one iteration, added up by name from the flight recorder.
 ///
-/// A dispatch that runs past somebody's limit is a stall of its own. What counts for the iteration is the rest.
+/// A dispatch that runs past a listener's limit is a stall of its own; only the rest counts for the iteration.
 struct IterationSummary: Equatable, Sendable {
     struct Share: Equatable, Sendable {
         let name: CallbackName

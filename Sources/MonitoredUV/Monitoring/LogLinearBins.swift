@@ -49,7 +49,7 @@ struct LogLinearBins: Hashable, Sendable {
         return UInt64(1 << bits + index & (1 << bits - 1)) << UInt64(shift)
     }
 
-    /// What a value in the bin is taken for.
+    /// The value that stands for all in the bin: its middle.
     func middle(_ index: Int) -> UInt64 { (lowerBound(index) + upperBound(index) - 1) / 2 }
 
     /// The least value that is too large for the bin.

@@ -9,7 +9,7 @@ import Synchronization
 ///
 /// `@unchecked Sendable`: the words are atomic, and the pointer never changes.
 struct LoopTimeSums: @unchecked Sendable {
-    /// What a loop's time is spent on.
+    /// The parts that a loop's time is divided into.
     enum Part: Int {
         /// Between two runs, and before monitoring began.
         case outside
@@ -64,9 +64,9 @@ struct LoopTimeSums: @unchecked Sendable {
 
     /// The sums up to this instant: of two readings the later one is nowhere less, whoever reads.
     ///
-    /// What is under way counts, but for overhead, for a dispatch may begin with the end of the one before it. If the
-    /// loop's thread is held up between reading the clock at a part's end and writing that down, the part is told to be
-    /// longer by that, until it is.
+    /// The current part counts up to now, except for overhead: a dispatch may begin at the end of the one before it. If
+    /// the loop's thread is preempted between reading the clock at the end of a part and storing it, that part reads too
+    /// long by the delay until it has caught up.
     ///
     /// - Parameter pause: Called between any two words, for tests.
     func read(_ now: () -> UInt64, pause: () -> Void = {}) -> LoopTime {

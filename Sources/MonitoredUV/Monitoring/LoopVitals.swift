@@ -45,7 +45,7 @@ final class LoopVitals: Sendable {
 
     /// Any thread: what waits in the loop's own queues and in `remote`, and the most so far.
     ///
-    /// What moves from one to the other meanwhile must not count twice: it does not run before a dispatch has ended.
+    /// Work that moves from one to the other during the read must not count twice; it cannot before a dispatch has ended.
     ///
     /// - Parameter pause: Called between any two words, for tests.
     func queueLength(with remote: () -> Int, pause: () -> Void = {}) -> (now: Int, peak: Int) {

@@ -62,7 +62,7 @@ final class NameTable: @unchecked Sendable {
     @inline(__always)
     func record(_ name: CallbackName, _ wall: UInt64) { record(name, wall, fine: LogLinearBins.fine.index(of: wall)) }
 
-    /// The same where the bin among the fine ones is known.
+    /// Records a wall time whose bin among the fine ones is known.
     @inline(__always)
     func record(_ name: CallbackName, _ wall: UInt64, fine bin: Int) {
         entry(slot(of: name)).wallTime.record(wall, in: LogLinearBins.coarseIndex(of: wall, fine: bin))

@@ -2,7 +2,7 @@
     import Glibc
 #endif
 
-/// What tells work from sleep, read on the thread itself before and after.
+/// Counters of a thread that tell work from sleep, read on that thread before and after.
 struct ThreadWork: BitwiseCopyable, Equatable {
     /// How often the thread has given up its processor of its own accord, which is to wait for something.
     var waits: Int

@@ -20,7 +20,7 @@ enum Trace {
         return TraceWriter.trace(tracks, process: getpid(), now: MonotonicClock.read())
     }
 
-    /// What has ended, and what is running behind it: no dispatch is missed, and none is there twice.
+    /// Reads the dispatches that have ended and the one that is running; none is missing, and none appears twice.
     ///
     /// - Parameter pause: Called between any two looks, for tests.
     static func dispatches(
@@ -34,7 +34,7 @@ enum Trace {
         pause()
         let running = vitals.inFlight.current
         pause()
-        // What was running has ended, perhaps behind those that were read.
+        // The one that was running has ended, perhaps after the ring was read.
         if earlier != nil && earlier != running { ended = ring.read() }
         guard let running, let last = ended.last else { return (ended, running) }
         // It may have ended by now as well, and others behind it. A monitor starts where its dispatch ended.

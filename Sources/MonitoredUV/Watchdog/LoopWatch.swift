@@ -19,7 +19,7 @@ final class LoopWatch: Sendable {
 
     private let listeners = Lock<[StallListener]>([])
 
-    /// What ran past the limit, as the loop's thread leaves it at its end.
+    /// A dispatch or an iteration past the limit, left here by the loop's thread when it ended.
     enum Ended: Sendable {
         case dispatch(InFlight.Dispatch, wall: UInt64)
         case iteration(IterationSummary)
@@ -131,7 +131,7 @@ final class LoopWatch: Sendable {
         return next
     }
 
-    /// What the iteration that began at `start` is made of so far.
+    /// Sums up the iteration that began at `start`, as far as it has come.
     private func summary(
         from start: UInt64,
         running: InFlight.Dispatch?,
