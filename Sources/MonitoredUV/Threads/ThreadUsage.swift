@@ -5,26 +5,38 @@
 /// How long a thread has used a processor, and how long it was ready to and had to wait for one, in nanoseconds.
 struct ThreadUsage: Equatable, Sendable {
     var running: UInt64
+    /// Up to when it ran last: a wait that is going on is not in it, nor what a hypervisor has taken.
     var waitingToRun: UInt64
+    /// How often it has gone to sleep.
+    var sleeps: UInt64 = 0
+    /// It runs at this instant, or is ready to.
+    var isRunnable = false
 
     static func - (later: ThreadUsage, earlier: ThreadUsage) -> ThreadUsage {
         ThreadUsage(
             running: later.running > earlier.running ? later.running - earlier.running : 0,
-            waitingToRun: later.waitingToRun > earlier.waitingToRun ? later.waitingToRun - earlier.waitingToRun : 0
+            waitingToRun: later.waitingToRun > earlier.waitingToRun ? later.waitingToRun - earlier.waitingToRun : 0,
+            sleeps: later.sleeps > earlier.sleeps ? later.sleeps - earlier.sleeps : 0,
+            isRunnable: later.isRunnable
         )
     }
 }
 
-/// Reads the usage of one thread, from any: from Linux' `/proc/self/task/…/schedstat`. Elsewhere there is none to read.
+/// Reads the usage of one thread, from any: from Linux' `schedstat` and `status` in `/proc/self/task`. Elsewhere there is
+/// none to read.
 final class ThreadUsageReader: Sendable {
     #if os(Linux)
         private let descriptor: Int32
+        private let statusDescriptor: Int32
 
         init(thread number: Int32) {
             descriptor = open("/proc/self/task/\(number)/schedstat", O_RDONLY | O_CLOEXEC)
+            statusDescriptor = open("/proc/self/task/\(number)/status", O_RDONLY | O_CLOEXEC)
         }
 
-        deinit { if descriptor >= 0 { close(descriptor) } }
+        deinit {
+            for descriptor in [descriptor, statusDescriptor] where descriptor >= 0 { close(descriptor) }
+        }
 
         /// `nil` if the thread is gone, or the system does not keep count.
         func read() -> ThreadUsage? {
@@ -34,7 +46,19 @@ final class ThreadUsageReader: Sendable {
                 return count > 0 ? String(decoding: buffer.prefix(count), as: UTF8.self) : ""
             }
             let fields = text.split(whereSeparator: { $0 == " " || $0 == "\n" }).compactMap { UInt64($0) }
-            return fields.count >= 2 ? ThreadUsage(running: fields[0], waitingToRun: fields[1]) : nil
+            guard fields.count >= 2 else { return nil }
+            var usage = ThreadUsage(running: fields[0], waitingToRun: fields[1])
+            withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
+                let count = statusDescriptor < 0 ? 0 : pread(statusDescriptor, buffer.baseAddress, buffer.count - 1, 0)
+                buffer[max(count, 0)] = 0
+                let text = buffer.baseAddress!
+                if let state = strstr(text, "State:\t") { usage.isRunnable = state[7] == CChar(UInt8(ascii: "R")) }
+                let label = "\nvoluntary_ctxt_switches:"
+                if let sleeps = strstr(text, label) {
+                    usage.sleeps = UInt64(strtoull(sleeps + label.utf8.count, nil, 10))
+                }
+            }
+            return usage
         }
     #else
         init(thread number: Int32) {}

@@ -119,7 +119,7 @@ struct StallTracker {
         seen = nil
         let end = dispatch.start + wall
         if end < known.since + limit { return nil }
-        var stall = stall(dispatch, known, at: end, usage: usage)
+        var stall = stall(dispatch, known, at: end, hasEnded: true, usage: usage)
         stall.duration = wall
         // The thread has gone on: what it did after the end must not count for much.
         let seenFor = end > known.firstAt ? end - known.firstAt : 0
@@ -138,21 +138,32 @@ struct StallTracker {
         _ dispatch: InFlight.Dispatch,
         _ known: Seen,
         at now: UInt64,
+        hasEnded: Bool = false,
         usage: () -> ThreadUsage?
     ) -> Stall {
         let watched = now > known.firstAt ? now - known.firstAt : 0
         var cause = known.cause
         if let first = known.firstUsage, let last = usage() {
-            cause = known.isStarved ? .descheduled : Self.cause(last - first, of: watched)
+            cause = known.isStarved ? .descheduled : Self.cause(from: first, to: last, of: watched, hasEnded: hasEnded)
         }
         return Stall(dispatch: dispatch, duration: now - dispatch.start, cause: cause)
     }
 
     /// What the thread did for most of the time.
-    static func cause(_ usage: ThreadUsage, of time: UInt64) -> StallCause {
+    ///
+    /// - Parameter hasEnded: It may have gone to sleep afterwards.
+    static func cause(from first: ThreadUsage, to last: ThreadUsage, of time: UInt64, hasEnded: Bool = false)
+        -> StallCause
+    {
+        let usage = last - first
         let used = usage.running + usage.waitingToRun
-        let slept = time > used ? time - used : 0
-        if usage.waitingToRun > max(usage.running, slept) { return .descheduled }
+        let rest = time > used ? time - used : 0
+        // Who was always ready to run, and neither ran nor was counted as waiting, had its processor taken away.
+        let isAsleep = !last.isRunnable && !hasEnded
+        let sleeps = usage.sleeps - (hasEnded && !last.isRunnable ? min(usage.sleeps, 1) : 0)
+        let slept = first.isRunnable && !isAsleep && sleeps == 0 ? 0 : rest
+        let waited = usage.waitingToRun + rest - slept
+        if waited > max(usage.running, slept) { return .descheduled }
         return usage.running >= slept ? .cpu : .wait
     }
 }

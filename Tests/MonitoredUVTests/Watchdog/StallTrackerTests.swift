@@ -64,7 +64,7 @@ struct StallTrackerTests {
     @Test func cause_isWhatTheThreadDidForMostOfTheTime() {
         let time = 100 * millisecond
         func cause(_ running: UInt64, _ waiting: UInt64) -> StallCause {
-            StallTracker.cause(usage(running, waiting)()!, of: time)
+            StallTracker.cause(from: usage(0)()!, to: usage(running, waiting)()!, of: time)
         }
         #expect(cause(100, 0) == .cpu)
         #expect(cause(60, 0) == .cpu)
@@ -74,6 +74,27 @@ struct StallTrackerTests {
         #expect(cause(45, 55) == .descheduled)
         #expect(cause(55, 45) == .cpu)
         #expect(cause(0, 40) == .wait)
+    }
+
+    /// A wait for a processor that is going on, and what a hypervisor takes, no system counts.
+    @Test func threadThatNeverSlept_wasKeptFromRunning() {
+        let time = 100 * millisecond
+        func cause(_ running: UInt64, sleeps: UInt64, awake: (Bool, Bool), hasEnded: Bool = false) -> StallCause {
+            let first = ThreadUsage(running: 0, waitingToRun: 0, sleeps: 5, isRunnable: awake.0)
+            let running = running * millisecond
+            let last = ThreadUsage(running: running, waitingToRun: 0, sleeps: 5 + sleeps, isRunnable: awake.1)
+            return StallTracker.cause(from: first, to: last, of: time, hasEnded: hasEnded)
+        }
+        #expect(cause(20, sleeps: 0, awake: (true, true)) == .descheduled)
+        #expect(cause(60, sleeps: 0, awake: (true, true)) == .cpu)
+        #expect(cause(20, sleeps: 1, awake: (true, true)) == .wait)
+        #expect(cause(20, sleeps: 1, awake: (true, false)) == .wait)
+        // Asleep all the time, and woken just now.
+        #expect(cause(0, sleeps: 0, awake: (false, true)) == .wait)
+        // It sleeps in the poll that came behind.
+        #expect(cause(20, sleeps: 1, awake: (true, false), hasEnded: true) == .descheduled)
+        #expect(cause(20, sleeps: 2, awake: (true, false), hasEnded: true) == .wait)
+        #expect(cause(20, sleeps: 1, awake: (true, true), hasEnded: true) == .wait)
     }
 
     @Test func dispatchSeenTooLate_becauseTheMachineWasBusy_isDescheduled() {
