@@ -1,27 +1,34 @@
 #define _GNU_SOURCE
-#include "include/stack.h"
+#include "waiting.h"
 
 #if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 #include <fcntl.h>
 
-enum state { idle, requested, copying, done };
-static _Atomic int state;
-static _Atomic uintptr_t requested_thread;
-static muv_stack_range requested_range;
-static muv_stack *requested_stack;
 static int signal_number; // 0 where there is none
+
+// Threads that a signal was sent to.
+enum { slot_count = 64 };
+enum state { idle, requested, copying, done };
+static struct slot {
+    _Atomic int state;
+    _Atomic uintptr_t thread;
+    muv_stack_range range;
+    muv_stack *stack;
+} slots[slot_count];
 
 #if defined(__x86_64__)
 static void copy_registers(const ucontext_t *context, uintptr_t *registers) {
@@ -52,27 +59,78 @@ static void copy_words(volatile uintptr_t *to, const volatile uintptr_t *from, s
     for (size_t index = 0; index < count; index++) to[index] = from[index];
 }
 
+#if defined(__x86_64__)
+// The number of the system call that the code before `counter` has put into eax; -1 if that is not found.
+__attribute__((no_sanitize("address", "thread")))
+static long number_before(const volatile uint8_t *counter) {
+    uintptr_t room = (uintptr_t)counter & 4095; // what lies before this page may not be readable
+    for (uintptr_t back = 7; back < 48 && back < room; back++) {
+        if (counter[-(intptr_t)back] != 0xb8) continue; // mov eax, number
+        if (back > 7 && (counter[-(intptr_t)back - 1] & 0xf8) == 0x40) continue;
+        uint32_t value = 0;
+        for (int byte = 3; byte >= 0; byte--) value = value << 8 | counter[-(intptr_t)back + 1 + byte];
+        if (value < 1024) return value;
+    }
+    return room > 4 && counter[-4] == 0x31 && counter[-3] == 0xc0 ? 0 : -1; // xor eax, eax
+}
+
+// Whether the call waits no longer than it would have if it is done again with the same arguments.
+static bool can_be_restarted(long number, const greg_t *registers) {
+    switch (number) {
+    case SYS_poll: return (int)registers[REG_RDX] < 0; // nothing tells how much of its time is left
+    case SYS_nanosleep: case SYS_clock_nanosleep: case SYS_ppoll: case SYS_select: case SYS_pselect6:
+    case SYS_epoll_wait: case SYS_epoll_pwait: case SYS_pause: case SYS_rt_sigtimedwait: case SYS_futex:
+    case SYS_recvfrom: case SYS_recvmsg: case SYS_accept: case SYS_accept4: case SYS_semtimedop: case SYS_semop:
+    case SYS_io_getevents: return true;
+    default: return false;
+    }
+}
+
+// The thread has entered a system call after all, which the signal has ended: it is done again.
+__attribute__((no_sanitize("address", "thread")))
+static void restart_call(ucontext_t *context) {
+    greg_t *registers = context->uc_mcontext.gregs;
+    // After a system call rcx holds where it returns to; -EINTR is there only if a signal has ended it.
+    if (registers[REG_RAX] != -EINTR || registers[REG_RCX] != registers[REG_RIP]) return;
+    const volatile uint8_t *counter = (const volatile uint8_t *)registers[REG_RIP];
+    if (((uintptr_t)counter & 4095) < 2 || counter[-2] != 0x0f || counter[-1] != 0x05) return;
+    long number = number_before(counter);
+    if (!can_be_restarted(number, registers)) return;
+    registers[REG_RAX] = number;
+    registers[REG_RIP] -= 2;
+}
+#else
+// The first argument is where the result is: there is no doing it again.
+static void restart_call(ucontext_t *context) { (void)context; }
+#endif
+
 // Everything here may interrupt anything: it calls nothing but what is written above.
 __attribute__((no_sanitize("address", "thread")))
 static void handle(int number, siginfo_t *info, void *context) {
     (void)number;
     (void)info;
-    if (atomic_load(&requested_thread) != (uintptr_t)pthread_self()) return;
-    int expected = requested;
-    if (!atomic_compare_exchange_strong(&state, &expected, copying)) return; // too late, or somebody else's signal
-    muv_stack *stack = requested_stack;
-    stack->count = 0;
-    copy_registers(context, stack->registers);
-    uintptr_t top = stack->registers[stack_pointer] & ~(uintptr_t)15;
-    if (top >= requested_range.low && top < requested_range.high) {
-        uintptr_t low = top - requested_range.low > beyond_top ? top - beyond_top : requested_range.low;
-        size_t count = requested_range.high - low;
-        if (count > muv_stack_bytes) count = muv_stack_bytes;
-        stack->low = low;
-        stack->count = count & ~(size_t)7;
-        copy_words((uintptr_t *)stack->bytes, (const uintptr_t *)low, stack->count / sizeof(uintptr_t));
+    for (int index = 0; index < slot_count; index++) {
+        struct slot *slot = &slots[index];
+        if (atomic_load(&slot->thread) != (uintptr_t)pthread_self()) continue;
+        int expected = requested;
+        if (!atomic_compare_exchange_strong(&slot->state, &expected, copying)) continue; // given up meanwhile
+        muv_stack *stack = slot->stack;
+        stack->count = 0;
+        stack->is_waiting = false;
+        stack->known = ~0ull;
+        copy_registers(context, stack->registers);
+        uintptr_t top = stack->registers[stack_pointer] & ~(uintptr_t)15;
+        if (top >= slot->range.low && top < slot->range.high) {
+            uintptr_t low = top - slot->range.low > beyond_top ? top - beyond_top : slot->range.low;
+            size_t count = slot->range.high - low;
+            if (count > muv_stack_bytes) count = muv_stack_bytes;
+            stack->low = low;
+            stack->count = count & ~(size_t)7;
+            copy_words((uintptr_t *)stack->bytes, (const uintptr_t *)low, stack->count / sizeof(uintptr_t));
+        }
+        atomic_store_explicit(&slot->state, done, memory_order_release);
     }
-    atomic_store_explicit(&state, done, memory_order_release);
+    restart_call(context);
 }
 
 static void install(void) {
@@ -158,28 +216,91 @@ void muv_stack_make_alternate(void) {
     munmap(memory, alternate_size());
 }
 
-bool muv_stack_capture(uintptr_t thread, muv_stack_range range, int milliseconds, muv_stack *stack) {
-    // The thread has let this signal through, and no other.
-    if (!muv_stack_is_supported() || !is_installed()) return false;
-    atomic_store(&requested_thread, thread);
-    requested_range = range;
-    requested_stack = stack;
-    atomic_store(&state, requested);
-    if (pthread_kill((pthread_t)thread, signal_number) != 0) {
-        atomic_store(&state, idle);
-        return false;
+// MARK: Asking by a signal
+
+static muv_capture_state ended(muv_capture *capture, struct slot *slot) {
+    capture->slot = -1;
+    atomic_store(&slot->thread, 0);
+    atomic_store(&slot->state, idle);
+    return capture->stack->count > 0 ? muv_capture_succeeded : muv_capture_failed;
+}
+
+static muv_capture_state ask(muv_capture *capture) {
+    // The thread lets this signal through, and no other.
+    if (!muv_stack_is_supported() || !is_installed() || muv_thread_blocks(&capture->files, signal_number)) {
+        return muv_capture_failed;
     }
-    struct timespec pause = {0, 20 * 1000};
-    for (long waited = 0;; waited += pause.tv_nsec) {
-        if (atomic_load_explicit(&state, memory_order_acquire) == done) break;
-        int expected = requested;
+    for (int index = 0; index < slot_count; index++) {
+        struct slot *slot = &slots[index];
+        uintptr_t nobody = 0;
+        if (!atomic_compare_exchange_strong(&slot->thread, &nobody, capture->thread)) continue;
+        slot->range = capture->range;
+        slot->stack = capture->stack;
+        capture->slot = index;
+        atomic_store(&slot->state, requested);
+        if (pthread_kill((pthread_t)capture->thread, signal_number) == 0) return muv_capture_goes_on;
+        return muv_capture_cancel(capture);
+    }
+    return muv_capture_failed;
+}
+
+static uint64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+enum { longest_uncounted = 20 * 1000 * 1000 }; // a running thread's time is counted at each tick of the system's clock
+
+// One that was just woken is said to be running as well, and a signal would end the call that it waited in. So it has to be
+// found running twice, with time used between and no sleep.
+static bool computes(muv_capture *capture) {
+    uint64_t ran = muv_thread_ran(&capture->files), sleeps = muv_thread_sleeps(&capture->files), time = now();
+    if (capture->was_running && capture->sleeps == sleeps) {
+        return ran != capture->ran || time - capture->since > longest_uncounted;
+    }
+    capture->was_running = true;
+    capture->since = time;
+    capture->ran = ran;
+    capture->sleeps = sleeps;
+    return false;
+}
+
+void muv_capture_begin(
+    muv_capture *capture, uintptr_t thread, muv_stack_range range, muv_thread_files files, muv_stack *stack
+) {
+    *capture = (muv_capture){.thread = thread, .range = range, .files = files, .stack = stack, .slot = -1};
+    stack->count = 0;
+}
+
+muv_capture_state muv_capture_step(muv_capture *capture) {
+    if (capture->slot >= 0) {
+        struct slot *slot = &slots[capture->slot];
+        return atomic_load_explicit(&slot->state, memory_order_acquire) == done ? ended(capture, slot)
+            : muv_capture_goes_on;
+    }
+    for (int tries = 0; tries < 5; tries++) {
+        switch (muv_copy_waiting(&capture->files, capture->range, capture->stack)) {
+        case muv_copied: return muv_capture_succeeded;
+        case muv_unreadable: return ask(capture);
+        case muv_moved: continue;
+        case muv_running: return computes(capture) ? ask(capture) : muv_capture_goes_on;
+        }
+    }
+    return muv_capture_goes_on;
+}
+
+muv_capture_state muv_capture_cancel(muv_capture *capture) {
+    if (capture->slot < 0) return muv_capture_failed;
+    struct slot *slot = &slots[capture->slot];
+    int expected = requested;
+    if (!atomic_compare_exchange_strong(&slot->state, &expected, idle)) {
         // Once the copy has begun it also ends.
-        if (waited > milliseconds * 1000000L && atomic_compare_exchange_strong(&state, &expected, idle)) return false;
-        nanosleep(&pause, NULL);
-        if (pause.tv_nsec < 1000 * 1000) pause.tv_nsec *= 2;
+        while (atomic_load_explicit(&slot->state, memory_order_acquire) != done) sched_yield();
+        return ended(capture, slot);
     }
-    atomic_store(&state, idle);
-    return stack->count > 0;
+    capture->stack->count = 0;
+    return ended(capture, slot);
 }
 
 int muv_thread_number(void) { return gettid(); }
@@ -201,7 +322,11 @@ bool muv_is_traced(void) {
 bool muv_stack_is_supported(void) { return false; }
 bool muv_stack_this_thread(muv_stack_range *range, int *number) { return false; }
 void muv_stack_make_alternate(void) {}
-bool muv_stack_capture(uintptr_t thread, muv_stack_range range, int milliseconds, muv_stack *stack) { return false; }
+void muv_capture_begin(
+    muv_capture *capture, uintptr_t thread, muv_stack_range range, muv_thread_files files, muv_stack *stack
+) {}
+muv_capture_state muv_capture_step(muv_capture *capture) { return muv_capture_failed; }
+muv_capture_state muv_capture_cancel(muv_capture *capture) { return muv_capture_failed; }
 int muv_thread_number(void) { return 0; }
 bool muv_is_traced(void) { return false; }
 

@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "files.h"
 #include "include/memory.h"
 #include "include/symbols.h"
 #include <dlfcn.h>
@@ -114,38 +115,13 @@ static object *find_object(const char *path, uintptr_t base) {
     return found;
 }
 
-// A loaded file: where it is, and its path.
-typedef struct place {
-    uintptr_t base;
-    char path[1024];
-} place;
-
-// The loaded file that holds `address`. What describes it may go at any moment, so it is copied.
-static bool find_place(uintptr_t address, place *place) {
-    struct link_map *map = NULL;
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
-    // Without the lock that a thread holds for as long as it is in dlopen.
-    struct dl_find_object found;
-    if (_dl_find_object((void *)address, &found) == 0) map = found.dlfo_link_map;
-#else
-    Dl_info info;
-    if (!dladdr1((void *)address, &info, (void **)&map, RTLD_DL_LINKMAP)) map = NULL;
-#endif
-    struct link_map copy;
-    size_t size = offsetof(struct link_map, l_name) + sizeof copy.l_name;
-    if (!map || muv_copy_memory((uintptr_t)map, &copy, size) != size) return false;
-    muv_copy_string((uintptr_t)copy.l_name, place->path, sizeof place->path);
-    place->base = copy.l_addr;
-    return true;
-}
-
 // The mangled name, or NULL.
 static const char *find(uintptr_t address, size_t *offset) {
-    place place;
-    if (!find_place(address, &place)) return NULL;
-    object *object = find_object(*place.path ? place.path : "/proc/self/exe", place.base);
+    loaded_file file;
+    if (!muv_find_file(address, &file)) return NULL;
+    object *object = find_object(muv_file_path(&file), file.base);
     if (!object || object->count == 0) return NULL;
-    uintptr_t wanted = address - place.base;
+    uintptr_t wanted = address - file.base;
     size_t low = 0, high = object->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -161,10 +137,10 @@ static const char *find(uintptr_t address, size_t *offset) {
 }
 
 void muv_symbol_file(uintptr_t address, char *name, size_t size) {
-    place place;
-    if (!find_place(address, &place)) *place.path = 0;
-    const char *last = strrchr(place.path, '/');
-    snprintf(name, size, "%s", last ? last + 1 : place.path);
+    loaded_file file;
+    if (!muv_find_file(address, &file)) *file.path = 0;
+    const char *last = strrchr(file.path, '/');
+    snprintf(name, size, "%s", last ? last + 1 : file.path);
 }
 
 #else

@@ -1,346 +1,13 @@
 #define _GNU_SOURCE
-#include "include/memory.h"
-#include "include/stack.h"
+#include "unwind.h"
 
 #if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
 
-// Takes a copied stack apart by the tables that compilers write for exceptions (.eh_frame, in the format of DWARF's call
-// frame information). It reads nothing but the copy and those tables, so that a damaged stack does no harm, and the
-// tables by copies, for the thread may have gone on and unloaded their library. Where a function has no table, the frame
-// pointer is followed.
-
-#include <dlfcn.h>
-#include <link.h>
+#include "include/memory.h"
 #include <string.h>
 
-#if defined(__x86_64__)
-enum { stack_pointer = 7, frame_pointer = 6, register_count = 17 };
-#else
-enum { stack_pointer = 31, frame_pointer = 29, link_register = 30, register_count = 32 };
-#endif
-enum { program_counter = muv_register_count - 1 };
-
-// MARK: Reading tables
-
-// A position in a copy of a loaded file's memory; reading beyond its end makes it fail, and everything that follows 0.
-typedef struct cursor {
-    const uint8_t *at, *end;
-    uintptr_t distance; // from the copy to what was copied
-    bool failed;
-} cursor;
-
-static cursor copy(uintptr_t address, uint8_t *buffer, size_t size) {
-    size = muv_copy_memory(address, buffer, size);
-    return (cursor){buffer, buffer + size, address - (uintptr_t)buffer, size == 0};
-}
-
-static uint64_t read_fixed(cursor *from, size_t size) {
-    uint64_t value = 0;
-    if (from->failed || (size_t)(from->end - from->at) < size) {
-        from->failed = true;
-        return 0;
-    }
-    memcpy(&value, from->at, size);
-    from->at += size;
-    return value;
-}
-
-static uint64_t read_uleb(cursor *from) {
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        uint8_t byte = (uint8_t)read_fixed(from, 1);
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) break;
-    }
-    return value;
-}
-
-static int64_t read_sleb(cursor *from) {
-    int64_t value = 0;
-    for (unsigned shift = 0; shift < 64;) {
-        uint8_t byte = (uint8_t)read_fixed(from, 1);
-        value |= (int64_t)((uint64_t)(byte & 0x7f) << shift);
-        shift += 7;
-        if (byte & 0x80) continue;
-        if (shift < 64 && (byte & 0x40)) value |= -((int64_t)1 << shift);
-        break;
-    }
-    return value;
-}
-
-static void skip(cursor *from, uint64_t count) {
-    if (from->failed || (uint64_t)(from->end - from->at) < count) from->failed = true;
-    else from->at += count;
-}
-
-// The value's form, without what it is relative to.
-static uint64_t read_form(cursor *from, uint8_t encoding) {
-    switch (encoding & 0x0f) {
-    case 0x00: return read_fixed(from, sizeof(uintptr_t));
-    case 0x01: return read_uleb(from);
-    case 0x02: return read_fixed(from, 2);
-    case 0x03: return read_fixed(from, 4);
-    case 0x04: return read_fixed(from, 8);
-    case 0x09: return (uint64_t)read_sleb(from);
-    case 0x0a: return (uint64_t)(int64_t)(int16_t)read_fixed(from, 2);
-    case 0x0b: return (uint64_t)(int64_t)(int32_t)read_fixed(from, 4);
-    case 0x0c: return read_fixed(from, 8);
-    default: from->failed = true; return 0;
-    }
-}
-
-// An address that is absolute or relative to where it stands.
-static uintptr_t read_address(cursor *from, uint8_t encoding) {
-    uintptr_t place = (uintptr_t)from->at + from->distance;
-    uint64_t value = read_form(from, encoding);
-    if ((encoding & 0x70) == 0x10) value += place;
-    else if ((encoding & 0x70) != 0x00) from->failed = true;
-    return (uintptr_t)value;
-}
-
-// MARK: Finding a function's entry
-
-typedef struct entry {
-    cursor common, own; // the instructions that many functions share, and those of this one
-    uintptr_t begin, size;
-    uint64_t code_alignment;
-    int64_t data_alignment;
-    uint64_t return_register;
-    bool is_signal_frame;
-    uint8_t common_bytes[512], own_bytes[2048]; // few are larger
-} entry;
-
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
-// Takes no lock, unlike dl_iterate_phdr: another thread may be stuck in dlopen.
-static uintptr_t find_table(uintptr_t address) {
-    struct dl_find_object found;
-    if (_dl_find_object((void *)address, &found) != 0) return 0;
-    return (uintptr_t)found.dlfo_eh_frame; // may lie in another segment than the one that `found` tells of
-}
-#else
-typedef struct search {
-    uintptr_t address, table;
-} search;
-
-static int look(struct dl_phdr_info *info, size_t size, void *context) {
-    (void)size;
-    search *search = context;
-    uintptr_t table = 0;
-    bool is_here = false;
-    for (int index = 0; index < info->dlpi_phnum; index++) {
-        const ElfW(Phdr) *header = &info->dlpi_phdr[index];
-        uintptr_t begin = info->dlpi_addr + header->p_vaddr;
-        if (header->p_type == PT_GNU_EH_FRAME) table = begin;
-        if (header->p_type != PT_LOAD) continue;
-        if (search->address >= begin && search->address < begin + header->p_memsz) is_here = true;
-    }
-    if (is_here) *search = (struct search){search->address, table};
-    return is_here;
-}
-
-static uintptr_t find_table(uintptr_t address) {
-    search search = {address, 0};
-    dl_iterate_phdr(look, &search);
-    return search.table;
-}
-#endif
-
-static bool read_entry(uintptr_t place, entry *entry);
-
-static bool is_of(const entry *entry, uintptr_t address) {
-    return address >= entry->begin && address - entry->begin < entry->size;
-}
-
-static bool find_entry(uintptr_t address, entry *entry) {
-    uintptr_t table = find_table(address);
-    if (table == 0) return false;
-    uint8_t head[32];
-    cursor from = copy(table, head, sizeof head);
-    uint8_t version = (uint8_t)read_fixed(&from, 1), frames = (uint8_t)read_fixed(&from, 1);
-    uint8_t counts = (uint8_t)read_fixed(&from, 1), rows = (uint8_t)read_fixed(&from, 1);
-    if (version != 1 || rows != 0x3b) return false; // sorted, relative to the table, 4 bytes
-    read_address(&from, frames);
-    uint64_t count = read_form(&from, counts);
-    uintptr_t first = (uintptr_t)from.at + from.distance;
-    if (from.failed || count == 0 || count > UINT32_MAX) return false;
-    int32_t found[64][2]; // where functions begin, and their records
-    uint64_t low = 0, high = count; // the function's row is at low or behind it, and before high
-    while (high - low > 64) {
-        uint64_t middle = low + (high - low) / 2;
-        if (muv_copy_memory(first + middle * 8, found, sizeof found[0]) != sizeof found[0]) return false;
-        if (table + (uintptr_t)(intptr_t)found[0][0] <= address) low = middle;
-        else high = middle;
-    }
-    if (muv_copy_memory(first + low * 8, found, (high - low) * 8) != (high - low) * 8) return false;
-    uint64_t row = high - low;
-    while (row > 0 && table + (uintptr_t)(intptr_t)found[row - 1][0] > address) row--;
-    if (row == 0 || !read_entry(table + (uintptr_t)(intptr_t)found[row - 1][1], entry)) return false;
-    return is_of(entry, address);
-}
-
-// A record's contents, which begin with its length.
-static bool enter_record(cursor *from) {
-    uint64_t length = read_fixed(from, 4);
-    if (from->failed || length == 0 || length == 0xffffffff || length > (uint64_t)(from->end - from->at)) return false;
-    from->end = from->at + length;
-    return true;
-}
-
-static bool read_entry(uintptr_t place, entry *entry) {
-    cursor own = copy(place, entry->own_bytes, sizeof entry->own_bytes);
-    if (!enter_record(&own)) return false;
-    uintptr_t reference = (uintptr_t)own.at + own.distance;
-    uint64_t back = read_fixed(&own, 4);
-    if (own.failed || back == 0 || back > reference) return false;
-    cursor common = copy(reference - back, entry->common_bytes, sizeof entry->common_bytes);
-    if (!enter_record(&common) || read_fixed(&common, 4) != 0) return false;
-    uint8_t version = (uint8_t)read_fixed(&common, 1);
-    const char *augmentation = (const char *)common.at;
-    size_t length = strnlen(augmentation, (size_t)(common.end - common.at));
-    skip(&common, length + 1);
-    entry->code_alignment = read_uleb(&common);
-    entry->data_alignment = read_sleb(&common);
-    entry->return_register = version == 1 ? read_fixed(&common, 1) : read_uleb(&common);
-    entry->is_signal_frame = false;
-    uint8_t encoding = 0x00;
-    if (length > 0 && augmentation[0] == 'z') {
-        uint64_t size = read_uleb(&common);
-        cursor data = common;
-        skip(&common, size);
-        for (size_t index = 1; index < length; index++) {
-            switch (augmentation[index]) {
-            case 'R': encoding = (uint8_t)read_fixed(&data, 1); break;
-            case 'L': read_fixed(&data, 1); break;
-            case 'P': {
-                uint8_t form = (uint8_t)read_fixed(&data, 1);
-                read_form(&data, form);
-                break;
-            }
-            case 'S': entry->is_signal_frame = true; break;
-            case 'B': break; // return addresses are signed on arm64
-            default: index = length; break;
-            }
-        }
-        if (data.failed) return false;
-    } else if (length > 0) {
-        return false;
-    }
-    entry->begin = read_address(&own, encoding);
-    entry->size = (uintptr_t)read_form(&own, encoding);
-    if (length > 0) skip(&own, read_uleb(&own));
-    entry->common = common;
-    entry->own = own;
-    return !common.failed && !own.failed && entry->return_register < register_count;
-}
-
-// MARK: Running an entry's instructions
-
-enum rule { same, at_offset, in_register, undefined, unknown };
-
-typedef struct row {
-    uint64_t base_register;
-    int64_t base_offset;
-    bool base_is_known;
-    struct {
-        enum rule rule;
-        int64_t value;
-    } registers[register_count];
-} row;
-
-static void set_rule(row *row, uint64_t number, enum rule rule, int64_t value) {
-    if (number >= register_count) return; // vectors and the like
-    row->registers[number].rule = rule;
-    row->registers[number].value = value;
-}
-
-// Runs instructions until those for `address` are through. False for what is malformed or not known.
-static bool run(cursor from, const entry *entry, uintptr_t address, row *row, const struct row *initial) {
-    uintptr_t location = entry->begin;
-    struct row saved[8];
-    int depth = 0;
-    while (from.at < from.end) {
-        uint8_t instruction = (uint8_t)read_fixed(&from, 1);
-        uint64_t low = instruction & 0x3f, number;
-        uint64_t advance = 0;
-        switch (instruction & 0xc0) {
-        case 0x40: advance = low; break;
-        case 0x80: set_rule(row, low, at_offset, (int64_t)read_uleb(&from) * entry->data_alignment); break;
-        case 0xc0:
-            if (initial && low < register_count) row->registers[low] = initial->registers[low];
-            break;
-        default:
-            switch (instruction) {
-            case 0x00: break;                                                       // nop
-            case 0x01: return false;                                                // set_loc
-            case 0x02: advance = read_fixed(&from, 1); break;                       // advance_loc1
-            case 0x03: advance = read_fixed(&from, 2); break;
-            case 0x04: advance = read_fixed(&from, 4); break;
-            case 0x05:                                                              // offset_extended
-                number = read_uleb(&from);
-                set_rule(row, number, at_offset, (int64_t)read_uleb(&from) * entry->data_alignment);
-                break;
-            case 0x06:                                                              // restore_extended
-                number = read_uleb(&from);
-                if (initial && number < register_count) row->registers[number] = initial->registers[number];
-                break;
-            case 0x07: set_rule(row, read_uleb(&from), undefined, 0); break;
-            case 0x08: set_rule(row, read_uleb(&from), same, 0); break;
-            case 0x09:                                                              // register
-                number = read_uleb(&from);
-                set_rule(row, number, in_register, (int64_t)read_uleb(&from));
-                break;
-            case 0x0a:                                                              // remember_state
-                if (depth == 8) return false;
-                saved[depth++] = *row;
-                break;
-            case 0x0b:                                                              // restore_state
-                if (depth == 0) return false;
-                *row = saved[--depth];
-                break;
-            case 0x0c:                                                              // def_cfa
-                row->base_register = read_uleb(&from);
-                row->base_offset = (int64_t)read_uleb(&from);
-                row->base_is_known = true;
-                break;
-            case 0x0d: row->base_register = read_uleb(&from); break;                // def_cfa_register
-            case 0x0e: row->base_offset = (int64_t)read_uleb(&from); break;         // def_cfa_offset
-            case 0x0f:                                                              // def_cfa_expression
-                skip(&from, read_uleb(&from));
-                row->base_is_known = false;
-                break;
-            case 0x10: case 0x16:                                                   // expression, val_expression
-                set_rule(row, read_uleb(&from), unknown, 0);
-                skip(&from, read_uleb(&from));
-                break;
-            case 0x11:                                                              // offset_extended_sf
-                number = read_uleb(&from);
-                set_rule(row, number, at_offset, read_sleb(&from) * entry->data_alignment);
-                break;
-            case 0x12:                                                              // def_cfa_sf
-                row->base_register = read_uleb(&from);
-                row->base_offset = read_sleb(&from) * entry->data_alignment;
-                row->base_is_known = true;
-                break;
-            case 0x13: row->base_offset = read_sleb(&from) * entry->data_alignment; break;
-            case 0x2d: break;                                                       // arm64: signs return addresses
-            case 0x2e: read_uleb(&from); break;                                     // GNU_args_size
-            default: return false;
-            }
-        }
-        if (from.failed) return false;
-        location += advance * entry->code_alignment;
-        if (location > address) break;
-    }
-    return true;
-}
-
-// MARK: Frames
-
-typedef struct frame {
-    uintptr_t registers[muv_register_count];
-    bool is_return_address;
-    enum { exact, guessed, too_low } top; // what the stack pointer is
-} frame;
+// Takes a copied stack apart. It reads nothing but the copy, code and tables, the latter two by copies, so that a damaged
+// stack does no harm.
 
 static uintptr_t without_signature(uintptr_t address) {
 #if defined(__aarch64__)
@@ -400,6 +67,7 @@ static bool is_frameless(uintptr_t counter) {
 }
 
 static bool step_by_link(frame *frame) {
+    if (!knows(frame, link_register)) return false;
     uintptr_t caller = without_signature(frame->registers[link_register]);
     if (!is_behind_call(caller)) return false;
     frame->registers[program_counter] = caller;
@@ -454,71 +122,137 @@ static bool find_base(const muv_stack *stack, const frame *frame, const row *row
 
 // MARK: Steps
 
-// `entry` is that of the last frame, which in a recursion is this one's as well.
-static bool step_by_table(const muv_stack *stack, frame *frame, entry *entry) {
-    uintptr_t counter = frame->registers[program_counter], address = counter - (frame->is_return_address ? 1 : 0);
-    if (!is_of(entry, address) && !find_entry(address, entry)) {
-        entry->size = 0;
-        return !frame->is_return_address && is_frameless(counter) && step_out_of_frameless(stack, frame);
-    }
-    row initial, row;
-    memset(&initial, 0, sizeof initial);
-    if (!run(entry->common, entry, UINTPTR_MAX, &initial, NULL)) return false;
-    row = initial;
-    if (!run(entry->own, entry, address, &row, &initial)) return false;
+// What a function must leave as it was.
 #if defined(__x86_64__)
-    // The linkers that describe the linkage table do so by an expression.
-    if (!row.base_is_known && !frame->is_return_address) return step_out_of_frameless(stack, frame);
+enum { callee_saved = 1 << 3 | 1 << 6 | 1 << 7 | 0xf << 12 | 1 << 16 };
+#else
+static const uint64_t callee_saved = 0x1fffull << 19;
 #endif
-    if (!row.base_is_known || row.base_register >= register_count) return false;
-    uintptr_t base = frame->registers[row.base_register] + (uintptr_t)row.base_offset;
-#if defined(__aarch64__)
-    if (!find_base(stack, frame, &row, &base)) return false;
-    if (is_gone(stack, frame, entry, &row, base) && step_by_link(frame)) return true;
-#endif
-    if (base <= frame->registers[stack_pointer] && frame->is_return_address) return false; // frames only grow
-    uintptr_t next[register_count];
-    memcpy(next, frame->registers, sizeof next);
+
+// Goes on to the caller by what the table says, of a frame that ends at `base`.
+static bool step_by_row(const muv_stack *stack, frame *frame, const entry *entry, const row *row, uintptr_t base) {
+    struct frame next = *frame;
     for (int number = 0; number < register_count; number++) {
-        int64_t value = row.registers[number].value;
-        switch (row.registers[number].rule) {
+        int64_t value = row->registers[number].value;
+        bool is_known = knows(frame, (uint64_t)number);
+        switch (row->registers[number].rule) {
         case same: break;
-        case at_offset:
-            if (!muv_stack_read(stack, base + (uintptr_t)value, &next[number])) return false;
-            break;
+        case at_offset: is_known = muv_stack_read(stack, base + (uintptr_t)value, &next.registers[number]); break;
         case in_register:
-            if (value < 0 || value >= register_count) return false;
-            next[number] = frame->registers[value];
+            is_known = value >= 0 && knows(frame, (uint64_t)value);
+            if (is_known) next.registers[number] = frame->registers[value];
             break;
-        case undefined:
-            if ((uint64_t)number == entry->return_register) return false; // the outermost
-            break;
-        case unknown:
-            if ((uint64_t)number == entry->return_register) return false;
-            next[number] = 0;
-            break;
+        default: is_known = false;
         }
+        next.known = is_known ? next.known | 1ull << number : next.known & ~(1ull << number);
     }
-    uintptr_t caller = without_signature(next[entry->return_register]);
-    memcpy(frame->registers, next, sizeof next);
-    frame->registers[stack_pointer] = base;
+    if (!knows(&next, entry->return_register)) return false;
+#if defined(__x86_64__)
+    if (row->registers[entry->return_register].rule == same) return false;
+#endif
+    uintptr_t caller = without_signature(next.registers[entry->return_register]);
+    next.registers[stack_pointer] = base;
+    next.known = (next.known & callee_saved) | 1ull << stack_pointer;
 #if defined(__aarch64__)
     // What looks functions up is described as if the two words that the linkage table pushes were its caller's.
-    bool is_saved = row.registers[link_register].rule == at_offset;
-    if (is_saved && row.registers[link_register].value == 8) frame->registers[stack_pointer] = base + 16;
-    frame->top = is_saved ? exact : guessed;
+    bool is_saved = row->registers[link_register].rule == at_offset;
+    if (is_saved && row->registers[link_register].value == 8) next.registers[stack_pointer] = base + 16;
+    next.top = is_saved ? exact : guessed;
 #endif
-    frame->registers[program_counter] = caller;
-    frame->is_return_address = !entry->is_signal_frame;
+    next.registers[program_counter] = caller;
+    next.is_return_address = !entry->is_signal_frame;
+    *frame = next;
     return caller != 0;
 }
 
+#if defined(__x86_64__)
+// The kernel has put all registers on the stack when it ran a signal handler.
+static bool step_out_of_signal(const muv_stack *stack, frame *frame) {
+    // r8-r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip
+    static const int order[] = {8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, 7, program_counter};
+    enum { count = sizeof order / sizeof *order };
+    struct frame next = {.known = 0xffff};
+    for (int index = 0; index < count; index++) {
+        uintptr_t place = frame->registers[stack_pointer] + 40 + 8 * (uintptr_t)index;
+        if (!muv_stack_read(stack, place, &next.registers[order[index]])) return false;
+    }
+    *frame = next;
+    return frame->registers[program_counter] != 0;
+}
+#endif
+
+enum step { stepped, lost, outermost };
+
+// `entry` is that of the last frame, which in a recursion is this one's as well.
+static enum step step_by_table(const muv_stack *stack, frame *frame, entry *entry) {
+    uintptr_t counter = frame->registers[program_counter], address = counter - (frame->is_return_address ? 1 : 0);
+    row row;
+#if defined(__x86_64__)
+    // Handlers return to where no call has left a return address.
+    if (frame->is_return_address && muv_find_entry(counter, entry) && entry->is_signal_frame) {
+        return step_out_of_signal(stack, frame) ? stepped : lost;
+    }
+#endif
+    if (!(entry->has_table && is_of(entry, address)) && !muv_find_entry(address, entry)) {
+        entry->size = 0;
+        return lost;
+    }
+    if (!entry->has_table) {
+        if (!frame->is_return_address && is_frameless(counter) && step_out_of_frameless(stack, frame)) return stepped;
+#if defined(__x86_64__)
+        if (muv_step_without_table(stack, frame, entry)) return stepped;
+#endif
+        return lost;
+    }
+    if (!muv_find_row(entry, address, &row)) return lost;
+    if (row.registers[entry->return_register].rule == undefined) return outermost;
+#if defined(__x86_64__)
+    if (entry->is_signal_frame) return step_out_of_signal(stack, frame) ? stepped : lost;
+    // The linkers that describe the linkage table do so by an expression.
+    if (!row.base_is_known && !frame->is_return_address) return step_out_of_frameless(stack, frame) ? stepped : lost;
+#endif
+    if (!row.base_is_known || row.base_register >= register_count) return lost;
+    uintptr_t base = frame->registers[row.base_register] + (uintptr_t)row.base_offset;
+    if (!knows(frame, row.base_register)) {
+#if defined(__x86_64__)
+        base = row.base_register == frame_pointer ? muv_base_without_pointer(stack, frame, entry, &row) : 0;
+#else
+        base = 0;
+#endif
+        if (base == 0) return lost;
+    }
+#if defined(__aarch64__)
+    if (!find_base(stack, frame, &row, &base)) return lost;
+    if (is_gone(stack, frame, entry, &row, base) && step_by_link(frame)) return stepped;
+#endif
+    if (base <= frame->registers[stack_pointer] && frame->is_return_address) return lost; // frames only grow
+    return step_by_row(stack, frame, entry, &row, base) ? stepped : lost;
+}
+
+#if defined(__aarch64__)
+// Where a function has saved its caller's frame pointer and its return address: the first two words that may be those.
+static uintptr_t find_frame_record(const muv_stack *stack, uintptr_t top) {
+    for (uintptr_t at = (top + 15) & ~(uintptr_t)15; at < top + 4096; at += 16) {
+        uintptr_t next, word;
+        if (!muv_stack_read(stack, at, &next) || next <= at || next % 16 != 0) continue;
+        if (muv_stack_read(stack, next, &word) && has_return_address(stack, at + 8)) return at;
+    }
+    return 0;
+}
+#endif
+
 static bool step_by_frame_pointer(const muv_stack *stack, frame *frame) {
     uintptr_t base = frame->registers[frame_pointer], next, caller;
+#if defined(__aarch64__)
+    if (!knows(frame, frame_pointer)) base = find_frame_record(stack, frame->registers[stack_pointer]);
+#else
+    if (!knows(frame, frame_pointer)) return false;
+#endif
     if (base < frame->registers[stack_pointer]) return false;
     if (!muv_stack_read(stack, base, &next)) return false;
     if (!muv_stack_read(stack, base + sizeof(uintptr_t), &caller)) return false;
     frame->registers[frame_pointer] = next;
+    frame->known |= 1ull << frame_pointer;
     frame->registers[stack_pointer] = base + 2 * sizeof(uintptr_t);
     frame->registers[program_counter] = without_signature(caller);
     frame->is_return_address = true;
@@ -545,21 +279,23 @@ static bool step_out_of_nowhere(const muv_stack *stack, frame *frame) {
 }
 
 int muv_stack_unwind(const muv_stack *stack, uintptr_t *counters, uintptr_t *bases, int maximum) {
-    frame frame = {.is_return_address = false};
+    frame frame = {.known = stack->known};
     memcpy(frame.registers, stack->registers, sizeof frame.registers);
     int count = 0;
     entry entry;
-    entry.begin = entry.size = 0;
+    entry.has_table = false;
+    entry.size = 0;
     while (count < maximum) {
         counters[count] = frame.registers[program_counter];
-        bases[count] = frame.registers[frame_pointer];
+        bases[count] = knows(&frame, frame_pointer) ? frame.registers[frame_pointer] : 0;
         count++;
         struct frame before = frame;
-        if (step_by_table(stack, &frame, &entry)) continue;
-        bool is_code = find_table(before.registers[program_counter]) != 0;
+        enum step step = step_by_table(stack, &frame, &entry);
+        if (step == stepped) continue;
+        bool is_code = muv_is_code(before.registers[program_counter]);
         // A table that says where frames end is right; without one, what looks like a frame is taken for one.
         frame = before;
-        if (is_code && entry.size > 0 && count > 1) break;
+        if (step == outermost || (is_code && entry.size > 0 && entry.has_table && count > 1)) break;
         if (count == 1 && !is_code ? step_out_of_nowhere(stack, &frame) : step_by_frame_pointer(stack, &frame)) continue;
         break;
     }

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "CMonitoredUV.h"
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -99,6 +100,12 @@ static void check(bool is_right, const char *what, const char *found) {
 
 extern void _init(void); // the C library's, without a table
 
+#if defined(__x86_64__)
+enum { stack_pointer_number = 7 };
+#else
+enum { stack_pointer_number = 31 };
+#endif
+
 static muv_stack stack;
 enum { deepest = 400 };
 static uintptr_t counters[deepest], bases[deepest];
@@ -146,9 +153,31 @@ static void finish(thread *thread) {
     pthread_join(thread->handle, NULL);
 }
 
+// Files of the thread's that the kernel tells by, where it is to be asked.
+static bool asks_kernel;
+
+static int open_file(const thread *thread, const char *name) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/%s", thread->number, name);
+    return asks_kernel ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+}
+
 static int capture(const thread *thread, int maximum) {
-    if (!muv_stack_capture((uintptr_t)thread->handle, thread->range, 10000, &stack)) return 0;
-    return muv_stack_unwind(&stack, counters, bases, maximum);
+    muv_capture capture;
+    muv_thread_files files = {open_file(thread, "syscall"), open_file(thread, "schedstat"), open_file(thread, "status")};
+    muv_capture_begin(&capture, (uintptr_t)thread->handle, thread->range, files, &stack);
+    muv_capture_state state = muv_capture_step(&capture);
+    for (int tries = 0; state == muv_capture_goes_on && tries < 100000; tries++) {
+        usleep(100);
+        state = muv_capture_step(&capture);
+    }
+    if (state == muv_capture_goes_on) state = muv_capture_cancel(&capture);
+    if (asks_kernel) {
+        close(files.syscall);
+        close(files.schedstat);
+        close(files.status);
+    }
+    return state == muv_capture_succeeded ? muv_stack_unwind(&stack, counters, bases, maximum) : 0;
 }
 
 static void test_threads(bool has_alternate) {
@@ -175,6 +204,14 @@ static void test_threads(bool has_alternate) {
     start(&thread, sort, block, has_alternate);
     do found = trace(capture(&thread, deepest)); while (strncmp(found, "libc block", 10) != 0 && *found); // on its way
     check(strcmp(found, "libc block compare libc sort run libc ") == 0, "in the kernel", found);
+    // With what the kernel tells of a thread that waits: where it is, and nothing of its other registers.
+    stack.known = 0;
+    for (int index = 0; index < muv_register_count - 1; index++) {
+        if (index == stack_pointer_number) stack.known |= 1ull << index;
+        else stack.registers[index] = 0x1234;
+    }
+    found = trace(muv_stack_unwind(&stack, counters, bases, deepest));
+    check(strcmp(found, "libc block compare libc sort run libc ") == 0, "in the kernel, by its stack alone", found);
     finish(&thread);
 
     padding = 0;
@@ -226,6 +263,10 @@ int main(void) {
     test_memory();
     test_threads(false);
     test_threads(true);
+#if defined(__x86_64__)
+    asks_kernel = true;
+    test_threads(false);
+#endif
     printf("%d passed, %d failed\n", passed, failed);
     return failed != 0;
 }

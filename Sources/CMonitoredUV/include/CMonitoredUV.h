@@ -1,5 +1,6 @@
 #pragma once
 #include "jobs.h"
+#include "lines.h"
 #include "mainqueue.h"
 #include "memory.h"
 #include "signals.h"

@@ -101,8 +101,7 @@ private final class BlockCollector: Sendable {
         if blocks.isEmpty && core.isRunningHere && end - began > limit { blocks = [blockOfThisCallback(end - began)] }
         if blocks.isEmpty { return }
         blocks = blocks.map { report in
-            core.watch.complete(report.id)
-            return report.withStack(core.watch.stack(of: report.id))
+            report.withStack(core.watch.stack(of: report.id))
         }
         let sorted = blocks.sorted { $0.duration > $1.duration }
         throw LoopBlockedError(blocks: sorted, limit: Duration(nanoseconds: limit))

@@ -26,30 +26,27 @@ struct ThreadUsage: Equatable, Sendable {
 /// none to read.
 final class ThreadUsageReader: Sendable {
     #if os(Linux)
-        private let descriptor: Int32
-        private let statusDescriptor: Int32
+        private let schedstat: Int32
+        private let status: Int32
 
-        init(thread number: Int32) {
-            descriptor = open("/proc/self/task/\(number)/schedstat", O_RDONLY | O_CLOEXEC)
-            statusDescriptor = open("/proc/self/task/\(number)/status", O_RDONLY | O_CLOEXEC)
-        }
-
-        deinit {
-            for descriptor in [descriptor, statusDescriptor] where descriptor >= 0 { close(descriptor) }
+        /// From descriptors of the two, which stay the caller's.
+        init(schedstat: Int32, status: Int32) {
+            self.schedstat = schedstat
+            self.status = status
         }
 
         /// `nil` if the thread is gone, or the system does not keep count.
         func read() -> ThreadUsage? {
-            if descriptor < 0 { return nil }
+            if schedstat < 0 { return nil }
             let text = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 96) { buffer in
-                let count = pread(descriptor, buffer.baseAddress, buffer.count, 0)
+                let count = pread(schedstat, buffer.baseAddress, buffer.count, 0)
                 return count > 0 ? String(decoding: buffer.prefix(count), as: UTF8.self) : ""
             }
             let fields = text.split(whereSeparator: { $0 == " " || $0 == "\n" }).compactMap { UInt64($0) }
             guard fields.count >= 2 else { return nil }
             var usage = ThreadUsage(running: fields[0], waitingToRun: fields[1])
             withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
-                let count = statusDescriptor < 0 ? 0 : pread(statusDescriptor, buffer.baseAddress, buffer.count - 1, 0)
+                let count = status < 0 ? 0 : pread(status, buffer.baseAddress, buffer.count - 1, 0)
                 buffer[max(count, 0)] = 0
                 let text = buffer.baseAddress!
                 if let state = strstr(text, "State:\t") { usage.isRunnable = state[7] == CChar(UInt8(ascii: "R")) }
@@ -61,7 +58,7 @@ final class ThreadUsageReader: Sendable {
             return usage
         }
     #else
-        init(thread number: Int32) {}
+        init(schedstat: Int32, status: Int32) {}
 
         func read() -> ThreadUsage? { nil }
     #endif

@@ -11,6 +11,7 @@ final class WatchedThread: Sendable {
     private let thread: UInt
     private let number: Int32
     private let range: muv_stack_range
+    private let files: muv_thread_files
     let usage: ThreadUsageReader
 
     /// This thread; `nil` where the system cannot tell about it.
@@ -22,20 +23,34 @@ final class WatchedThread: Sendable {
         self.number = number
         self.range = range
         muv_stack_make_alternate()
-        usage = ThreadUsageReader(thread: number)
+        let folder = "/proc/self/task/\(number)/"
+        files = muv_thread_files(
+            syscall: open(folder + "syscall", O_RDONLY | O_CLOEXEC),
+            schedstat: open(folder + "schedstat", O_RDONLY | O_CLOEXEC),
+            status: open(folder + "status", O_RDONLY | O_CLOEXEC)
+        )
+        usage = ThreadUsageReader(schedstat: files.schedstat, status: files.status)
+    }
+
+    deinit {
+        for file in [files.syscall, files.schedstat, files.status] where file >= 0 { close(file) }
     }
 
     /// The system gives a new thread the handle of one that is gone, but another number.
     var isThisThread: Bool { thread == currentThread() && number == muv_thread_number() }
 
-    /// One at a time; the value counts them.
-    private static let captures = Lock(0)
-
-    /// Copies the thread's stack; `false` if it does not answer. The thread must not end meanwhile.
-    func capture(into stack: UnsafeMutablePointer<muv_stack>) -> Bool {
-        Self.captures.withLock { captures in
-            captures += 1
-            return muv_stack_capture(thread, range, 100, stack)
+    /// A copy of the thread's stack, to be taken step by step.
+    ///
+    /// - Parameter usage: From an earlier look: it may tell at once that the thread computes.
+    func capture(into stack: UnsafeMutablePointer<muv_stack>, since usage: ThreadUsage? = nil) -> muv_capture {
+        var capture = muv_capture()
+        muv_capture_begin(&capture, thread, range, files, stack)
+        if let usage, usage.isRunnable {
+            capture.was_running = true
+            capture.since = MonotonicClock.read()
+            capture.ran = usage.running
+            capture.sleeps = usage.sleeps
         }
+        return capture
     }
 }

@@ -1,4 +1,5 @@
 import Dispatch
+import Synchronization
 
 /// A thread that runs what it is given, one after the other, in that order. It starts with the first piece of work, and
 /// stays.
@@ -35,7 +36,13 @@ final class WorkThread: Sendable {
         return true
     }
 
+    /// Whether this is that thread.
+    var isCurrent: Bool { thread.load(ordering: .relaxed) == currentThread() }
+
+    private let thread = Atomic<UInt>(0)
+
     private func main() {
+        thread.store(currentThread(), ordering: .relaxed)
         blockSignals()
         while true {
             available.wait()

@@ -42,13 +42,13 @@ final class LoopWatch: Sendable {
     private let ended = Lock<[Ended]>([])
     private static let mostEnded = 1024
 
-    /// The last stalls, for the flight recorder's pictures.
+    /// The last stalls, for reports and the flight recorder's pictures.
     struct Mark: Sendable {
         let id: StallID
-        var stack: [StackFrame]
         let cause: StallCause?
-        /// What the stack is to be looked up from once more, with files and lines.
         var sample: StackSample?
+        /// The sample's functions, once somebody has asked for them.
+        var stack: [StackFrame] = []
     }
 
     private let marks = Lock<[Mark]>([])
@@ -79,7 +79,14 @@ final class LoopWatch: Sendable {
         limit.store(listeners.map(\.limit).min() ?? .max, ordering: .relaxed)
     }
 
-    var recentMarks: [Mark] { marks.withLock { $0 } }
+    /// With their stacks, which takes some milliseconds for each. Not on the watching thread.
+    var recentMarks: [Mark] {
+        marks.withLock { $0 }.map { mark in
+            var mark = mark
+            mark.stack = stack(of: mark.id)
+            return mark
+        }
+    }
     var stallDurations: [StallCause: DurationHistogram] { durations.withLock { $0 } }
 
     // MARK: Loop thread
@@ -98,7 +105,7 @@ final class LoopWatch: Sendable {
     // MARK: Watching thread
 
     /// Looks once, and says when to look again; `late` if this look was.
-    func look(at now: UInt64, _ late: Standstill.Lateness?, _ memory: UnsafeMutablePointer<muv_stack>) -> UInt64 {
+    func look(at now: UInt64, _ late: Standstill.Lateness?, _ sampler: inout StackSampler) -> UInt64 {
         let listeners = listeners.withLock { $0 }
         // Before those that have ended: what ends meanwhile is among these.
         let running = vitals.inFlight.current
@@ -108,7 +115,9 @@ final class LoopWatch: Sendable {
             standstill = since
             listeners.forEach { $0.excuse(at: now) }
         }
-        for ended in takeEnded() { tell(ended, standstill, now, listeners) }
+        let ended = takeEnded()
+        if !ended.isEmpty { sampler.finish(self) }  // what it was doing is told before
+        for ended in ended { tell(ended, standstill, now, listeners, &sampler) }
         var next = UInt64.max
         for listener in listeners {
             let isStarved = late == .starved
@@ -124,7 +133,7 @@ final class LoopWatch: Sendable {
                 ),
             ]
             for case let (phase, stall)? in findings where !muv_is_traced() {
-                report(phase, stall, listener, now) { capture(stall, memory) }
+                report(phase, stall, listener, now, &sampler)
             }
             next = min(next, listener.nextLook(after: now))
         }
@@ -159,7 +168,13 @@ final class LoopWatch: Sendable {
         }
     }
 
-    private func tell(_ ended: Ended, _ standstill: UInt64?, _ now: UInt64, _ listeners: [StallListener]) {
+    private func tell(
+        _ ended: Ended,
+        _ standstill: UInt64?,
+        _ now: UInt64,
+        _ listeners: [StallListener],
+        _ sampler: inout StackSampler
+    ) {
         if let standstill, ended.end >= standstill { return }
         let isKnown = marks.withLock { marks in marks.contains { (ended.start...ended.end).contains($0.id.start) } }
         if !isKnown && muv_is_traced() { return }
@@ -168,7 +183,7 @@ final class LoopWatch: Sendable {
             if listener.isCounted, let cause = stall.cause {
                 durations.withLock { $0[cause, default: DurationHistogram()].record(stall.duration) }
             }
-            report(.ended, stall, listener, now) {}
+            report(.ended, stall, listener, now, &sampler)
         }
     }
 
@@ -181,25 +196,33 @@ final class LoopWatch: Sendable {
         }
     }
 
-    /// - Parameter prepare: Called if the listener is to be told.
     private func report(
         _ phase: StallReport.Phase,
         _ stall: StallTracker.Stall,
         _ listener: StallListener,
         _ now: UInt64,
-        prepare: () -> Void
+        _ sampler: inout StackSampler
     ) {
         switch listener.admit(stall, at: now) {
         case .refusedBefore: return
         case .refused: dropped.wrappingAdd(1, ordering: .relaxed)
         case .admitted(let suppressed):
-            prepare()
-            if listener.isDirect { return listener.tell(makeReport(phase, stall, listener.limit, suppressed)) }
-            WatchingThread.shared.report { [self] in
-                // Only the first one must not wait.
-                if phase != .began { complete(stall.id) }
-                listener.tell(makeReport(phase, stall, listener.limit, suppressed))
-            }
+            if phase == .ended { return tell(listener, phase, stall, suppressed) }
+            note(stall)
+            sampler.sample(self, stall.id, at: now) { [self] in tell(listener, phase, stall, suppressed) }
+        }
+    }
+
+    /// Only sampling is the watching thread's: what takes its time is the reporting thread's.
+    private func tell(
+        _ listener: StallListener,
+        _ phase: StallReport.Phase,
+        _ stall: StallTracker.Stall,
+        _ suppressed: Int
+    ) {
+        if listener.isDirect { return listener.tell(makeReport(phase, stall, listener.limit, suppressed, stack: [])) }
+        WatchingThread.shared.report { [self] in
+            listener.tell(makeReport(phase, stall, listener.limit, suppressed, stack: stack(of: stall.id)))
         }
     }
 
@@ -207,7 +230,8 @@ final class LoopWatch: Sendable {
         _ phase: StallReport.Phase,
         _ stall: StallTracker.Stall,
         _ limit: UInt64,
-        _ suppressed: Int
+        _ suppressed: Int,
+        stack: [StackFrame]
     ) -> StallReport {
         StallReport(
             phase: phase,
@@ -217,54 +241,58 @@ final class LoopWatch: Sendable {
             duration: Duration(nanoseconds: stall.duration),
             limit: Duration(nanoseconds: limit),
             cause: stall.cause,
-            stack: stack(of: stall.id),
+            stack: stack,
             suppressed: suppressed,
             start: stall.dispatch.start,
             dispatches: stall.dispatches
         )
     }
 
-    private func readUsage() -> ThreadUsage? { thread.withLock { $0?.usage }?.read() }
+    private func readUsage() -> ThreadUsage? {
+        let usage = thread.withLock { $0?.usage }?.read()
+        usages.withLock { usages in
+            if let usage, usage.running != usages.last?.running { usages = (usages.last, usage) }
+        }
+        return usage
+    }
 
-    /// Looks at the stack, once in the life of a stall: that may end a call early which it waits in.
-    private func capture(_ stall: StallTracker.Stall, _ memory: UnsafeMutablePointer<muv_stack>) {
-        let id = stall.id
-        if marks.withLock({ $0.contains { $0.id == id } }) { return }
-        let isCaptured = thread.withLock { thread in thread?.capture(into: memory) == true }
-        // The thread may have left that dispatch, or be between two of the iteration, before it answered.
-        let current = vitals.inFlight.current
-        let isStillThere = id.isIteration ? current != nil && isGoingOn(id.start) : current?.start == id.start
-        let sample = isCaptured && isStillThere ? StackSample(memory, depth: depth) : nil
-        let isQuick = SourceLocations.areQuick
-        let mark = Mark(
-            id: id,
-            stack: sample?.frames(withLocations: isQuick) ?? [],
-            cause: stall.cause,
-            sample: isQuick ? nil : sample
-        )
+    /// What was read last, and before that.
+    private let usages = Lock<(before: ThreadUsage?, last: ThreadUsage?)>((nil, nil))
+    var usageBefore: ThreadUsage? { usages.withLock { $0.before } }
+
+    private func note(_ stall: StallTracker.Stall) {
         marks.withLock { marks in
+            if marks.contains(where: { $0.id == stall.id }) { return }
             if marks.count == Self.mostMarks { marks.removeFirst() }
-            marks.append(mark)
+            marks.append(Mark(id: stall.id, cause: stall.cause))
         }
     }
 
-    private func isGoingOn(_ start: UInt64) -> Bool { vitals.time.iterationStart == start }
+    func hasStack(of id: StallID) -> Bool { marks.withLock { marks in marks.contains { $0.id == id && $0.sample != nil } } }
+
+    /// The thread's stack was copied. It may have left that dispatch, or be between two of the iteration, meanwhile.
+    func keep(_ stack: UnsafeMutablePointer<muv_stack>, of id: StallID) {
+        let current = vitals.inFlight.current
+        let isStillThere =
+            id.isIteration ? current != nil && vitals.time.iterationStart == id.start : current?.start == id.start
+        if !isStillThere { return }
+        let sample = StackSample(stack, depth: depth)
+        marks.withLock { marks in
+            if let index = marks.lastIndex(where: { $0.id == id }) { marks[index].sample = sample }
+        }
+    }
 
     // MARK: Any thread
 
-    /// Where the loop's thread was found; empty if it was not looked at.
+    /// Where the loop's thread was found; empty if it was not. Not on the watching thread: it looks up functions, files
+    /// and lines, once for each stall.
     func stack(of id: StallID) -> [StackFrame] {
-        marks.withLock { marks in marks.last { $0.id == id }?.stack } ?? []
-    }
-
-    /// Looks up files and lines, where they take long to find. Not on the watching thread.
-    func complete(_ id: StallID) {
-        guard let sample = marks.withLock({ marks in marks.last { $0.id == id }?.sample }) else { return }
-        let stack = sample.frames(withLocations: true)
+        guard let mark = marks.withLock({ marks in marks.last { $0.id == id } }) else { return [] }
+        guard mark.stack.isEmpty, let sample = mark.sample else { return mark.stack }
+        let stack = sample.frames
         marks.withLock { marks in
-            guard let index = marks.lastIndex(where: { $0.id == id }) else { return }
-            marks[index].stack = stack
-            marks[index].sample = nil
+            if let index = marks.lastIndex(where: { $0.id == id }) { marks[index].stack = stack }
         }
+        return stack
     }
 }

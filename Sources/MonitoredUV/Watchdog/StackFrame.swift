@@ -4,18 +4,16 @@ public struct StackFrame: Sendable, Hashable {
     public enum Role: Sendable, Hashable {
         /// On the thread's stack.
         case call
-        /// Compiled into the function that follows, at a place of its own.
-        case inlined
         /// An async function that waits for the one before to return.
         case asyncCaller
     }
 
     /// For people: `App.Store.put(_:by:)`, or the C function's name; `? in libc.so.6` where it has none.
     public let function: String
-    /// Where debug information tells.
-    public let file: String?
+    /// Where debug information tells. Where other functions were compiled into this one, it may be that of one of those.
+    public internal(set) var file: String?
     /// The same, from 1.
-    public let line: Int?
+    public internal(set) var line: Int?
     /// How the function comes to be there.
     public let role: Role
     /// The function is the program's own, as far as its name tells: not of Swift's libraries, this one or the system's.

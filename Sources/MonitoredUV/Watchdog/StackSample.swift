@@ -3,90 +3,99 @@ internal import CMonitoredUV
 /// The stack of a loop's thread at one instant: addresses, until somebody wants to know the functions.
 struct StackSample: Sendable {
     /// Innermost first: where the thread was, then where each call returns to.
-    let counters: [UInt]
-    /// Where the async callers of the innermost async function go on.
-    let resumePoints: [UInt]
+    private let counters: [UInt]
+    /// For each of those functions, if it may be async: where its async callers go on.
+    private let chains: [[UInt]]
+    /// The system call that the thread waited in.
+    let systemCall: Int?
+    /// Which of the loops that run on the thread is meant: the outermost is 0.
+    private let depth: Int
 
-    private static let deepest: Int32 = 128
+    private static let deepest = 128
     /// The function of the runtime's that calls the parts of tasks.
     private static let jobRunner = "runJobInEstablishedExecutorContext"
     private static let loopRunner = "uv_run"
 
-    /// Which of the loops that run on the thread is meant: the outermost is 0.
-    private let depth: Int
-
-    /// - Parameter stack: What was captured.
+    /// Takes a copy apart, without looking up any names.
     init(_ stack: UnsafeMutablePointer<muv_stack>, depth: Int = 0) {
         self.depth = depth
-        let deepest = Int(Self.deepest)
         var bases: [UInt] = []
-        counters = Array(unsafeUninitializedCapacity: deepest) { counters, count in
-            bases = Array(unsafeUninitializedCapacity: deepest) { bases, baseCount in
-                count = Int(muv_stack_unwind(stack, counters.baseAddress, bases.baseAddress, Self.deepest))
+        counters = Array(unsafeUninitializedCapacity: Self.deepest) { counters, count in
+            bases = Array(unsafeUninitializedCapacity: Self.deepest) { bases, baseCount in
+                let most = Int32(Self.deepest)
+                count = Int(muv_stack_unwind(stack, counters.baseAddress, bases.baseAddress, most))
                 baseCount = count
             }
         }
-        resumePoints = Self.asyncCallers(counters, bases, stack)
+        chains = bases.map { Self.chain(below: $0, stack) }
+        systemCall = stack.pointee.is_waiting && stack.pointee.system_call >= 0 ? stack.pointee.system_call : nil
     }
 
     /// A frame of an async function keeps the function's context right below its frame pointer. Each context begins with
     /// its caller's, and with where that goes on.
-    private static func asyncCallers(
-        _ counters: [UInt],
-        _ bases: [UInt],
-        _ stack: UnsafeMutablePointer<muv_stack>
-    ) -> [UInt] {
-        // The one that the runtime has called to go on.
-        let runner = counters.dropFirst().firstIndex {
-            Symbols.name(at: $0 - 1, contains: jobRunner) || Symbols.name(at: $0 - 1, contains: loopRunner)
-        }
-        guard let runner, Symbols.name(at: counters[runner] - 1, contains: jobRunner) else { return [] }
-        let frame = runner - 1
-        guard Symbols.isAsync(counters[frame] - (frame == 0 ? 0 : 1)) else {
-            return []
-        }
+    private static func chain(below base: UInt, _ stack: UnsafeMutablePointer<muv_stack>) -> [UInt] {
         var context: UInt = 0
-        guard bases[frame] > 8, muv_stack_read(stack, bases[frame] - 8, &context) else { return [] }
+        guard base > 8, muv_stack_read(stack, base - 8, &context) else { return [] }
         var found: [UInt] = []
-        while found.count < 32 {
+        while found.count < 32, context % 8 == 0 {
             var words: (UInt, UInt) = (0, 0)
             let isRead = withUnsafeMutableBytes(of: &words) { muv_copy_memory(context, $0.baseAddress, 16) == 16 }
-            guard isRead, words.0 != 0, Symbols.isAsync(words.1) else { break }
+            guard isRead, words.0 != 0, muv_is_code(words.1) else { break }
             found.append(words.1)
             context = words.0
         }
         return found
     }
 
-    /// The functions, innermost first, up to the dispatch. With files and lines it takes milliseconds, of a program that
-    /// was built for debugging hundreds of them.
-    func frames(withLocations: Bool) -> [StackFrame] {
-        let frames = (withLocations ? SourceLocations.frames(counters, resumePoints) : nil) ?? namedFrames()
-        // What runs the loop, and what brought it to the program's code, is of no interest.
-        let callers = frames.firstIndex { $0.role == .asyncCaller } ?? frames.endIndex
-        let isEntry = { (frame: StackFrame) in
-            frame.function == Self.loopRunner || frame.function.contains(Self.jobRunner)
+    /// The async callers of the function that the runtime has called to go on.
+    private var resumePoints: ArraySlice<UInt> {
+        let runner = counters.dropFirst().firstIndex {
+            Symbols.name(at: $0 - 1, contains: Self.jobRunner) || Symbols.name(at: $0 - 1, contains: Self.loopRunner)
         }
-        // Of loops that run in callbacks of others, their own frames are of interest.
-        let runs = frames[..<callers].indices.filter { frames[$0].function == Self.loopRunner }
-        let inner = runs.dropLast(depth + 1).last.map { $0 + 1 } ?? frames.startIndex
-        guard let entry = frames[inner..<callers].firstIndex(where: isEntry) else { return frames }
-        let last = frames[..<entry].lastIndex { $0.isOwn }
-        return (frames[...(last ?? entry)] + frames[callers...]).reduce(into: []) { kept, frame in
-            // A library without names says so once, and so does a closure that is its own caller.
-            let isRepeated = kept.last == frame && (frame.role == .asyncCaller || frame.function.hasPrefix("?"))
-            if !frame.isGlue && !isRepeated { kept.append(frame) }
-        }
+        guard let runner, Symbols.name(at: counters[runner] - 1, contains: Self.jobRunner) else { return [] }
+        let frame = runner - 1
+        guard Symbols.isAsync(counters[frame] - (frame == 0 ? 0 : 1)) else { return [] }
+        return chains[frame].prefix(while: Symbols.isAsync)
     }
 
-    /// From the symbol tables alone.
-    private func namedFrames() -> [StackFrame] {
-        counters.enumerated().map { index, counter in
-            StackFrame(symbol: Symbols.demangledName(at: counter - (index == 0 ? 0 : 1)), address: counter)
+    /// The functions, innermost first, up to the dispatch: from the symbol tables, with files and lines from debug
+    /// information. It takes milliseconds.
+    var frames: [StackFrame] {
+        let resumePoints = resumePoints
+        let addresses = counters.enumerated().map { $0.offset == 0 ? $0.element : $0.element - 1 } + resumePoints
+        let named = addresses.enumerated().map { index, address in
+            let role: StackFrame.Role = index < counters.count ? .call : .asyncCaller
+            return (frame: StackFrame(symbol: symbol(at: index, address), address: address, role: role), address)
         }
-            + resumePoints.map {
-                StackFrame(symbol: Symbols.demangledName(at: $0), address: $0, role: .asyncCaller)
-            }
+        return SourceLines.add(to: trimmed(named))
+    }
+
+    /// A function without a symbol of its own is one that its caller has called.
+    private func symbol(at index: Int, _ address: UInt) -> String? {
+        if let symbol = Symbols.demangledName(at: address) { return symbol }
+        guard index + 1 < counters.count else { return nil }
+        let function = muv_called_function(counters[index + 1])
+        return function == 0 ? nil : Symbols.demangledName(at: function)
+    }
+
+    private func trimmed(_ frames: [(frame: StackFrame, address: UInt)]) -> [(frame: StackFrame, address: UInt)] {
+        // What runs the loop, and what brought it to the program's code, is of no interest.
+        let callers = counters.count
+        // Of loops that run in callbacks of others, their own frames are of interest.
+        let runs = frames[..<callers].indices.filter { frames[$0].frame.function == Self.loopRunner }
+        let inner = runs.dropLast(depth + 1).last.map { $0 + 1 } ?? frames.startIndex
+        let entry = frames[inner..<callers].firstIndex { (frame, _) in
+            frame.function == Self.loopRunner || frame.function.contains(Self.jobRunner)
+        }
+        guard let entry else { return frames }
+        let last = frames[..<entry].lastIndex { $0.frame.isOwn }
+        return (frames[...(last ?? entry)] + frames[callers...]).reduce(into: []) { kept, next in
+            // A library without names says so once, and so does a closure that is its own caller.
+            let isRepeated =
+                kept.last?.frame == next.frame
+                && (next.frame.role == .asyncCaller || next.frame.function.hasPrefix("?"))
+            if !next.frame.isGlue && !isRepeated { kept.append(next) }
+        }
     }
 }
 

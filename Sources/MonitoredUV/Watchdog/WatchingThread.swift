@@ -25,8 +25,11 @@ final class WatchingThread: Sendable {
     private let state = Lock(State())
     /// To write to from anywhere, signal handlers included, to wake the thread; -1 until it starts.
     private let writeEnd = Atomic<Int32>(-1)
-    /// What takes its time (lines of stacks, files, the program's own closures), so that this thread can go on looking.
+    /// What takes its time (names and lines of stacks, files, the program's own closures), so that this thread can go on
+    /// looking.
     private let reporting = WorkThread(name: "MonitoredUV")
+    /// What somebody asks for by a signal, and is not to wait for that.
+    private let answering = WorkThread(name: "MonitoredUV")
 
     // MARK: Any thread
 
@@ -43,7 +46,7 @@ final class WatchingThread: Sendable {
         if isWatched { change { $0.finished.append(watch) } }
     }
 
-    /// Runs `task` on the watching thread, after a look at all loops; `false` if there is no such thread.
+    /// Runs `task` on the watching thread, after a look at all loops and with the stacks of those that are stuck; `false` if there is no such thread.
     @discardableResult
     func perform(_ task: @escaping @Sendable () -> Void) -> Bool { change { $0.tasks.append(task) } }
 
@@ -56,20 +59,34 @@ final class WatchingThread: Sendable {
             && muv_signal_watch(number, writeEnd.load(ordering: .relaxed))
     }
 
-    /// Waits for a look at all loops; `false` if nobody looks. Not on the watching thread.
+    /// Waits for a look at all loops, and for the stacks of those that are stuck; `false` if nobody looks. Not on the
+    /// watching thread.
     @discardableResult
-    func look() -> Bool {
+    func look(until deadline: DispatchTime = .distantFuture) -> Bool {
         let looked = DispatchSemaphore(value: 0)
-        let isLooking = perform { looked.signal() }
-        if isLooking { looked.wait() }
-        return isLooking
+        return perform { looked.signal() } && looked.wait(timeout: deadline) == .success
     }
 
     /// Waits for what is to be reported already. Not on the reporting thread.
-    func flushReports() {
+    func flushReports(until deadline: DispatchTime = .distantFuture) {
         let flushed = DispatchSemaphore(value: 0)
-        if reporting.perform({ flushed.signal() }) { flushed.wait() }
+        if reporting.perform({ flushed.signal() }) { _ = flushed.wait(timeout: deadline) }
     }
+
+    /// What has happened is still told when the program ends by `exit`, or by returning from `main`.
+    private func flushAtExit() {
+        process.store(getpid(), ordering: .relaxed)
+        atexit {
+            // A copy made by `fork` has none of these threads.
+            if WatchingThread.shared.process.load(ordering: .relaxed) != getpid() { return }
+            // Nobody waits for a closure that never returns, nor for itself.
+            let deadline = DispatchTime.now() + .seconds(1)
+            if WatchingThread.shared.reporting.isCurrent || !WatchingThread.shared.look(until: deadline) { return }
+            WatchingThread.shared.flushReports(until: deadline)
+        }
+    }
+
+    private let process = Atomic<Int32>(0)
 
     /// Makes it look at once.
     func wake() {
@@ -108,10 +125,8 @@ final class WatchingThread: Sendable {
         }
         writeEnd.store(ends[1], ordering: .releasing)
         // What takes long the first time.
-        reporting.perform {
-            Symbols.load()
-            SourceLocations.tryOut()
-        }
+        reporting.perform { Symbols.load() }
+        flushAtExit()
         return true
     }
 
@@ -119,11 +134,11 @@ final class WatchingThread: Sendable {
 
     private func main(_ readEnd: Int32) {
         blockSignals()
-        let memory = UnsafeMutablePointer<muv_stack>.allocate(capacity: 1)
+        var sampler = StackSampler()
         var standstill = Standstill(thread: WatchedThread())
+        var waiting: [@Sendable () -> Void] = []
         while true {
-            var now = MonotonicClock.read()
-            let late = standstill.wokeUp(at: now)
+            let late = standstill.wokeUp(at: MonotonicClock.read())
             let (watches, finished, tasks, signals) = state.withLock { state in
                 defer {
                     state.watches.removeAll { watch in state.finished.contains { $0 === watch } }
@@ -132,14 +147,29 @@ final class WatchingThread: Sendable {
                 }
                 return (state.watches, state.finished, state.tasks, state.signals)
             }
+            waiting += tasks
+            for (number, tasks) in signals where muv_signal_take(number) { tasks.forEach { answering.perform($0) } }
             var next = UInt64.max
-            for watch in watches { next = min(next, watch.look(at: MonotonicClock.read(), late, memory)) }
+            for watch in watches { next = min(next, watch.look(at: MonotonicClock.read(), late, &sampler)) }
             for watch in finished { watch.end() }
-            for task in tasks { task() }
-            for (number, tasks) in signals where muv_signal_take(number) { tasks.forEach(report) }
-            now = MonotonicClock.read()
+            finishSampling(&sampler, until: next)
+            if sampler.isIdle {
+                for task in waiting { task() }
+                waiting = []
+            }
+            let now = MonotonicClock.read()
             standstill.sleeps(until: next, at: now)
             wait(at: readEnd, until: next, now)
+        }
+    }
+
+    /// Takes the stacks that are to be taken, as long as nothing else is to be done.
+    private func finishSampling(_ sampler: inout StackSampler, until next: UInt64) {
+        var pause: UInt32 = 100
+        while !sampler.isIdle, MonotonicClock.read() < next {
+            usleep(pause)
+            sampler.step(at: MonotonicClock.read())
+            pause = min(2 * pause, 2000)
         }
     }
 

@@ -116,5 +116,5 @@ struct FailOnBlockTests {
 
 /// Until the watchdog has looked.
 @inline(never) private func blockForAWhile(_ loop: UVEventLoop) {
-    while !loop.core.watch.recentMarks.contains(where: { !$0.id.isIteration }) { spin(.milliseconds(1)) }
+    while !loop.core.watch.recentMarks.contains(where: { !$0.id.isIteration && $0.sample != nil }) { spin(.milliseconds(1)) }
 }

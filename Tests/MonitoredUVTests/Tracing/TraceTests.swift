@@ -51,9 +51,8 @@ struct TraceTests {
             marks: [
                 .init(
                     id: StallID(start: 3_000_000, isIteration: false),
-                    stack: [StackFrame(function: "f<\"x\">()", isOwn: true), StackFrame(function: "g", isOwn: true)],
                     cause: .cpu,
-                    sample: nil
+                    stack: [StackFrame(function: "f<\"x\">()", isOwn: true), StackFrame(function: "g", isOwn: true)]
                 )
             ]
         )

@@ -1,0 +1,377 @@
+#define _GNU_SOURCE
+#include "frametable.h"
+
+#if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
+
+#include "include/memory.h"
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <string.h>
+
+// The tables that compilers write for exceptions (.eh_frame, in the format of DWARF's call frame information). They are
+// read by copies: a library may be unloaded at any moment.
+
+// MARK: Reading tables
+
+static cursor copy(uintptr_t address, uint8_t *buffer, size_t size) {
+    size = muv_copy_memory(address, buffer, size);
+    return (cursor){buffer, buffer + size, address - (uintptr_t)buffer, size == 0};
+}
+
+static uint64_t read_fixed(cursor *from, size_t size) {
+    uint64_t value = 0;
+    if (from->failed || (size_t)(from->end - from->at) < size) {
+        from->failed = true;
+        return 0;
+    }
+    memcpy(&value, from->at, size);
+    from->at += size;
+    return value;
+}
+
+static uint64_t read_uleb(cursor *from) {
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        uint8_t byte = (uint8_t)read_fixed(from, 1);
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80)) break;
+    }
+    return value;
+}
+
+static int64_t read_sleb(cursor *from) {
+    int64_t value = 0;
+    for (unsigned shift = 0; shift < 64;) {
+        uint8_t byte = (uint8_t)read_fixed(from, 1);
+        value |= (int64_t)((uint64_t)(byte & 0x7f) << shift);
+        shift += 7;
+        if (byte & 0x80) continue;
+        if (shift < 64 && (byte & 0x40)) value |= -((int64_t)1 << shift);
+        break;
+    }
+    return value;
+}
+
+static void skip(cursor *from, uint64_t count) {
+    if (from->failed || (uint64_t)(from->end - from->at) < count) from->failed = true;
+    else from->at += count;
+}
+
+// The value's form, without what it is relative to.
+static uint64_t read_form(cursor *from, uint8_t encoding) {
+    switch (encoding & 0x0f) {
+    case 0x00: return read_fixed(from, sizeof(uintptr_t));
+    case 0x01: return read_uleb(from);
+    case 0x02: return read_fixed(from, 2);
+    case 0x03: return read_fixed(from, 4);
+    case 0x04: return read_fixed(from, 8);
+    case 0x09: return (uint64_t)read_sleb(from);
+    case 0x0a: return (uint64_t)(int64_t)(int16_t)read_fixed(from, 2);
+    case 0x0b: return (uint64_t)(int64_t)(int32_t)read_fixed(from, 4);
+    case 0x0c: return read_fixed(from, 8);
+    default: from->failed = true; return 0;
+    }
+}
+
+// An address that is absolute or relative to where it stands.
+static uintptr_t read_address(cursor *from, uint8_t encoding) {
+    uintptr_t place = (uintptr_t)from->at + from->distance;
+    uint64_t value = read_form(from, encoding);
+    if ((encoding & 0x70) == 0x10) value += place;
+    else if ((encoding & 0x70) != 0x00) from->failed = true;
+    return (uintptr_t)value;
+}
+
+// MARK: Finding a function's entry
+
+// A loaded file.
+typedef struct image {
+    uintptr_t table, code_begin, code_end; // the part of its code that was looked for
+} image;
+
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
+// Takes no lock, unlike dl_iterate_phdr: another thread may be stuck in dlopen.
+static bool find_image(uintptr_t address, image *image) {
+    struct dl_find_object found;
+    if (_dl_find_object((void *)address, &found) != 0) return false;
+    // The table may lie in another segment than the one that `found` tells of.
+    image->table = (uintptr_t)found.dlfo_eh_frame;
+    // What is looked up in a stack lies in few files.
+    static _Thread_local struct { uintptr_t start, begin, end; } recent;
+    uintptr_t start = (uintptr_t)found.dlfo_map_start, base = 0;
+    if (recent.start == start && address >= recent.begin && address < recent.end) {
+        image->code_begin = recent.begin;
+        image->code_end = recent.end;
+        return true;
+    }
+    if (muv_copy_memory((uintptr_t)&found.dlfo_link_map->l_addr, &base, sizeof base) != sizeof base) return false;
+    // Of a file with gaps between its segments `found` tells of one segment.
+    uintptr_t places[] = {start, base};
+    ElfW(Ehdr) header;
+    for (int place = 0; place < 2; place++) {
+        if (muv_copy_memory(places[place], &header, sizeof header) != sizeof header) continue;
+        if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) continue;
+        for (int index = 0; index < header.e_phnum; index++) {
+            ElfW(Phdr) part;
+            uintptr_t at = places[place] + header.e_phoff + (uintptr_t)index * sizeof part;
+            if (muv_copy_memory(at, &part, sizeof part) != sizeof part) return false;
+            if (part.p_type != PT_LOAD || !(part.p_flags & PF_X)) continue;
+            uintptr_t begin = base + part.p_vaddr;
+            if (address < begin || address - begin >= part.p_memsz) continue;
+            recent.start = start;
+            image->code_begin = recent.begin = begin;
+            image->code_end = recent.end = begin + part.p_memsz;
+            return true;
+        }
+        return false;
+    }
+    return false;
+}
+#else
+typedef struct search {
+    uintptr_t address;
+    image image;
+} search;
+
+static int look(struct dl_phdr_info *info, size_t size, void *context) {
+    (void)size;
+    search *search = context;
+    image image = {0};
+    for (int index = 0; index < info->dlpi_phnum; index++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[index];
+        uintptr_t begin = info->dlpi_addr + header->p_vaddr;
+        if (header->p_type == PT_GNU_EH_FRAME) image.table = begin;
+        if (header->p_type != PT_LOAD || !(header->p_flags & PF_X)) continue;
+        if (search->address < begin || search->address - begin >= header->p_memsz) continue;
+        image.code_begin = begin;
+        image.code_end = begin + header->p_memsz;
+    }
+    if (image.code_end) search->image = image;
+    return image.code_end != 0;
+}
+
+static bool find_image(uintptr_t address, image *image) {
+    search search = {.address = address};
+    dl_iterate_phdr(look, &search);
+    *image = search.image;
+    return image->code_end != 0;
+}
+#endif
+
+bool muv_is_code(uintptr_t address) {
+    image image;
+    return find_image(address, &image);
+}
+
+static bool read_entry(uintptr_t place, entry *entry);
+
+// The function's row of the table that its neighbors are told by. Gives the room that there is for it.
+static bool look_up(uintptr_t address, const image *image, entry *entry) {
+    uintptr_t table = image->table;
+    uint8_t head[32];
+    cursor from = copy(table, head, sizeof head);
+    uint8_t version = (uint8_t)read_fixed(&from, 1), frames = (uint8_t)read_fixed(&from, 1);
+    uint8_t counts = (uint8_t)read_fixed(&from, 1), rows = (uint8_t)read_fixed(&from, 1);
+    if (version != 1 || rows != 0x3b) return false; // sorted, relative to the table, 4 bytes
+    read_address(&from, frames);
+    uint64_t count = read_form(&from, counts);
+    uintptr_t first = (uintptr_t)from.at + from.distance;
+    if (from.failed || count == 0 || count > UINT32_MAX) return false;
+    int32_t found[64][2]; // where functions begin, and their records
+    uint64_t low = 0, high = count; // the function's row is at low or behind it, and before high
+    while (high - low > 63) {
+        uint64_t middle = low + (high - low) / 2;
+        if (muv_copy_memory(first + middle * 8, found, sizeof found[0]) != sizeof found[0]) return false;
+        if (table + (uintptr_t)(intptr_t)found[0][0] <= address) low = middle;
+        else high = middle;
+    }
+    uint64_t last = high < count ? high + 1 : high, row = high - low;
+    if (muv_copy_memory(first + low * 8, found, (last - low) * 8) != (last - low) * 8) return false;
+    while (row > 0 && table + (uintptr_t)(intptr_t)found[row - 1][0] > address) row--;
+    uintptr_t next = low + row < last ? table + (uintptr_t)(intptr_t)found[row][0] : image->code_end;
+    if (row == 0 || !read_entry(table + (uintptr_t)(intptr_t)found[row - 1][1], entry)) return false;
+    if (is_of(entry, address)) return true;
+    entry->has_table = false;
+    entry->begin += entry->size;
+    entry->size = next > entry->begin ? next - entry->begin : 0;
+    return is_of(entry, address);
+}
+
+bool muv_find_entry(uintptr_t address, entry *entry) {
+    image image;
+    if (!find_image(address, &image)) return false;
+    if (image.table != 0 && look_up(address, &image, entry)) return true;
+    entry->has_table = entry->is_signal_frame = false;
+    entry->begin = image.code_begin;
+    entry->size = image.code_end - image.code_begin;
+    return true;
+}
+
+// A record's contents, which begin with its length.
+static bool enter_record(cursor *from) {
+    uint64_t length = read_fixed(from, 4);
+    if (from->failed || length == 0 || length == 0xffffffff || length > (uint64_t)(from->end - from->at)) return false;
+    from->end = from->at + length;
+    return true;
+}
+
+static bool read_entry(uintptr_t place, entry *entry) {
+    cursor own = copy(place, entry->own_bytes, sizeof entry->own_bytes);
+    if (!enter_record(&own)) return false;
+    uintptr_t reference = (uintptr_t)own.at + own.distance;
+    uint64_t back = read_fixed(&own, 4);
+    if (own.failed || back == 0 || back > reference) return false;
+    cursor common = copy(reference - back, entry->common_bytes, sizeof entry->common_bytes);
+    if (!enter_record(&common) || read_fixed(&common, 4) != 0) return false;
+    uint8_t version = (uint8_t)read_fixed(&common, 1);
+    const char *augmentation = (const char *)common.at;
+    size_t length = strnlen(augmentation, (size_t)(common.end - common.at));
+    skip(&common, length + 1);
+    entry->code_alignment = read_uleb(&common);
+    entry->data_alignment = read_sleb(&common);
+    entry->return_register = version == 1 ? read_fixed(&common, 1) : read_uleb(&common);
+    entry->is_signal_frame = false;
+    entry->has_table = true;
+    uint8_t encoding = 0x00;
+    if (length > 0 && augmentation[0] == 'z') {
+        uint64_t size = read_uleb(&common);
+        cursor data = common;
+        skip(&common, size);
+        for (size_t index = 1; index < length; index++) {
+            switch (augmentation[index]) {
+            case 'R': encoding = (uint8_t)read_fixed(&data, 1); break;
+            case 'L': read_fixed(&data, 1); break;
+            case 'P': {
+                uint8_t form = (uint8_t)read_fixed(&data, 1);
+                read_form(&data, form);
+                break;
+            }
+            case 'S': entry->is_signal_frame = true; break;
+            case 'B': break; // return addresses are signed on arm64
+            default: index = length; break;
+            }
+        }
+        if (data.failed) return false;
+    } else if (length > 0) {
+        return false;
+    }
+    entry->begin = read_address(&own, encoding);
+    entry->size = (uintptr_t)read_form(&own, encoding);
+    if (length > 0) skip(&own, read_uleb(&own));
+    entry->common = common;
+    entry->own = own;
+    return !common.failed && !own.failed && entry->return_register < register_count;
+}
+
+// MARK: Running an entry's instructions
+
+static void set_rule(row *row, uint64_t number, enum rule rule, int64_t value) {
+    if (number >= register_count) return; // vectors and the like
+    row->registers[number].rule = rule;
+    row->registers[number].value = value;
+}
+
+// Runs instructions until those for `address` are through. False for what is malformed or not known.
+static bool run(cursor from, const entry *entry, uintptr_t address, row *row, const struct row *initial) {
+    uintptr_t location = entry->begin;
+    struct row saved[8];
+    int depth = 0;
+    while (from.at < from.end) {
+        uint8_t instruction = (uint8_t)read_fixed(&from, 1);
+        uint64_t low = instruction & 0x3f, number;
+        uint64_t advance = 0;
+        switch (instruction & 0xc0) {
+        case 0x40: advance = low; break;
+        case 0x80: set_rule(row, low, at_offset, (int64_t)read_uleb(&from) * entry->data_alignment); break;
+        case 0xc0:
+            if (initial && low < register_count) row->registers[low] = initial->registers[low];
+            break;
+        default:
+            switch (instruction) {
+            case 0x00: break;                                                       // nop
+            case 0x01: return false;                                                // set_loc
+            case 0x02: advance = read_fixed(&from, 1); break;                       // advance_loc1
+            case 0x03: advance = read_fixed(&from, 2); break;
+            case 0x04: advance = read_fixed(&from, 4); break;
+            case 0x05:                                                              // offset_extended
+                number = read_uleb(&from);
+                set_rule(row, number, at_offset, (int64_t)read_uleb(&from) * entry->data_alignment);
+                break;
+            case 0x06:                                                              // restore_extended
+                number = read_uleb(&from);
+                if (initial && number < register_count) row->registers[number] = initial->registers[number];
+                break;
+            case 0x07: set_rule(row, read_uleb(&from), undefined, 0); break;
+            case 0x08: set_rule(row, read_uleb(&from), same, 0); break;
+            case 0x09:                                                              // register
+                number = read_uleb(&from);
+                set_rule(row, number, in_register, (int64_t)read_uleb(&from));
+                break;
+            case 0x0a:                                                              // remember_state
+                if (depth == 8) return false;
+                saved[depth++] = *row;
+                break;
+            case 0x0b:                                                              // restore_state
+                if (depth == 0) return false;
+                *row = saved[--depth];
+                break;
+            case 0x0c:                                                              // def_cfa
+                row->base_register = read_uleb(&from);
+                row->base_offset = (int64_t)read_uleb(&from);
+                row->base_is_known = true;
+                row->since = location;
+                break;
+            case 0x0d:                                                              // def_cfa_register
+                row->base_register = read_uleb(&from);
+                row->since = location;
+                break;
+            case 0x0e: row->base_offset = (int64_t)read_uleb(&from); break;         // def_cfa_offset
+            case 0x0f:                                                              // def_cfa_expression
+                skip(&from, read_uleb(&from));
+                row->base_is_known = false;
+                break;
+            case 0x10: case 0x16:                                                   // expression, val_expression
+                set_rule(row, read_uleb(&from), unknown, 0);
+                skip(&from, read_uleb(&from));
+                break;
+            case 0x11:                                                              // offset_extended_sf
+                number = read_uleb(&from);
+                set_rule(row, number, at_offset, read_sleb(&from) * entry->data_alignment);
+                break;
+            case 0x12:                                                              // def_cfa_sf
+                row->base_register = read_uleb(&from);
+                row->base_offset = read_sleb(&from) * entry->data_alignment;
+                row->base_is_known = true;
+                row->since = location;
+                break;
+            case 0x13: row->base_offset = read_sleb(&from) * entry->data_alignment; break;
+            case 0x2d: break;                                                       // arm64: signs return addresses
+            case 0x2e: read_uleb(&from); break;                                     // GNU_args_size
+            default: return false;
+            }
+        }
+        if (from.failed) return false;
+        location += advance * entry->code_alignment;
+        if (location > address) break;
+    }
+    return true;
+}
+
+bool muv_find_row(const entry *entry, uintptr_t address, row *row) {
+    struct row initial;
+    memset(&initial, 0, sizeof initial);
+    if (!entry->has_table || !run(entry->common, entry, UINTPTR_MAX, &initial, NULL)) return false;
+    initial.since = entry->begin;
+    *row = initial;
+    return run(entry->own, entry, address, row, &initial);
+}
+
+#else
+
+bool muv_is_code(uintptr_t address) {
+    (void)address;
+    return false;
+}
+
+#endif

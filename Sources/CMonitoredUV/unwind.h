@@ -1,0 +1,26 @@
+// A frame of a copied stack, on the way from the innermost to the outermost.
+#pragma once
+#include "frametable.h"
+
+typedef struct frame {
+    uintptr_t registers[muv_register_count];
+    uint64_t known; // a bit for each register; the program counter always is
+    bool is_return_address;
+    enum { exact, guessed, too_low } top; // what the stack pointer is
+} frame;
+
+static inline bool knows(const frame *frame, uint64_t number) {
+    return number < register_count && frame->known >> number & 1;
+}
+
+#if defined(__x86_64__)
+
+// Where the frame of a function ends whose table goes by a frame pointer that is not known; 0 if it is not found.
+__attribute__((visibility("hidden")))
+uintptr_t muv_base_without_pointer(const muv_stack *stack, const frame *frame, const entry *entry, const row *row);
+
+// Goes on to the caller of a function without a table.
+__attribute__((visibility("hidden")))
+bool muv_step_without_table(const muv_stack *stack, frame *frame, const entry *entry);
+
+#endif
