@@ -31,7 +31,7 @@ extension Monitoring {
     /// - Throws: ``LoopBlockedError``, which names the dispatches and shows where their thread was. Only the part of a
     ///   dispatch counts that lies within.
     public func failOnBlock<T>(over limit: Duration, _ body: () throws -> T) throws -> T {
-        let collector = BlockCollector(limit, on: core)
+        let collector = BlockCollector(limit, on: core, isPartOfADispatch: core.isRunningHere)
         defer { collector.end() }
         let result = try body()
         if !WatchingThread.shared.look() { throw BlockCollector.unwatched }
@@ -69,7 +69,8 @@ private final class BlockCollector: Sendable {
     private let began = MonotonicClock.read()
     private let listener: StallListener
 
-    init(_ limit: Duration, on core: LoopCore) {
+    /// - Parameter isPartOfADispatch: All of the body runs in the callback that the loop is in.
+    init(_ limit: Duration, on core: LoopCore, isPartOfADispatch: Bool = false) {
         precondition(limit >= .milliseconds(1), "failOnBlock(over: \(limit)): the limit is 1 ms at least")
         self.core = core
         self.limit = limit.nanosecondsClamped
@@ -78,13 +79,25 @@ private final class BlockCollector: Sendable {
         listener = StallListener(limit: self.limit, isWatching: true, isDirect: true, reports: nil) { report in
             reports.withLock { $0[report.id] = report }
         }
+        // Of a dispatch under way only what is still to come counts.
+        listener.excuse(at: began)
         core.listen(listener)
+        // A dispatch that began unmonitored would not be seen.
+        isShown = isPartOfADispatch && core.vitals.inFlight.current == nil
+        if isShown { core.vitals.inFlight.begin(.posted, Self.name, at: MonotonicClock.read()) }
     }
+
+    /// The body is shown as a dispatch of its own.
+    private let isShown: Bool
+    private static let name = CallbackName("failOnBlock")
 
     /// The last report of each stall.
     private let reports: Lock<[StallID: StallReport]>
 
-    func end() { core.stopListening(listener) }
+    func end() {
+        if isShown { core.vitals.inFlight.end() }
+        core.stopListening(listener)
+    }
 
     static var unwatched: UVError {
         UVError(
@@ -100,9 +113,7 @@ private final class BlockCollector: Sendable {
         // In a callback of the loop the body is a part of that.
         if blocks.isEmpty && core.isRunningHere && end - began > limit { blocks = [blockOfThisCallback(end - began)] }
         if blocks.isEmpty { return }
-        blocks = blocks.map { report in
-            report.withStack(core.watch.stack(of: report.id))
-        }
+        blocks = blocks.map { $0.with(core.watch.stack(of: $0.id)) }
         let sorted = blocks.sorted { $0.duration > $1.duration }
         throw LoopBlockedError(blocks: sorted, limit: Duration(nanoseconds: limit))
     }
@@ -111,11 +122,12 @@ private final class BlockCollector: Sendable {
         StallReport(
             phase: .ended,
             loopName: core.name.text,
-            callbackName: core.currentName.text,
-            kind: core.currentKind,
+            callbackName: (isShown ? Self.name : core.currentName).text,
+            kind: isShown ? .posted : core.currentKind,
             duration: Duration(nanoseconds: wall),
             limit: Duration(nanoseconds: limit),
             cause: nil,
+            call: nil,
             stack: [],
             suppressed: 0,
             start: began,

@@ -75,8 +75,12 @@ struct TraceWriter {
         if isUnfinished { append(",\"unfinished\":true") }
         if let mark {
             if let cause = mark.cause { append(",\"cause\":\"\(cause)\"") }
+            if let call = mark.stack.call {
+                append(",\"call\":")
+                append(json: call)
+            }
             append(",\"stack\":")
-            append(json: mark.stack.map(\.description).joined(separator: "\n"))
+            append(json: mark.stack.frames.map(\.description).joined(separator: "\n"))
         }
         append("}}")
     }

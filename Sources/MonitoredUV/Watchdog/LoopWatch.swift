@@ -48,7 +48,7 @@ final class LoopWatch: Sendable {
         let cause: StallCause?
         var sample: StackSample?
         /// The sample's functions, once somebody has asked for them.
-        var stack: [StackFrame] = []
+        var stack = StackSample.Stack()
     }
 
     private let marks = Lock<[Mark]>([])
@@ -118,6 +118,7 @@ final class LoopWatch: Sendable {
         let ended = takeEnded()
         if !ended.isEmpty { sampler.finish(self) }  // what it was doing is told before
         for ended in ended { tell(ended, standstill, now, listeners, &sampler) }
+        for listener in listeners { tellUnannounced(running, iteration, now, listener, &sampler) }
         var next = UInt64.max
         for listener in listeners {
             let isStarved = late == .starved
@@ -187,6 +188,30 @@ final class LoopWatch: Sendable {
         }
     }
 
+    /// The loop's thread says only of what ran past the limits that it knew of when it began, and by when.
+    private func tellUnannounced(
+        _ running: InFlight.Dispatch?,
+        _ iteration: UInt64?,
+        _ now: UInt64,
+        _ listener: StallListener,
+        _ sampler: inout StackSampler
+    ) {
+        if let gone = listener.reportedAndGone(running: running) {
+            let record = vitals.metrics?.ring.read(since: gone.start).first { $0.start == gone.start }
+            let wall = record?.wallTime ?? (running?.start ?? now) - gone.start
+            tell(.dispatch(gone, wall: wall), nil, now, [listener], &sampler)
+        }
+        if let gone = listener.reportedAndGone(iteration: iteration) {
+            let summary = summary(
+                from: gone.start,
+                running: nil,
+                limit: listener.limit,
+                max(iteration ?? now, gone.start)
+            )
+            tell(.iteration(summary), nil, now, [listener], &sampler)
+        }
+    }
+
     private func stall(of ended: Ended, for listener: StallListener, _ now: UInt64) -> StallTracker.Stall? {
         switch ended {
         case .dispatch(let dispatch, let wall):
@@ -220,7 +245,9 @@ final class LoopWatch: Sendable {
         _ stall: StallTracker.Stall,
         _ suppressed: Int
     ) {
-        if listener.isDirect { return listener.tell(makeReport(phase, stall, listener.limit, suppressed, stack: [])) }
+        if listener.isDirect {
+            return listener.tell(makeReport(phase, stall, listener.limit, suppressed, stack: .init()))
+        }
         WatchingThread.shared.report { [self] in
             listener.tell(makeReport(phase, stall, listener.limit, suppressed, stack: stack(of: stall.id)))
         }
@@ -231,7 +258,7 @@ final class LoopWatch: Sendable {
         _ stall: StallTracker.Stall,
         _ limit: UInt64,
         _ suppressed: Int,
-        stack: [StackFrame]
+        stack: StackSample.Stack
     ) -> StallReport {
         StallReport(
             phase: phase,
@@ -241,7 +268,8 @@ final class LoopWatch: Sendable {
             duration: Duration(nanoseconds: stall.duration),
             limit: Duration(nanoseconds: limit),
             cause: stall.cause,
-            stack: stack,
+            call: stack.call,
+            stack: stack.frames,
             suppressed: suppressed,
             start: stall.dispatch.start,
             dispatches: stall.dispatches
@@ -268,7 +296,9 @@ final class LoopWatch: Sendable {
         }
     }
 
-    func hasStack(of id: StallID) -> Bool { marks.withLock { marks in marks.contains { $0.id == id && $0.sample != nil } } }
+    func hasStack(of id: StallID) -> Bool {
+        marks.withLock { marks in marks.contains { $0.id == id && $0.sample != nil } }
+    }
 
     /// The thread's stack was copied. It may have left that dispatch, or be between two of the iteration, meanwhile.
     func keep(_ stack: UnsafeMutablePointer<muv_stack>, of id: StallID) {
@@ -286,10 +316,10 @@ final class LoopWatch: Sendable {
 
     /// Where the loop's thread was found; empty if it was not. Not on the watching thread: it looks up functions, files
     /// and lines, once for each stall.
-    func stack(of id: StallID) -> [StackFrame] {
-        guard let mark = marks.withLock({ marks in marks.last { $0.id == id } }) else { return [] }
-        guard mark.stack.isEmpty, let sample = mark.sample else { return mark.stack }
-        let stack = sample.frames
+    func stack(of id: StallID) -> StackSample.Stack {
+        guard let mark = marks.withLock({ marks in marks.last { $0.id == id } }) else { return .init() }
+        guard mark.stack.frames.isEmpty, let sample = mark.sample else { return mark.stack }
+        let stack = sample.stack
         marks.withLock { marks in
             if let index = marks.lastIndex(where: { $0.id == id }) { marks[index].stack = stack }
         }

@@ -15,19 +15,24 @@ public struct StackFrame: Sendable, Hashable {
     /// The same, from 1.
     public internal(set) var line: Int?
     /// How the function comes to be there.
-    public let role: Role
+    public internal(set) var role: Role
     /// The function is the program's own, as far as its name tells: not of Swift's libraries, this one or the system's.
     public let isOwn: Bool
+
+    /// Its name is one of Swift's.
+    let isSwift: Bool
 
     /// The compiler made it, between a function and its caller.
     var isGlue: Bool { !isOwn && ["thunk", "partial apply", "@objc "].contains { function.contains($0) } }
 
-    init(function: String, file: String? = nil, line: Int? = nil, role: Role = .call, isOwn: Bool) {
+    init(function: String, file: String? = nil, line: Int? = nil, role: Role = .call, isOwn: Bool, isSwift: Bool = true)
+    {
         self.function = function
         self.file = file
         self.line = line
         self.role = role
         self.isOwn = isOwn
+        self.isSwift = isSwift
     }
 }
 

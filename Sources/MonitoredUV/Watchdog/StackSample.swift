@@ -6,8 +6,8 @@ struct StackSample: Sendable {
     private let counters: [UInt]
     /// For each of those functions, if it may be async: where its async callers go on.
     private let chains: [[UInt]]
-    /// The system call that the thread waited in.
-    let systemCall: Int?
+    /// The thread waited in a system call.
+    private let isWaiting: Bool
     /// Which of the loops that run on the thread is meant: the outermost is 0.
     private let depth: Int
 
@@ -28,7 +28,7 @@ struct StackSample: Sendable {
             }
         }
         chains = bases.map { Self.chain(below: $0, stack) }
-        systemCall = stack.pointee.is_waiting && stack.pointee.system_call >= 0 ? stack.pointee.system_call : nil
+        isWaiting = stack.pointee.is_waiting && stack.pointee.system_call >= 0
     }
 
     /// A frame of an async function keeps the function's context right below its frame pointer. Each context begins with
@@ -60,14 +60,29 @@ struct StackSample: Sendable {
 
     /// The functions, innermost first, up to the dispatch: from the symbol tables, with files and lines from debug
     /// information. It takes milliseconds.
-    var frames: [StackFrame] {
+    var stack: Stack {
         let resumePoints = resumePoints
         let addresses = counters.enumerated().map { $0.offset == 0 ? $0.element : $0.element - 1 } + resumePoints
         let named = addresses.enumerated().map { index, address in
             let role: StackFrame.Role = index < counters.count ? .call : .asyncCaller
-            return (frame: StackFrame(symbol: symbol(at: index, address), address: address, role: role), address)
+            var frame = Self.known[address] ?? StackFrame(symbol: symbol(at: index, address), address: address)
+            Self.known[address] = frame
+            frame.role = role
+            return (frame: frame, address: address)
         }
-        return SourceLines.add(to: trimmed(named))
+        let calls = named.prefix(counters.count)
+        return Stack(
+            frames: SourceLines.add(to: trimmed(named)),
+            call: isWaiting ? BlockingCall.name(calls.map { ($0.frame, Symbols.library(at: $0.address)) }) : nil
+        )
+    }
+
+    private static let known = KnownAddresses<StackFrame>()
+
+    struct Stack: Sendable {
+        var frames: [StackFrame] = []
+        /// The call that the thread waited in.
+        var call: String?
     }
 
     /// A function without a symbol of its own is one that its caller has called.
@@ -101,21 +116,12 @@ struct StackSample: Sendable {
 
 extension StackFrame {
     /// A function as the symbol table has it, demangled.
-    init(symbol: String?, address: UInt, file: String? = nil, line: Int? = nil, role: Role = .call) {
-        guard let symbol else {
-            self.init(
-                function: Symbols.library(at: address).map { "? in \($0)" } ?? "?",
-                file: file,
-                line: line,
-                role: role,
-                isOwn: false
-            )
-            return
-        }
-        if let name = FunctionName(demangled: symbol) {
-            self.init(function: name.text, file: file, line: line, role: role, isOwn: !name.isLibrary)
+    init(symbol: String?, address: UInt) {
+        if let name = symbol.flatMap(FunctionName.init(demangled:)) {
+            self.init(function: name.text, isOwn: !name.isLibrary)
         } else {
-            self.init(function: symbol, file: file, line: line, role: role, isOwn: false)
+            let unknown = { Symbols.library(at: address).map { "? in \($0)" } ?? "?" }
+            self.init(function: symbol ?? unknown(), isOwn: false, isSwift: false)
         }
     }
 }

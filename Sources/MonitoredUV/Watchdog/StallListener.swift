@@ -129,6 +129,12 @@ final class StallListener: @unchecked Sendable {
         return stall
     }
 
+    /// What was reported, and is over without anybody having said so.
+    func reportedAndGone(running: InFlight.Dispatch?) -> InFlight.Dispatch? { tracker.reportedAndGone(running?.start) }
+
+    /// The same of an iteration.
+    func reportedAndGone(iteration: UInt64?) -> InFlight.Dispatch? { iterations.reportedAndGone(iteration) }
+
     /// How many stalls were not reported before this one; `nil` if this one is not to be either.
     func admit(_ stall: StallTracker.Stall, at now: UInt64) -> Admission {
         let id = stall.id

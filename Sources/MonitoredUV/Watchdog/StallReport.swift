@@ -26,6 +26,9 @@ public struct StallReport: Sendable {
     public let limit: Duration
     /// What the thread did from when the watchdog first saw the dispatch; `nil` where the system does not tell.
     public let cause: StallCause?
+    /// The call that the thread waited in when the report began: `getaddrinfo`, `pthread_mutex_lock`, `fsync`. `nil` where
+    /// it computed, or could not be looked at.
+    public private(set) var call: String?
     /// Where the loop's thread was when the report began: innermost function first, then those it was called from, then
     /// async callers. Empty where the thread could not be looked at. The caller of a function that was built without unwind
     /// tables and frame pointers is missing.
@@ -39,9 +42,10 @@ public struct StallReport: Sendable {
 
     var id: StallID { StallID(start: start, isIteration: dispatches != nil) }
 
-    func withStack(_ stack: [StackFrame]) -> StallReport {
+    func with(_ stack: StackSample.Stack) -> StallReport {
         var result = self
-        result.stack = stack
+        result.stack = stack.frames
+        result.call = stack.call
         return result
     }
 
@@ -61,7 +65,7 @@ extension StallReport: CustomStringConvertible {
         let reason =
             switch cause {
             case .cpu: ", using the processor"
-            case .wait: ", waiting in a call"
+            case .wait: call.map { ", blocked in \($0)" } ?? ", waiting in a call"
             case .descheduled: ", kept from running by the machine"
             case nil: ""
             }

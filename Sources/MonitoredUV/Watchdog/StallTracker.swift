@@ -56,6 +56,12 @@ struct StallTracker {
         return reportedLast ?? seen.dispatch
     }
 
+    /// What was reported, and is over without anybody having said so: the limit came after it began.
+    func reportedAndGone(_ running: UInt64?) -> InFlight.Dispatch? {
+        guard let seen, seen.wasReported, seen.dispatch.start != running else { return nil }
+        return reportedLast ?? seen.dispatch
+    }
+
     /// How often to look at least, so that each dispatch is seen once before its limit.
     var interval: UInt64 { max(1_000_000, limit / 2) }
 

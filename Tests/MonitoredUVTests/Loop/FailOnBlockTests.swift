@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import MonitoredUV
@@ -90,6 +91,35 @@ struct FailOnBlockTests {
         }
     }
 
+    /// What it was doing when the body began is its own affair; what it does meanwhile is not.
+    @Test func dispatchThatBeganBefore_throws() throws {
+        try withLoop { loop in
+            loop.monitoring.level = .metrics
+            let (isIn, mayEnd) = (DispatchSemaphore(value: 0), Counter())
+            loop.execute("long") {
+                isIn.signal()
+                while mayEnd.value == 0 { spin(.milliseconds(1)) }
+            }
+            let tester = try LoopThread(name: "tester") {
+                isIn.wait()
+                for isOver in [false, true] {
+                    let error = #expect(throws: LoopBlockedError.self) {
+                        try loop.monitoring.failOnBlock(over: .milliseconds(30)) {
+                            while loop.core.watch.recentMarks.allSatisfy({ $0.sample == nil }) { usleep(1000) }
+                            usleep(40_000)
+                            // It may end within the body, or go on.
+                            if isOver { mayEnd.count() }
+                        }
+                    }
+                    #expect(error?.blocks.first?.callbackName == "long")
+                    #expect(isThreadSanitized || "\(error!)".contains("dispatchThatBeganBefore"))
+                }
+            }
+            try loop.run()
+            tester.join()
+        }
+    }
+
     @Test func onlyThePartWithinTheBody_counts() {
         func report(_ start: UInt64, _ duration: Int) -> StallReport {
             StallReport(
@@ -100,6 +130,7 @@ struct FailOnBlockTests {
                 duration: .nanoseconds(duration),
                 limit: .nanoseconds(100),
                 cause: nil,
+                call: nil,
                 stack: [],
                 suppressed: 0,
                 start: start,
@@ -116,5 +147,7 @@ struct FailOnBlockTests {
 
 /// Until the watchdog has looked.
 @inline(never) private func blockForAWhile(_ loop: UVEventLoop) {
-    while !loop.core.watch.recentMarks.contains(where: { !$0.id.isIteration && $0.sample != nil }) { spin(.milliseconds(1)) }
+    while !loop.core.watch.recentMarks.contains(where: { !$0.id.isIteration && $0.sample != nil }) {
+        spin(.milliseconds(1))
+    }
 }

@@ -52,7 +52,11 @@ struct TraceTests {
                 .init(
                     id: StallID(start: 3_000_000, isIteration: false),
                     cause: .cpu,
-                    stack: [StackFrame(function: "f<\"x\">()", isOwn: true), StackFrame(function: "g", isOwn: true)]
+                    stack: .init(
+                        frames: [
+                            StackFrame(function: "f<\"x\">()", isOwn: true), StackFrame(function: "g", isOwn: true),
+                        ]
+                    )
                 )
             ]
         )

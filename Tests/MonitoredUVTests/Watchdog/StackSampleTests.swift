@@ -41,7 +41,7 @@ import Testing
         end.count()
         worker.join()
         #expect(answered >= count * 99 / 100)
-        return samples.map(\.frames)
+        return samples.map(\.stack.frames)
     }
 
     private func expect(_ stacks: [[StackFrame]], _ function: String, atLeast least: Int = 3) {
@@ -185,7 +185,7 @@ import Testing
         let watched = try #require(thread.value)
         while !watched.captureNow(into: memory) { usleep(1000) }
         #expect(memory.pointee.is_waiting)
-        #expect(StackSample(memory).frames.contains { $0.function.contains("threadThatBlocksSignals") })
+        #expect(StackSample(memory).stack.frames.contains { $0.function.contains("threadThatBlocksSignals") })
         end.signal()
         ready.wait()
         #expect(!watched.captureNow(into: memory))

@@ -66,6 +66,112 @@ import Testing
     @Test func sleep_isFound() throws {
         let reports = try stall("sleepy") { sleepyHandler($0) }
         try expect(reports, "sleepy", .wait, "sleepyHandler")
+        #expect(isThreadSanitized || reports.all[0].call == "usleep")
+        #expect(isThreadSanitized || "\(reports.all[0])".contains(", blocked in usleep"))
+    }
+
+    /// The watchdog does not change what it watches: a signal would end these early.
+    @Test(arguments: ["usleep", "nanosleep", "poll", "select"])
+    func callThatWaits_returnsWhenItWouldHave(_ name: String) throws {
+        let reports = Reports()
+        let results = Lock<[(isUndisturbed: Bool, duration: Duration)]>([])
+        try withLoop { loop in
+            loop.monitoring.startWatchdog(limit: .milliseconds(20)) { reports.append($0) }
+            for _ in 0..<3 {
+                loop.callSoon {
+                    let start = ContinuousClock.now
+                    let isUndisturbed = waitFor100Milliseconds(by: name)
+                    results.withLock { $0.append((isUndisturbed, ContinuousClock.now - start)) }
+                }
+            }
+            try loop.run()
+        }
+        WatchingThread.shared.look()
+        WatchingThread.shared.flushReports()
+        results.withLock { results in
+            #expect(results.allSatisfy { $0.isUndisturbed && $0.duration >= .milliseconds(100) }, "\(results)")
+        }
+        let told = reports.of(.began)
+        #expect(told.count == 3)
+        if isThreadSanitized { return }
+        for report in told {
+            // A thread that a busy machine has not let into the call yet computes.
+            #expect(report.stack.contains { $0.function.contains("waitFor100Milliseconds") }, "\(report)")
+            #expect(report.cause != .wait || report.call == name, "\(report)")
+        }
+    }
+
+    @Test func watchdogSetUpDuringAStall_tellsItsEnd() throws {
+        let reports = Reports()
+        let wall = Box(Duration.zero)
+        try withLoop { loop in
+            loop.monitoring.level = .metrics
+            loop.execute("before") {
+                let start = ContinuousClock.now
+                spin(.milliseconds(100))
+                loop.monitoring.startWatchdog(limit: .milliseconds(60)) { reports.append($0) }
+                busyParser(reports)
+                wall.value = ContinuousClock.now - start
+            }
+            // Not on the loop's thread, which would know of the limit at once.
+            loop.execute("other") {
+                try? onOtherThread { loop.monitoring.startWatchdog(limit: .milliseconds(50)) { reports.append($0) } }
+                while reports.of(.began).count < 2 { spin(.milliseconds(1)) }
+            }
+            try loop.run()
+        }
+        WatchingThread.shared.look()
+        WatchingThread.shared.flushReports()
+        let ended = reports.of(.ended)
+        #expect(ended.map(\.callbackName) == ["before", "other"])
+        #expect(try #require(ended.first).duration >= wall.value)
+        for report in ended {
+            let began = reports.of(.began).first { $0.id == report.id }
+            #expect(report.duration >= began?.duration ?? .seconds(1000))
+        }
+    }
+
+    @Test func monitorThatBlocks_isToldOfToItsEnd() throws {
+        let reports = Reports()
+        let duration = Box(Duration.zero)
+        try withLoop { loop in
+            loop.setMonitor { state in
+                if state.callbackPrettyName != "watched" { return }
+                let start = ContinuousClock.now
+                busyParser(reports)
+                duration.value = ContinuousClock.now - start
+            }
+            loop.monitoring.startWatchdog(limit: .milliseconds(60)) { reports.append($0) }
+            loop.callSoon("watched") {}
+            try loop.run()
+            #expect(loop.monitoring.snapshot().stalls.values.reduce(0) { $0 + $1.count } >= 1)
+        }
+        WatchingThread.shared.look()
+        WatchingThread.shared.flushReports()
+        let ended = try #require(reports.of(.ended).first)
+        #expect(ended.callbackName == "monitor")
+        #expect(ended.duration >= duration.value)
+        expect(ended, namesFunction: "busyParser")
+    }
+
+    /// Whoever ends does so after what there is to tell.
+    @Test func programThatEndsRightAfterAStall_hasToldOfIt() async throws {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            try await Task.sleep(for: .milliseconds(200))
+            let loop = try UVEventLoop()
+            loop.monitoring.startWatchdog(limit: .milliseconds(100)) { report in
+                // As slow as a log may be.
+                usleep(50_000)
+                FileHandle.standardError.write(Data("\(report)\n".utf8))
+            }
+            loop.callSoon("late") { sleepyUntil(ContinuousClock.now + .milliseconds(300)) }
+            try loop.run()
+            exit(0)
+        }
+        let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(text.contains(" is stuck for "))
+        #expect(text.contains(" was stuck for "))
+        #expect(isThreadSanitized || text.contains("sleepyUntil"), "\(text)")
     }
 
     @Test func callOfACLibrary_isFound() throws {
@@ -80,6 +186,7 @@ import Testing
     @Test func lockOfAnotherThread_isFound() throws {
         let reports = try stall("locking") { lockingHandler($0) }
         try expect(reports, "locking", .wait, "lockingHandler")
+        #expect(isThreadSanitized || reports.all[0].call == "pthread_mutex_lock")
     }
 
     /// None of the closures is long, but all that comes behind them waits for all of them.
@@ -220,4 +327,22 @@ import Testing
     await Task.yield()
     busyParser(reports)
     await Task.yield()
+}
+
+@inline(never) private func sleepyUntil(_ end: ContinuousClock.Instant) {
+    while ContinuousClock.now < end { usleep(20_000) }
+}
+
+/// Whether the call ended as it does when nothing disturbs it.
+@inline(never) private func waitFor100Milliseconds(by name: String) -> Bool {
+    switch name {
+    case "usleep": return usleep(100_000) == 0
+    case "nanosleep":
+        var length = timespec(tv_sec: 0, tv_nsec: 100_000_000)
+        return nanosleep(&length, nil) == 0
+    case "poll": return poll(nil, 0, 100) == 0
+    default:
+        var length = timeval(tv_sec: 0, tv_usec: 100_000)
+        return select(0, nil, nil, nil, &length) == 0
+    }
 }
