@@ -5,27 +5,27 @@ extension Monitoring {
     /// iteration made of many dispatches is noticed as well, by the name that took the largest share of it: it keeps
     /// others waiting for as long.
     ///
-    /// One thread of its own looks at all loops that have a watchdog. When a dispatch passes the limit it captures the
-    /// loop thread's stack, which interrupts that thread for some ten microseconds and ends a `usleep` or a poll of its
-    /// own early, as any signal does; it does so once for each such dispatch. It reports then, again while the dispatch
-    /// goes on (after four times as long, and so on), and at its end. Of more than five stalls a minute the others are
-    /// counted: ``StallReport/suppressed``. While a debugger holds the process, and after it was stopped as a whole, it
-    /// is quiet. It can be set up while the loop is stuck already, if its level is `metrics` at least.
+    /// One thread of its own looks at all loops that have a watchdog. When a dispatch passes the limit, it takes the loop
+    /// thread's stack, once for each such dispatch. A thread that waits in a call does not notice; one that computes is
+    /// interrupted by a signal for some ten microseconds. Functions, files, and lines are looked up on another thread,
+    /// which also calls `onStall`: when the dispatch passes the limit, again while it goes on (after four times as long,
+    /// and so on), and at its end. Of more than five stalls a minute the others are counted: ``StallReport/suppressed``.
+    /// While a debugger holds the process, and after it was stopped as a whole, the watchdog is quiet. It can be set up
+    /// while the loop is stuck already, if its level is `metrics` at least. What is still to be reported when the program
+    /// ends by `exit` or by returning from `main` is reported first, if that takes no longer than a second.
     ///
     /// Raises the ``level`` to `metrics`. Replaces the watchdog that the loop had.
     ///
     /// - Parameters:
     ///   - limit: One millisecond at least.
     ///   - traces: Where to write the flight recorder's picture when a stall has ended; by default nowhere.
-    ///   - onStall: Called on the watchdog's thread, which waits for it. By default a warning of swift-log's, with the
-    ///     label `MonitoredUV`.
+    ///   - onStall: Called on a thread of the watchdog's, one report after the other.
     public func startWatchdog(
         limit: Duration = .milliseconds(100),
         traces: TraceFiles? = nil,
-        onStall: (@Sendable (StallReport) -> Void)? = nil
+        onStall: @escaping @Sendable (StallReport) -> Void
     ) {
         precondition(limit >= .milliseconds(1), "startWatchdog(limit: \(limit)): the limit is 1 ms at least")
-        let tell = onStall ?? Self.log
         let watch = core.watch
         let listener = StallListener(
             limit: limit.nanosecondsClamped,
@@ -33,23 +33,35 @@ extension Monitoring {
             isCounted: true,
             reports: ReportLimit(5, per: 60_000_000_000)
         ) { report in
-            tell(report)
+            onStall(report)
             if report.phase == .ended, let traces { traces.write([watch]) }
         }
         core.setListener(\.watchdog, listener)
     }
 
+    /// The same, with a warning of swift-log's for each report: a line that says what is stuck, for how long, and why. Its
+    /// metadata has this in parts, and the stack.
+    ///
+    /// - Parameters:
+    ///   - limit: One millisecond at least.
+    ///   - traces: Where to write the flight recorder's picture when a stall has ended; by default nowhere.
+    ///   - logger: Where to.
+    public func startWatchdog(
+        limit: Duration = .milliseconds(100),
+        traces: TraceFiles? = nil,
+        logger: Logger = Logger(label: "MonitoredUV")
+    ) {
+        startWatchdog(limit: limit, traces: traces) { report in
+            logger.warning("\(report.summary)", metadata: report.metadata)
+        }
+    }
+
     /// Ends what ``startWatchdog(limit:traces:onStall:)`` began. A report that is under way is still delivered.
     public func stopWatchdog() { core.setListener(\.watchdog, nil) }
 
-    private static let logger = Logger(label: "MonitoredUV")
-
-    private static func log(_ report: StallReport) {
-        logger.warning("\(report)", metadata: ["loop": "\(report.loopName)", "callback": "\(report.callbackName)"])
-    }
-
     /// Logs a warning for each dispatch, and for each iteration made of many, that took longer than `limit`, when it has
-    /// ended: what asyncio's `slow_callback_duration` does in its debug mode for callbacks. At most 60 a minute; those that are left out are counted.
+    /// ended: what asyncio's `slow_callback_duration` does in its debug mode for callbacks. At most 60 a minute; those that
+    /// are left out are counted. The metadata says the same in parts.
     ///
     /// The log is written by the watchdog's thread, so that the loop does not wait for it. Raises the ``level`` to
     /// `metrics`.
@@ -71,7 +83,7 @@ extension Monitoring {
             let what = report.dispatches.map { "an iteration of \($0) dispatches \(took), the largest share \(name)" }
             logger.warning(
                 "\(what ?? "\(name) \(took)")\(more)",
-                metadata: ["loop": "\(report.loopName)"]
+                metadata: report.metadata
             )
         }
         core.setListener(\.slowLog, listener)
@@ -93,5 +105,21 @@ extension LoopCore {
         }
         if let new { listen(new) }
         if let old { stopListening(old) }
+    }
+}
+
+extension StallReport {
+    /// What a log keeps, so that it can be searched.
+    var metadata: Logger.Metadata {
+        var metadata: Logger.Metadata = [
+            "loop": "\(loopName)", "callback": "\(callbackName)", "kind": "\(kind)", "duration": "\(duration.brief)",
+            "limit": "\(limit.brief)",
+        ]
+        if let cause { metadata["cause"] = "\(cause)" }
+        if let call { metadata["call"] = "\(call)" }
+        if let function { metadata["function"] = "\(function)" }
+        if let dispatches { metadata["dispatches"] = "\(dispatches)" }
+        if !stack.isEmpty { metadata["stack"] = .array(stack.map { "\($0)" }) }
+        return metadata
     }
 }

@@ -55,7 +55,10 @@ public struct StallReport: Sendable {
 
 extension StallReport: CustomStringConvertible {
     /// One line, and one more for each function of the stack.
-    public var description: String {
+    public var description: String { ([summary] + stack.map { "    \($0)" }).joined(separator: "\n") }
+
+    /// One line.
+    var summary: String {
         let verb =
             switch phase {
             case .began: "is stuck"
@@ -71,9 +74,7 @@ extension StallReport: CustomStringConvertible {
             }
         let more = suppressed == 0 ? "" : "; \(suppressed) stall\(suppressed == 1 ? "" : "s") before it not reported"
         let place = dispatches.map { "\($0) dispatches of one iteration, the largest share in " } ?? ""
-        let head =
-            "\(loopName) \(verb) for \(duration.brief) in \(place)\(callbackName) (\(kind))"
+        return "\(loopName) \(verb) for \(duration.brief) in \(place)\(callbackName) (\(kind))"
             + (function.map { ": \($0)" } ?? "") + reason + more
-        return ([head] + stack.map { "    \($0)" }).joined(separator: "\n")
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import Testing
 
@@ -7,6 +8,7 @@ struct SlowCallbackLogTests {
     /// Keeps what is logged.
     private struct Handler: LogHandler {
         let lines: Lock<[String]>
+        let events: Lock<[Logger.Metadata]>
         var metadata: Logger.Metadata = [:]
         var logLevel = Logger.Level.trace
 
@@ -17,16 +19,22 @@ struct SlowCallbackLogTests {
 
         func log(event: LogEvent) {
             lines.withLock { $0.append("\(event.level) \(event.message) loop=\(event.metadata?["loop"] ?? "")") }
+            events.withLock { $0.append(event.metadata ?? [:]) }
         }
     }
 
     private func logged(_ body: (UVEventLoop, Logger) throws -> Void) throws -> [String] {
         let lines = Lock<[String]>([])
-        try withLoop { loop in try body(loop, Logger(label: "test") { _ in Handler(lines: lines) }) }
+        let events = Lock<[Logger.Metadata]>([])
+        try withLoop { loop in try body(loop, Logger(label: "test") { _ in Handler(lines: lines, events: events) }) }
         WatchingThread.shared.look()
         WatchingThread.shared.flushReports()
+        metadata.value = events.withLock { $0 }
         return lines.withLock { $0 }
     }
+
+    /// What came with the lines.
+    private let metadata = Box<[Logger.Metadata]>([])
 
     @Test func slowCallbacks_areLogged_andOthersAreNot() throws {
         let lines = try logged { loop, logger in
@@ -38,6 +46,28 @@ struct SlowCallbackLogTests {
         #expect(lines.count == 1)
         #expect(lines.first?.hasPrefix("warning slow (posted) took 2") == true)
         #expect(lines.first?.contains(" ms loop=loop-") == true)
+    }
+
+    @Test func watchdogsReport_isALine_andItsPartsAreMetadata() throws {
+        let lines = try logged { loop, logger in
+            loop.monitoring.startWatchdog(limit: .milliseconds(50), logger: logger)
+            loop.callSoon("sleepy") { usleep(200_000) }
+            try loop.run()
+        }
+        // A busy machine may make an iteration too long as well.
+        let line = try #require(lines.first { $0.contains(" was stuck for ") && $0.contains(" in sleepy (posted)") })
+        #expect(!line.contains("\n"))
+        let index = try #require(lines.firstIndex(of: line))
+        let parts = metadata.value[index]
+        #expect(parts["callback"] == "sleepy")
+        #expect(parts["kind"] == "posted")
+        #expect(parts["limit"] == "50 ms")
+        #expect("\(parts["duration"] ?? "")".hasSuffix(" ms"))
+        #expect(parts["cause"] == "wait")
+        if isThreadSanitized { return }
+        #expect(parts["call"] == "usleep")
+        #expect("\(parts["function"] ?? "")".contains("watchdogsReport_isALine"))
+        if case .array(let stack)? = parts["stack"] { #expect(stack.count >= 2) } else { Issue.record("\(parts)") }
     }
 
     @Test func slowIterations_areLogged() throws {
