@@ -67,7 +67,7 @@ struct JobNames {
         let address = UInt(bitPattern: text)
         if taskNames[slot].text == address && taskNames[slot].id == job.id { return taskNames[slot].name }
         wasLookedUp = true
-        taskNames[slot] = (address, job.id, CallbackName(String(cString: text)))
+        taskNames[slot] = (address, job.id, CallbackName(passing: String(cString: text)))
         return taskNames[slot].name
     }
 

@@ -161,6 +161,7 @@ extension LoopCore {
         WatchingThread.shared.finish(watch)
         listeners.withLock { $0 = Listeners() }
         LoopRegistry.remove(self)
+        claim = nil
         releaseDeferred()
     }
 

@@ -10,7 +10,8 @@ final class LoopCore {
     // MARK: Any thread
 
     let name: CallbackName
-    private let defaultName: LoopNames.Number?
+    /// Other loops cannot have the same name, until this one is closed.
+    var claim: LoopNames.Claim?
     /// The thread that the loop belongs to: that of its creation, then that of its last run.
     let owner: Atomic<UInt>
     /// The thread inside a run; 0 while there is none, ``closed`` for good after a close.
@@ -130,8 +131,9 @@ final class LoopCore {
             uv.deallocate()
             throw error
         }
-        defaultName = name == nil ? LoopNames.Number() : nil
-        self.name = CallbackName(name ?? defaultName!.text)
+        let claim = LoopNames.Claim(name)
+        self.claim = claim
+        self.name = CallbackName(claim.text)
         vitals = LoopVitals(name: self.name)
         watch = LoopWatch(vitals)
         self.uv = uv

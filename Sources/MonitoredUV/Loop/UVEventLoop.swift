@@ -41,7 +41,8 @@ public final class UVEventLoop: Sendable {
     ///
     /// - Parameters:
     ///   - name: What monitors, traces and messages call the loop; `loop-1`, `loop-2` … by default, where the
-    ///     number of a loop that is gone is used again.
+    ///     number of a loop that is gone is used again. While another open loop has this name, the loop is called
+    ///     `name#2`, and so on.
     ///   - monitor: Told of each dispatch after it ended, on the loop's thread; see ``Monitoring/setMonitor(_:)``.
     /// - Throws: ``UVError`` if the system has no descriptors left. The corresponding libuv function is `uv_loop_init`.
     public init(
@@ -57,7 +58,7 @@ public final class UVEventLoop: Sendable {
         core.tearDown()
     }
 
-    /// The name given at creation.
+    /// The name given at creation, made unique.
     public var name: String { core.name.text }
 
     /// The monitor, and where the loop's time goes. Any thread.
@@ -114,20 +115,29 @@ public final class UVEventLoop: Sendable {
     /// the route.
     ///
     /// The last name of a dispatch counts. Where one read holds several requests, give each a dispatch of its own with
-    /// `callSoon`, so that each has its own time and name. Digits in path segments are masked, so that `GET /users/42`
-    /// and `GET /users/7` count as one `GET /users/_`. Does nothing outside of a loop or on one without a monitor.
+    /// `callSoon`, so that each has its own time and name. Does nothing outside of a loop or on one without a monitor.
+    ///
+    /// What looks like a value in a path is masked, so that `GET /users/42` and `GET /users/7` count as one `GET /users/_`:
+    /// digits, UUIDs, hexadecimal numbers, tokens, and segments of more than 32 bytes; versions such as `/v2/` are not.
+    /// If you know the route's template, ``nameCurrentDispatch(route:)`` takes it as it is. Names are cut to 256 bytes.
+    /// The process keeps 4,096 of them; the ones that have not been used for the longest time join `_OTHER`.
     ///
     /// In a task the name holds for all that the task does from then on, on every loop, until it is given another one;
     /// `nil` gives its later dispatches their own names again.
     /// The 8,192 youngest tasks keep their names for sure.
     public static func nameCurrentDispatch(_ name: String?) {
+        setCurrentName(name.map { PathMask.mask(CallbackName.cut($0)) })
+    }
+
+    /// Names the dispatch that is running on this thread by a route's template, such as `GET /v2/users/:id`, which is not
+    /// masked. For everything else see ``nameCurrentDispatch(_:)``.
+    public static func nameCurrentDispatch(route: String) { setCurrentName(route) }
+
+    private static func setCurrentName(_ text: @autoclosure () -> String?) {
         guard let core = CurrentLoop.loop?.core, core.metrics != nil else { return }
-        guard let name, !name.isEmpty else {
-            if JobLayout.isKnown, let task = Job.current { TaskNames.set(.none, of: task.id) }
-            return
-        }
-        core.rename(CallbackName(PathMask.mask(name)))
-        if JobLayout.isKnown, let task = Job.current { TaskNames.set(core.currentName, of: task.id) }
+        let name = text().map { CallbackName(passing: $0) } ?? .none
+        if name != .none { core.rename(name) }
+        if JobLayout.isKnown, let task = Job.current { TaskNames.set(name, of: task.id) }
     }
 }
 

@@ -50,7 +50,7 @@ public class UVHandle {
         }
         set {
             core.preconditionOnOwnThread("\(self)")
-            explicitName = CallbackName(newValue)
+            explicitName = CallbackName(given: newValue)
         }
     }
 

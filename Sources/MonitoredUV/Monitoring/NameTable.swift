@@ -27,8 +27,10 @@ final class NameTable: @unchecked Sendable {
 
     private let capacity: Int
     private let words: UnsafeMutablePointer<Word>
-    /// By a name's number: where its entry is.
+    /// By a registered name's number: where its entry is.
     private let slots: UnsafeMutablePointer<UInt16>
+    /// By a passing name's place, the same, if the entry has that name's number.
+    private let passingSlots: UnsafeMutablePointer<UInt16>
     /// Entries without a name, the next one last.
     private var free: [Int]
     private var epochs: UInt64 = 0
@@ -44,6 +46,8 @@ final class NameTable: @unchecked Sendable {
         words = .allocateZeroed((capacity + 1) * Entry.wordCount)
         slots = .allocate(capacity: CallbackName.limit)
         slots.initialize(repeating: UInt16.max, count: CallbackName.limit)
+        passingSlots = .allocate(capacity: PassingNames.capacity)
+        passingSlots.initialize(repeating: UInt16.max, count: PassingNames.capacity)
         free = Array((1...capacity).reversed())
         entry(Self.others).id.value = UInt64(CallbackName.other.id)
         slots[Int(CallbackName.other.id)] = UInt16(Self.others)
@@ -52,6 +56,7 @@ final class NameTable: @unchecked Sendable {
     deinit {
         words.deallocateZeroed()
         slots.deallocate()
+        passingSlots.deallocate()
     }
 
     @inline(__always)
@@ -74,8 +79,19 @@ final class NameTable: @unchecked Sendable {
 
     @inline(__always)
     private func slot(of name: CallbackName) -> Int {
+        if _slowPath(name.id >= UInt32(CallbackName.limit)) { return slot(ofPassing: name) }
         let slot = slots[Int(name.id)]
         return _fastPath(slot != .max) ? Int(slot) : place(name)
+    }
+
+    private func slot(ofPassing name: CallbackName) -> Int {
+        let slot = passingSlots[PassingNames.place(of: name)]
+        return slot != .max && entry(Int(slot)).id.value == UInt64(name.id) + 1 ? Int(slot) : place(name)
+    }
+
+    private func setSlot(_ slot: UInt16, of name: UInt32) {
+        if name < UInt32(CallbackName.limit) { return slots[Int(name)] = slot }
+        passingSlots[PassingNames.place(of: CallbackName(id: name))] = slot
     }
 
     @inline(never)
@@ -85,7 +101,7 @@ final class NameTable: @unchecked Sendable {
         epochs += 1
         entry(slot).epoch.value = epochs
         entry(slot).id.pointee.store(UInt64(name.id) + 1, ordering: .releasing)
-        slots[Int(name.id)] = UInt16(slot)
+        setSlot(UInt16(slot), of: name.id)
         return slot
     }
 
@@ -97,7 +113,7 @@ final class NameTable: @unchecked Sendable {
         let byWeight = (1...capacity).sorted { entry($0).weight < entry($1).weight }
         for slot in byWeight.prefix(max(1, capacity / 4)) {
             let leaving = entry(slot)
-            slots[Int(leaving.id.value - 1)] = .max
+            setSlot(.max, of: UInt32(leaving.id.value - 1))
             leaving.id.value = 0
             entry(Self.others).blame.add(leaving.blame.value)
             entry(Self.others).wallTime.absorb(leaving.wallTime)
@@ -121,10 +137,20 @@ final class NameTable: @unchecked Sendable {
             sched_yield()
             patience -= 1
         }
-        return (0...capacity).compactMap { slot in
+        let entries = (0...capacity).compactMap { slot in
             pause()
             return readEntry(slot)
         }
+        // Names that were forgotten are among the others.
+        let others = entries.filter { $0.name == CallbackName.other.text }
+        guard let first = others.first else { return entries }
+        let sum = NameStatistics(
+            name: first.name,
+            wallTime: others.dropFirst().reduce(first.wallTime) { $0 + $1.wallTime },
+            blameNanoseconds: others.reduce(0) { $0 + $1.blameNanoseconds },
+            epoch: 0
+        )
+        return [sum] + entries.filter { $0.name != sum.name }
     }
 
     private func readEntry(_ slot: Int) -> NameStatistics? {

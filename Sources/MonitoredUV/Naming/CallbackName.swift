@@ -1,20 +1,47 @@
 /// A callback's name as a small integer, so that a dispatch can carry it without touching a string.
 ///
-/// Names are interned for the life of the process, at registration. A process that makes up names without end (one per
-/// connection, say) gets `_OTHER` for those past the limit instead of growing.
+/// What a program registers (call sites, functions, actors, loops, handles) is interned for the life of the process. What
+/// passes by (a request's path, a task's own name) has ``PassingNames`` of its own, so that no client can use up the names
+/// of the others.
 struct CallbackName: Hashable, Sendable {
     let id: UInt32
 
+    /// How many registered names there can be. Their numbers are below; those of passing ones are not.
     static let limit = 65_536
+    /// How many of them may be given by ``init(given:)``.
+    static let givenLimit = limit / 2
     static let none = CallbackName(id: 0)
     static let other = CallbackName(id: 1)
     /// The monitor, while it runs.
     static let monitor = CallbackName(id: 2)
 
-    init(_ text: String) { self = Self.table.withLock { $0.intern(text) } }
+    /// Of what is in the program's code, and so bounded.
+    init(_ text: String) { self = Self.table.withLock { $0.intern(text, limit: Self.limit) } }
+
+    /// Of what the program gives to a handle, perhaps to each connection another one.
+    init(given text: String) {
+        self = Self.table.withLock { $0.intern(Self.cut(text), limit: Self.givenLimit) }
+    }
+
+    /// Of what comes from outside, or changes from one task to the next.
+    init(passing text: String) { self = PassingNames.shared.intern(Self.cut(text)) }
+
     init(id: UInt32) { self.id = id }
 
-    var text: String { Self.table.withLock { $0.texts[Int(id)] } }
+    /// `_OTHER` for a passing name that has been forgotten.
+    var text: String {
+        if id >= Self.limit { return PassingNames.shared.text(of: self) ?? Self.other.text }
+        return Self.table.withLock { $0.texts[Int(id)] }
+    }
+
+    /// As much of it as a name may have.
+    static func cut(_ text: String) -> String {
+        let most = 256
+        if text.utf8.count <= most { return text }
+        var end = text.utf8.index(text.startIndex, offsetBy: most)
+        while text.utf8[end] & 0xc0 == 0x80 { end = text.utf8.index(before: end) }  // whole characters
+        return String(text[..<end])
+    }
 
     private static let table = Lock(Table())
 
@@ -22,9 +49,9 @@ struct CallbackName: Hashable, Sendable {
         var texts = ["", "_OTHER", "monitor"]
         var ids: [String: UInt32] = ["": 0, "_OTHER": 1, "monitor": 2]
 
-        mutating func intern(_ text: String) -> CallbackName {
+        mutating func intern(_ text: String, limit: Int) -> CallbackName {
             if let id = ids[text] { return CallbackName(id: id) }
-            guard texts.count < CallbackName.limit else { return .other }
+            guard texts.count < limit else { return .other }
             let id = UInt32(texts.count)
             texts.append(text)
             ids[text] = id

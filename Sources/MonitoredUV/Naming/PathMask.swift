@@ -1,20 +1,25 @@
 /// Makes a bounded name of a request line: `GET /users/42/orders` becomes `GET /users/_/orders`.
 enum PathMask {
-    /// Masks the digits of every path segment, that is of everything after the first `/`.
-    ///
-    /// A segment of hexadecimal digits and dashes that holds a decimal digit (a number, a UUID, a hash) becomes `_` as
-    /// a whole; in other segments each run of digits does. The query is dropped.
+    /// Masks what looks like a value in the segments of the path, which begins with the first `/`. The query is dropped.
     static func mask(_ name: String) -> String {
         guard let path = name.firstIndex(of: "/") else { return name }
-        let query = name[path...].firstIndex(of: "?")
-        let rest = query.flatMap { name[$0...].firstIndex(of: " ") }
-        let segments = name[path..<(query ?? name.endIndex)].split(separator: "/", omittingEmptySubsequences: false)
-        return name[..<path] + segments.map(masked).joined(separator: "/") + (rest.map { name[$0...] } ?? "")
+        let end = name[path...].firstIndex { $0 == "?" || $0 == " " } ?? name.endIndex
+        let rest = name[end...].firstIndex(of: " ") ?? name.endIndex
+        let segments = name[path..<end].split(separator: "/", omittingEmptySubsequences: false)
+        return name[..<path] + segments.map(masked).joined(separator: "/") + name[rest...]
     }
 
+    /// Nobody calls a route by a longer word.
+    private static let longest = 32
+    /// Letters and digits together that are no word any more: tokens and the like.
+    private static let longestMixed = 16
+
     private static func masked(_ segment: Substring) -> Substring {
+        if segment.utf8.count > longest { return "_" }
         guard segment.utf8.contains(where: isDigit) else { return segment }
+        if isVersion(segment) { return segment }
         if segment.utf8.allSatisfy({ isDigit($0) || isHexLetter($0) || $0 == UInt8(ascii: "-") }) { return "_" }
+        if segment.utf8.count >= longestMixed && segment.utf8.allSatisfy(isOfToken) { return "_" }
         var result = Substring()
         for character in segment {
             let isDigit = character.isASCII && character.isWholeNumber
@@ -23,7 +28,20 @@ enum PathMask {
         return result
     }
 
+    /// `v2`, `v1.1`: of an interface, and no value.
+    private static func isVersion(_ segment: Substring) -> Bool {
+        guard segment.utf8.count <= 6, let first = segment.utf8.first, first | 0x20 == UInt8(ascii: "v") else {
+            return false
+        }
+        return segment.utf8.dropFirst().allSatisfy { isDigit($0) || $0 == UInt8(ascii: ".") }
+    }
+
     private static func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte }
 
     private static func isHexLetter(_ byte: UInt8) -> Bool { UInt8(ascii: "a")...UInt8(ascii: "f") ~= byte | 0x20 }
+
+    private static func isOfToken(_ byte: UInt8) -> Bool {
+        isDigit(byte) || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 || byte == UInt8(ascii: "-")
+            || byte == UInt8(ascii: "_")
+    }
 }

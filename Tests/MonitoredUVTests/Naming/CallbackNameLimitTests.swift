@@ -13,4 +13,21 @@ struct CallbackNameLimitTests {
             precondition(CallbackName("made before the limit") == before)
         }
     }
+
+    /// A scanner asks for so many paths, and handles and tasks are called by counters: call sites, functions and loops
+    /// keep their names.
+    @Test func namesThatComeFromOutside_useUpNoOthers() async {
+        await #expect(processExitsWith: .success) {
+            let rest = String(repeating: "x", count: 10_000)
+            for number in 0..<70_000 {
+                _ = CallbackName(passing: "GET /\(number)/" + rest)
+                _ = CallbackName(given: "connection \(number)")
+            }
+            precondition(CallbackName(given: "one too many") == .other)
+            precondition(CallbackName("Server.swift:42 accept(_:)").text == "Server.swift:42 accept(_:)")
+            let loop = try UVEventLoop(name: "late")
+            precondition(loop.name == "late")
+            try loop.close()
+        }
+    }
 }
