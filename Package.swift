@@ -54,6 +54,7 @@ let package = Package(
         .target(name: "CTestFrames", path: "Tests/CTestFrames"),
         // What tests run as a process of its own.
         .executableTarget(name: "whereitran", dependencies: ["MonitoredUV"], path: "Tests/Programs/whereitran"),
+        .executableTarget(name: "names", dependencies: ["MonitoredUV"], path: "Tests/Programs/names"),
         .executableTarget(name: "stalls", dependencies: ["MonitoredUV"], path: "Tests/Programs/stalls"),
     ],
     swiftLanguageModes: [.v6]

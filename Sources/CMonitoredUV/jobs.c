@@ -90,11 +90,16 @@ uintptr_t muv_task_entry(const muv_job *task) {
     return *(const uintptr_t *)((const char *)task->context - entry_before_frame);
 }
 
-// May read past what was captured: of a thunk it is not known how much that is, only that more memory follows.
+uintptr_t muv_task_captures(const muv_job *task) {
+    uintptr_t closure = *(const uintptr_t *)((const char *)task->context - captures_before_frame);
+    return closure ? closure + object_header : 0;
+}
+
+// May read one word past what was captured, behind which more memory follows.
 __attribute__((no_sanitize("address", "thread")))
 uintptr_t muv_task_capture(const muv_job *task, int index) {
-    const char *captures = *(const char *const *)((const char *)task->context - captures_before_frame);
-    return captures ? *(const uintptr_t *)(captures + object_header + sizeof(uintptr_t) * index) : 0;
+    uintptr_t captures = muv_task_captures(task);
+    return captures ? ((const uintptr_t *)captures)[index] : 0;
 }
 
 const void *muv_job_actor_of(const muv_job *job) { return *(const void *const *)((const char *)job + 0x40); }

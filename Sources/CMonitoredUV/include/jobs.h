@@ -36,8 +36,10 @@ bool muv_task_is_new(const muv_job *task);
 // The function that a new task enters.
 uintptr_t muv_task_entry(const muv_job *task);
 
-// The word at `index` of what the new task's closure has captured; 0 if it captures nothing. A thunk finds the function
-// that it wraps in one of the first three.
+// Where the new task's closure keeps what it has captured; 0 if it captures nothing.
+uintptr_t muv_task_captures(const muv_job *task);
+
+// The word at `index` of that, which must be one of them.
 uintptr_t muv_task_capture(const muv_job *task, int index);
 
 // Whether `function` belongs to Swift's concurrency library, which makes tasks of its own to wake sleeping ones.

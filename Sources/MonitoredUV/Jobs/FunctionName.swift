@@ -4,13 +4,21 @@
 /// `App.Store.put(_:by:)`, and closures `closure #1 in App.Store.put(_:by:)`.
 struct FunctionName {
     let text: String
-    /// The function belongs to Swift's own libraries or to this one: whoever called it says more.
+    /// The function belongs to a library: whoever called it says more.
     let isLibrary: Bool
 
     private static let libraries: Set<Substring> = [
         "Swift", "_Concurrency", "_StringProcessing", "_RegexParser", "Synchronization", "Dispatch", "Foundation",
-        "FoundationEssentials", "FoundationInternationalization", "MonitoredUV",
+        "FoundationEssentials", "FoundationInternationalization", "FoundationNetworking", "MonitoredUV",
+        "_NIODataStructures",
+        "_NIOFileSystem", "_NIOBase64",
     ]
+
+    /// Swift's own libraries, this one, SwiftNIO, and those that ``MonitoringOptions/libraryModules`` lists.
+    private static func isLibrary(_ module: Substring) -> Bool {
+        libraries.contains(module) || module.hasPrefix("NIO")
+            || MonitoringOptions.current.libraryModules.contains(String(module))
+    }
 
     /// `nil` for glue that the compiler made and that names no function.
     init?(demangled: String) {
@@ -18,10 +26,13 @@ struct FunctionName {
         // A declaration in a function is told from the inside out; types may hold an " in " of their own.
         let declarations = Self.split(inner[...], by: " in ")
         var parts = declarations.map(Self.withoutTypes)
-        if parts.count > 1 && parts.last == "" { parts[parts.count - 1] = "main" }  // the program's top level
+        // The program's top level is a bare module, or nothing.
+        if parts.count > 1, let last = parts.last, last.allSatisfy({ $0 == "_" || $0.isLetter || $0.isNumber }) {
+            parts[parts.count - 1] = "main"
+        }
         // Without a module in front it is the runtime's, in C++.
         guard let outermost = parts.last, outermost.contains(".") || outermost == "main" else { return nil }
-        isLibrary = Self.libraries.contains(Self.module(of: declarations[declarations.count - 1]))
+        isLibrary = Self.isLibrary(Self.module(of: declarations[declarations.count - 1]))
         // A library's closures are nobody's business; of this one all types bear a prefix.
         let text = isLibrary ? outermost : parts.joined(separator: " in ")
         self.text = text.hasPrefix("MonitoredUV.") ? String(text.dropFirst("MonitoredUV.".count)) : text
@@ -39,16 +50,16 @@ struct FunctionName {
         if demangled.hasPrefix("async_Main") { return "main" }
         var text = demangled[...]
         while true {
-            if text.hasPrefix("("), let end = text.firstRange(of: "partial function for ") {
+            if let function = madeFor(text) {
+                text = function
+            } else if text.hasPrefix("("), let end = text.firstRange(of: "partial function for ") {
                 text = text[end.upperBound...]
             } else if let wrapped = ["generic ", "function signature "].first(where: text.hasPrefix),
                 let end = text.dropFirst(wrapped.count).firstRange(of: "> of ")
             {
                 text = text[end.upperBound...]
             } else if text.contains("reabstraction thunk") {
-                // A specialised thunk still names what it was made for.
-                guard let start = text.firstRange(of: "Constant Propagated Function : ") else { return nil }
-                text = text[start.upperBound...].prefix { $0 != "]" }
+                return nil
             } else if text.hasPrefix("protocol witness for ") {
                 text = text.dropFirst("protocol witness for ".count)
                 if let end = text.firstRange(of: " in conformance ") { text = text[..<end.lowerBound] }
@@ -58,6 +69,15 @@ struct FunctionName {
                 return String(text)
             }
         }
+    }
+
+    /// A thunk that was specialized for one function, as that of an `async let`, still names it among its arguments.
+    private static func madeFor(_ text: Substring) -> Substring? {
+        guard text.contains("reabstraction thunk"), let start = text.firstRange(of: "Constant Propagated Function : ")
+        else { return nil }
+        let rest = text[start.upperBound...]
+        let ends = ["]> of ", "], Arg["].compactMap { rest.firstRange(of: $0)?.lowerBound }
+        return rest[..<(ends.min() ?? rest.endIndex)]
     }
 
     private static let prefixes = [

@@ -12,18 +12,23 @@ struct JobNames {
     private enum Function {
         /// The user's: a name for people.
         case named(CallbackName)
-        /// Swift's or this library's: the caller is asked. The name is for when nobody else is there.
-        case library(CallbackName)
-        /// Glue around a closure, which is in this word of the captures.
-        case thunk(capture: Int)
+        /// A library's: the caller is asked, or the function that it was given. The name is for when nobody else is there.
+        case library(CallbackName, Capture)
+        /// Glue around a closure.
+        case thunk(Capture)
     }
 
-    /// It was not looked for yet; or it was, and not found.
-    private static let unsearchedCapture = -1
-    private static let unknownCapture = -2
+    /// Which word of a new task's captures is the function that it was given.
+    private enum Capture {
+        case unsearched, none
+        case word(Int)
+    }
+
+    /// A library's closures capture no more before the function that they are to call.
+    private static let captureCount = 12
 
     private var fast = [(address: UInt, function: Function)](
-        repeating: (0, .thunk(capture: Self.unsearchedCapture)),
+        repeating: (0, .thunk(.unsearched)),
         count: Self.count
     )
     private var functions: [UInt: Function] = [:]
@@ -32,6 +37,9 @@ struct JobNames {
         repeating: (0, 0, .none),
         count: Self.count
     )
+
+    /// What the closures of libraries were given to call, for when nothing else of the task is the program's own.
+    private var given = [(task: UInt32, name: CallbackName)](repeating: (0, .none), count: Self.count)
 
     /// Whether the last name had to be looked up, which takes its time.
     private(set) var wasLookedUp = false
@@ -77,7 +85,7 @@ struct JobNames {
         var library: CallbackName?
         switch function(at: pointer.pointee.resume) {
         case .named(let name): return name
-        case .library(let name): library = name
+        case .library(let name, _): library = name
         case .thunk: break
         }
         // A frame begins with its caller's frame, and what resumes that.
@@ -89,57 +97,92 @@ struct JobNames {
             if caller == nil || resume == 0 { break }
             switch function(at: resume) {
             case .named(let name): return name
-            case .library(let name): library = name  // the outermost says most
+            case .library(let name, _): library = name  // the outermost says most
             case .thunk: break
             }
             frame = caller
         }
-        return library ?? Self.task
+        let given = given[Int(job.id) & (Self.count - 1)]
+        return given.task == job.id ? given.name : library ?? Self.task
     }
 
-    /// A task that has not begun: the closure that it was made with.
+    /// A task that has not begun: the closure that it was made with, or what that is to call.
     private mutating func closure(of job: Job) -> CallbackName? {
         let entry = muv_task_entry(job.pointer)
         switch function(at: entry) {
         case .named(let name): return name
-        case .library(let name): return Self.isWaking(job) ? nil : name
+        case .library(let name, let capture):
+            if Self.isWaking(job) { return nil }
+            let (given, found) = given(to: job, capture)
+            if let found { remember(.library(name, found), at: entry) }
+            guard case .named(let given) = given else { return name }
+            self.given[Int(job.id) & (Self.count - 1)] = (job.id, given)
+            return given
         case .thunk(let capture):
-            if capture >= 0 {
-                let word = muv_task_capture(job.pointer, Int32(capture))
-                switch function(behind: word) {
-                case .named(let name), .library(let name): return name
-                case .thunk: break
+            let (given, found) = given(to: job, capture)
+            if let found { remember(.thunk(found), at: entry) }
+            switch given {
+            case .named(let name), .library(let name, _): return name
+            case .thunk, nil: return Self.task
+            }
+        }
+    }
+
+    /// The function that a new task's closure was given, and where it was found, if that was not known.
+    private mutating func given(to job: Job, _ capture: Capture) -> (Function?, Capture?) {
+        switch capture {
+        case .none: return (nil, nil)
+        case .word(let index):
+            let word = muv_task_capture(job.pointer, Int32(index))
+            return (function(behind: word, muv_task_capture(job.pointer, Int32(index + 1))), nil)
+        case .unsearched:
+            let words = captures(at: muv_task_captures(job.pointer)) + [0]
+            var library: (Function?, Capture) = (nil, .none)
+            for index in words.indices.dropLast() {
+                switch function(behind: words[index], words[index + 1]) {
+                case .named(let name): return (.named(name), .word(index))
+                case .library(let name, _): if library.0 == nil { library = (.library(name, .none), .word(index)) }
+                case .thunk, nil: break
                 }
-            } else if capture != Self.unknownCapture, let found = findCapture(of: job, entry) {
-                return found
             }
-            return Self.task
+            return library
         }
     }
 
-    /// A thunk holds the function that it wraps behind the type metadata that it needs, if any.
-    private mutating func findCapture(of job: Job, _ entry: UInt) -> CallbackName? {
-        for capture in 0..<3 {
-            let word = muv_task_capture(job.pointer, Int32(capture))
-            if word == 0 { break }
-            switch function(behind: word) {
-            case .named(let name), .library(let name):
-                remember(.thunk(capture: capture), at: entry)
-                return name
-            case .thunk: continue
-            }
+    /// What a closure has captured, and perhaps some words behind that.
+    private func captures(at address: UInt) -> [UInt] {
+        if address == 0 { return [] }
+        return Array(unsafeUninitializedCapacity: Self.captureCount) { words, count in
+            let size = Self.captureCount * MemoryLayout<UInt>.size
+            count = muv_copy_memory(address, words.baseAddress, size) / MemoryLayout<UInt>.size
         }
-        remember(.thunk(capture: Self.unknownCapture), at: entry)
-        return nil
     }
 
-    /// The async function whose pointer is at `address`.
-    private mutating func function(behind address: UInt) -> Function {
+    /// The async function whose pointer is at `address`; of glue and of a library's closures, the one that they are to call,
+    /// which their own `context` holds. `nil` if there is none.
+    private mutating func function(behind address: UInt, _ context: UInt, depth: Int = 0) -> Function? {
+        guard let found = function(behind: address) else { return nil }
+        if case .named = found { return found }
+        guard context != 0, depth < 4 else { return found }
+        var library: Function?
+        if case .library = found { library = found }
+        let words = captures(at: context + Self.objectHeader).prefix(4) + [0]
+        for index in words.indices.dropLast() {
+            switch function(behind: words[index], words[index + 1], depth: depth + 1) {
+            case .named(let name): return .named(name)
+            case .library(let name, _): library = library ?? .library(name, .none)
+            case .thunk, nil: break
+            }
+        }
+        return library ?? found
+    }
+
+    private static let objectHeader: UInt = 16
+
+    private mutating func function(behind address: UInt) -> Function? {
         if let known = recall(address) { return known }
         wasLookedUp = true
-        guard let function = Symbols.function(ofAsyncFunctionPointerAt: address) else {
-            return .thunk(capture: Self.unsearchedCapture)
-        }
+        guard let function = Symbols.function(ofAsyncFunctionPointerAt: address) else { return nil }
         let found = self.function(at: function)
         remember(found, at: address)
         return found
@@ -150,9 +193,10 @@ struct JobNames {
         wasLookedUp = true
         let found: Function
         if let text = Symbols.demangledName(at: address).flatMap(FunctionName.init(demangled:)) {
-            found = text.isLibrary ? .library(CallbackName(text.text)) : .named(CallbackName(text.text))
+            let name = CallbackName(text.text)
+            found = text.isLibrary ? .library(name, .unsearched) : .named(name)
         } else {
-            found = .thunk(capture: Self.unsearchedCapture)
+            found = .thunk(.unsearched)
         }
         remember(found, at: address)
         return found

@@ -56,6 +56,13 @@ extension Monitoring {
         }
     }
 
+    /// Where the loop's thread is at this moment, innermost function first: with the functions of libraries, and all async
+    /// callers. Empty while the loop runs no dispatch, at level `off`, and where the thread cannot be looked at.
+    ///
+    /// Any thread but the loop's own; it waits for a thread that computes, up to a quarter of a second, and looks up
+    /// functions, files, and lines, which takes some milliseconds.
+    public func currentStack() -> [StackFrame] { core.watch.currentStack() }
+
     /// Ends what ``startWatchdog(limit:traces:onStall:)`` began. A report that is under way is still delivered.
     public func stopWatchdog() { core.setListener(\.watchdog, nil) }
 

@@ -13,7 +13,7 @@
 /// - `MONITOREDUV_TRACE_SIGNAL`: a signal that writes a trace of all loops.
 /// - `MONITOREDUV_TRACE_FOLDER`: the folder for that, by default the current one; with a stall limit, stalls write their
 ///   traces there as well.
-/// - `MONITOREDUV_NAMES`, `MONITOREDUV_RECORDED_DISPATCHES`: see ``MonitoringOptions``.
+/// - `MONITOREDUV_NAMES`, `MONITOREDUV_RECORDED_DISPATCHES`, `MONITOREDUV_LIBRARY_MODULES`: see ``MonitoringOptions``.
 ///
 /// What cannot be understood is warned of and left out.
 struct MonitoringEnvironment: Sendable {
@@ -25,6 +25,7 @@ struct MonitoringEnvironment: Sendable {
     var traceFolder: String?
     var names: Int?
     var recordedDispatches: Int?
+    var libraryModules: Set<String> = []
     /// What could not be understood.
     var problems: [String] = []
 
@@ -34,6 +35,7 @@ struct MonitoringEnvironment: Sendable {
         environment.problems.forEach { warn($0) }
         if let names = environment.names { MonitoringOptions.current.names = names }
         if let count = environment.recordedDispatches { MonitoringOptions.current.recordedDispatches = count }
+        MonitoringOptions.current.libraryModules.formUnion(environment.libraryModules)
         environment.watchSignals()
         return environment
     }()
@@ -55,6 +57,9 @@ struct MonitoringEnvironment: Sendable {
         recordedDispatches = read("RECORDED_DISPATCHES", "a number up to \(1 << 24)") { text in
             Int(text).flatMap { (1...1 << 24).contains($0) ? $0 : nil }
         }
+        libraryModules = Set(
+            (variable("MONITOREDUV_LIBRARY_MODULES") ?? "").split { ", ".contains($0) }.map(String.init)
+        )
         // A signal has something to say only if there is something known.
         if snapshotSignal != nil || traceSignal != nil { level = .metrics }
         let levels = MonitoringLevel.allCases

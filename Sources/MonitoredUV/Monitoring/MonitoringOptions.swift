@@ -13,6 +13,11 @@ public struct MonitoringOptions: Sendable, Hashable {
         }
     }
 
+    /// Modules that are not the program's own, besides Swift's, SwiftNIO's and this library's: `["Hummingbird"]`. A job, and
+    /// a stall's ``StallReport/function``, are called by the first function that is in no such module. Counts for functions
+    /// that are first seen afterwards.
+    public var libraryModules: Set<String> = []
+
     /// The defaults.
     public init() {}
 

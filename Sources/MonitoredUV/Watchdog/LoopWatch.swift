@@ -1,6 +1,12 @@
 internal import CMonitoredUV
 import Synchronization
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// One loop as the watching thread sees it: who wants to know what of it, and what it has told.
 final class LoopWatch: Sendable {
     let vitals: LoopVitals
@@ -313,6 +319,24 @@ final class LoopWatch: Sendable {
     }
 
     // MARK: Any thread
+
+    /// Where the loop's thread is; empty if it is in no dispatch, or in another one before it can be looked at.
+    func currentStack() -> [StackFrame] {
+        guard let dispatch = vitals.inFlight.current, let thread = thread.withLock({ $0 }), !thread.isThisThread else {
+            return []
+        }
+        let stack = UnsafeMutablePointer<muv_stack>.allocate(capacity: 1)
+        defer { stack.deallocate() }
+        var capture = thread.capture(into: stack, since: usageBefore)
+        var state = muv_capture_goes_on
+        for _ in 0..<2500 where state == muv_capture_goes_on {
+            state = self.thread.withLock { $0 === thread ? muv_capture_step(&capture) : muv_capture_cancel(&capture) }
+            if state == muv_capture_goes_on { usleep(100) }
+        }
+        if state == muv_capture_goes_on { state = muv_capture_cancel(&capture) }
+        guard state == muv_capture_succeeded, vitals.inFlight.current?.start == dispatch.start else { return [] }
+        return StackSample(stack, depth: depth).stack.frames
+    }
 
     /// Where the loop's thread was found; empty if it was not. Not on the watching thread: it looks up functions, files
     /// and lines, once for each stall.

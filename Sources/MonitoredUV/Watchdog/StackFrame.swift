@@ -22,6 +22,9 @@ public struct StackFrame: Sendable, Hashable {
     /// Its name is one of Swift's.
     let isSwift: Bool
 
+    /// There is no name for it.
+    var isUnknown: Bool { function.hasPrefix("?") }
+
     /// The compiler made it, between a function and its caller.
     var isGlue: Bool { !isOwn && ["thunk", "partial apply", "@objc "].contains { function.contains($0) } }
 

@@ -108,7 +108,7 @@ struct StackSample: Sendable {
             // A library without names says so once, and so does a closure that is its own caller.
             let isRepeated =
                 kept.last?.frame == next.frame
-                && (next.frame.role == .asyncCaller || next.frame.function.hasPrefix("?"))
+                && (next.frame.role == .asyncCaller || next.frame.isUnknown)
             if !next.frame.isGlue && !isRepeated { kept.append(next) }
         }
     }

@@ -25,6 +25,18 @@ import Testing
         ("generic specialization <Swift.Int> of App.generic<A>(A) async -> A", "App.generic(_:)"),
         ("async_Main", "main"),
         ("closure #3 @Sendable () async -> () in ", "closure #3 in main"),
+        ("closure #1 () async -> () in App", "closure #1 in main"),
+        ("closure #2 () -> () in closure #1 () async -> () in my_app", "closure #2 in closure #1 in main"),
+        (
+            "function signature specialization <Arg[1] = [Constant Propagated Function : implicit closure #1 () async -> "
+                + "[Swift.Int] in App.f() async -> ()]> of reabstraction thunk helper from @escaping () -> () to ()",
+            "implicit closure #1 in App.f()"
+        ),
+        (
+            "function signature specialization <Arg[0] = [Constant Propagated Function : App.g() async -> ()], Arg[1] = "
+                + "[Dead]> of reabstraction thunk helper from @escaping () -> () to ()",
+            "App.g()"
+        ),
         (
             "closure #1 @Sendable () async -> () in MonitoredUV.UVTCPServer.serve(onError: Swift.Int) async -> ()",
             "UVTCPServer.serve(onError:)"
@@ -69,6 +81,9 @@ import Testing
             true
         ),
         ("App.main() async -> ()", false),
+        ("closure #1 () async -> () in App", false),
+        ("NIOCore.EventLoopFuture.get() async throws -> A", true),
+        ("closure #1 () -> () in _NIOFileSystem.FileHandle.close() async throws -> ()", true),
         ("closure #1 () -> () in MonitoredUVApp.main() -> ()", false),
         // What the compiler makes of a library's declarations stands in the program.
         ("default argument 0 of Swift.UnsafeRawPointer.load<A>(fromByteOffset: Swift.Int, as: A.Type) -> A", true),
@@ -85,6 +100,17 @@ import Testing
     ])
     func functionsOfLibrariesAreToldFromTheUsers(demangled: String, isLibrary: Bool) {
         #expect(FunctionName(demangled: demangled)?.isLibrary == isLibrary)
+    }
+
+    /// In a process of its own: the options are the process's.
+    @Test func modulesThatTheProgramLists_areLibraries() async {
+        await #expect(processExitsWith: .success) {
+            let function = "Framework.Router.respond(to: Framework.Request) async -> ()"
+            precondition(FunctionName(demangled: function)?.isLibrary == false)
+            MonitoringOptions.current.libraryModules = ["Framework"]
+            precondition(FunctionName(demangled: function)?.isLibrary == true)
+            precondition(FunctionName(demangled: "FrameworkApp.main() -> ()")?.isLibrary == false)
+        }
     }
 
     @Test func nonsenseNeitherTrapsNorHangs() {

@@ -106,29 +106,31 @@ struct NameTableTests {
         #expect(table.read().reduce(0) { $0 + $1.count } == 100_000)
     }
 
-    /// What was called by a name that nobody knows any more is among the others, and stays counted.
-    @Test func passingNames_joinTheOthers_whenTheyAreForgotten() {
-        let table = NameTable(capacity: 64)
-        let registered = CallbackName("a registered name")
-        let forgotten = (0..<3).map { CallbackName(passing: "to be forgotten \($0)") }
-        for name in forgotten { table.record(name, 1000) }
-        table.record(registered, 5000)
-        #expect(Set(table.read().map(\.name)).isSuperset(of: (0..<3).map { "to be forgotten \($0)" }))
-        for number in 0..<3 * PassingNames.capacity { _ = CallbackName(passing: "somebody else \(number)") }
-        // Whoever has one of their places now is not taken for them.
-        let places = Set(forgotten.map(PassingNames.place))
-        var number = 0
-        var heirs: Set<Int> = []
-        while heirs.count < 3 {
-            number += 1
-            let heir = CallbackName(passing: "heir \(number)")
-            let place = PassingNames.place(of: heir)
-            if places.contains(place), heirs.insert(place).inserted { table.record(heir, 7000) }
+    /// What was called by a name that nobody knows any more is among the others, and stays counted. In a process of its own:
+    /// others would lose their names.
+    @Test func passingNames_joinTheOthers_whenTheyAreForgotten() async {
+        await #expect(processExitsWith: .success) {
+            let table = NameTable(capacity: 64)
+            let forgotten = (0..<3).map { CallbackName(passing: "to be forgotten \($0)") }
+            for name in forgotten { table.record(name, 1000) }
+            table.record(CallbackName("a registered name"), 5000)
+            precondition(Set(table.read().map(\.name)).isSuperset(of: (0..<3).map { "to be forgotten \($0)" }))
+            for number in 0..<3 * PassingNames.capacity { _ = CallbackName(passing: "somebody else \(number)") }
+            // Whoever has one of their places now is not taken for them.
+            let places = Set(forgotten.map(PassingNames.place))
+            var number = 0
+            var heirs: Set<Int> = []
+            while heirs.count < 3 {
+                number += 1
+                let heir = CallbackName(passing: "heir \(number)")
+                let place = PassingNames.place(of: heir)
+                if places.contains(place), heirs.insert(place).inserted { table.record(heir, 7000) }
+            }
+            let names = table.read()
+            precondition(Set(names.map(\.name)).count == names.count)
+            precondition(names.reduce(0) { $0 + $1.count } == 7)
+            precondition(names.first { $0.name == "_OTHER" }?.count == 3)
+            precondition(names.filter { $0.name.hasPrefix("heir") }.map(\.count) == [1, 1, 1])
         }
-        let names = table.read()
-        #expect(Set(names.map(\.name)).count == names.count)
-        #expect(names.reduce(0) { $0 + $1.count } == 7)
-        #expect(names.first { $0.name == "_OTHER" }?.count == 3)
-        #expect(names.filter { $0.name.hasPrefix("heir") }.map(\.count) == [1, 1, 1])
     }
 }

@@ -154,6 +154,36 @@ import Testing
         expect(ended, namesFunction: "busyParser")
     }
 
+    @Test func currentStack_isThatOfTheDispatchThatRuns() throws {
+        try withLoop { loop in
+            loop.monitoring.level = .metrics
+            #expect(loop.monitoring.currentStack().isEmpty)
+            let (isIn, mayEnd) = (DispatchSemaphore(value: 0), Counter())
+            loop.execute("computes") {
+                isIn.signal()
+                computeUntil(mayEnd)
+                isIn.signal()
+                sleepUntil(mayEnd)
+            }
+            let stacks = Lock<[[StackFrame]]>([])
+            let other = try LoopThread(name: "other") {
+                for _ in 0..<2 {
+                    isIn.wait()
+                    var stack: [StackFrame] = []
+                    // A busy machine may keep the thread from answering.
+                    for _ in 0..<20 where stack.isEmpty { stack = loop.monitoring.currentStack() }
+                    stacks.withLock { $0.append(stack) }
+                    mayEnd.count()
+                }
+            }
+            try loop.run()
+            other.join()
+            let found = stacks.withLock { $0 }
+            #expect(isThreadSanitized || found[0].contains { $0.function.contains("computeUntil") }, "\(found[0])")
+            #expect(isThreadSanitized || found[1].contains { $0.function.contains("sleepUntil") }, "\(found[1])")
+        }
+    }
+
     /// Whoever ends does so after what there is to tell.
     @Test func programThatEndsRightAfterAStall_hasToldOfIt() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
@@ -328,6 +358,10 @@ import Testing
     busyParser(reports)
     await Task.yield()
 }
+
+@inline(never) private func computeUntil(_ mayEnd: Counter) { while mayEnd.value < 1 { spin(.milliseconds(1)) } }
+
+@inline(never) private func sleepUntil(_ mayEnd: Counter) { while mayEnd.value < 2 { usleep(50_000) } }
 
 @inline(never) private func sleepyUntil(_ end: ContinuousClock.Instant) {
     while ContinuousClock.now < end { usleep(20_000) }
