@@ -69,4 +69,41 @@ struct MonitoringEnvironmentTests {
             #expect(text.contains(#""name":"signaled""#) && text.contains("unfinished"))
         }
     }
+
+    /// What somebody asks for by a signal does not wait for what is being reported.
+    @Test func snapshotBySignal_comesWhileAReportIsUnderWay() async {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            setenv("MONITOREDUV_SNAPSHOT_SIGNAL", "USR1", 1)
+            signal(SIGALRM, SIG_DFL)
+            alarm(60)  // rather than wait for ever
+            let loop = try UVEventLoop(name: "asked")
+            let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+            defer { unlink(path) }
+            let (file, original) = (open(path, O_CREAT | O_RDWR, 0o600), dup(2))
+            dup2(file, 2)
+            let (isTold, mayEnd) = (Counter(), Counter())
+            loop.monitoring.startWatchdog(limit: .milliseconds(20)) { _ in
+                isTold.count()
+                while mayEnd.value == 0 { usleep(1000) }
+            }
+            loop.callSoon("stuck") {
+                while isTold.value == 0 { usleep(1000) }
+                kill(getpid(), SIGUSR1)
+                while lseek(file, 0, SEEK_END) == 0 { usleep(1000) }
+                mayEnd.count()
+            }
+            try loop.run()
+            try loop.close()
+            dup2(original, 2)
+            FileHandle.standardError.write(try Data(contentsOf: URL(fileURLWithPath: path)))
+        }
+        let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(text.contains("asked"), "\(text)")
+        #expect(text.contains("stuck"), "\(text)")
+    }
+
+    @Test func libraryModules_areListed() {
+        let environment = environment(["MONITOREDUV_LIBRARY_MODULES": "Hummingbird, HummingbirdCore"])
+        #expect(environment.libraryModules == ["Hummingbird", "HummingbirdCore"])
+    }
 }
