@@ -220,8 +220,8 @@ void muv_stack_make_alternate(void) {
 
 static muv_capture_state ended(muv_capture *capture, struct slot *slot) {
     capture->slot = -1;
-    atomic_store(&slot->thread, 0);
     atomic_store(&slot->state, idle);
+    atomic_store(&slot->thread, 0); // from now on the slot may be another capture's
     return capture->stack->count > 0 ? muv_capture_succeeded : muv_capture_failed;
 }
 

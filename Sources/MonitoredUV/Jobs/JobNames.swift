@@ -166,7 +166,7 @@ struct JobNames {
         guard context != 0, depth < 4 else { return found }
         var library: Function?
         if case .library = found { library = found }
-        let words = captures(at: context + Self.objectHeader).prefix(4) + [0]
+        let words = captures(at: context &+ Self.objectHeader).prefix(4) + [0]
         for index in words.indices.dropLast() {
             switch function(behind: words[index], words[index + 1], depth: depth + 1) {
             case .named(let name): return .named(name)

@@ -27,7 +27,7 @@ final class NameTable: @unchecked Sendable {
 
     private let capacity: Int
     private let words: UnsafeMutablePointer<Word>
-    /// By a registered name's number: where its entry is.
+    /// By a registered name's number: where its entry is. Of passing names nothing is here.
     private let slots: UnsafeMutablePointer<UInt16>
     /// By a passing name's place, the same, if the entry has that name's number.
     private let passingSlots: UnsafeMutablePointer<UInt16>
@@ -44,8 +44,8 @@ final class NameTable: @unchecked Sendable {
         precondition((1...4096).contains(capacity))
         self.capacity = capacity
         words = .allocateZeroed((capacity + 1) * Entry.wordCount)
-        slots = .allocate(capacity: CallbackName.limit)
-        slots.initialize(repeating: UInt16.max, count: CallbackName.limit)
+        slots = .allocate(capacity: CallbackName.limit + PassingNames.capacity)
+        slots.initialize(repeating: UInt16.max, count: CallbackName.limit + PassingNames.capacity)
         passingSlots = .allocate(capacity: PassingNames.capacity)
         passingSlots.initialize(repeating: UInt16.max, count: PassingNames.capacity)
         free = Array((1...capacity).reversed())
@@ -79,12 +79,13 @@ final class NameTable: @unchecked Sendable {
 
     @inline(__always)
     private func slot(of name: CallbackName) -> Int {
-        if _slowPath(name.id >= UInt32(CallbackName.limit)) { return slot(ofPassing: name) }
-        let slot = slots[Int(name.id)]
-        return _fastPath(slot != .max) ? Int(slot) : place(name)
+        let slot = slots[name.place]
+        return _fastPath(slot != .max) ? Int(slot) : find(name)
     }
 
-    private func slot(ofPassing name: CallbackName) -> Int {
+    @inline(never)
+    private func find(_ name: CallbackName) -> Int {
+        if name.id < UInt32(CallbackName.limit) { return place(name) }
         let slot = passingSlots[PassingNames.place(of: name)]
         return slot != .max && entry(Int(slot)).id.value == UInt64(name.id) + 1 ? Int(slot) : place(name)
     }
@@ -94,7 +95,6 @@ final class NameTable: @unchecked Sendable {
         passingSlots[PassingNames.place(of: CallbackName(id: name))] = slot
     }
 
-    @inline(never)
     private func place(_ name: CallbackName) -> Int {
         if free.isEmpty { evict() }
         guard let slot = free.popLast() else { return Self.others }

@@ -4,9 +4,8 @@ struct PassingNames: Sendable {
     static let shared = PassingNames()
     static let capacity = 4096
 
-    /// A number is made of the place, and of how often that was given away before.
-    @inline(__always)
-    static func place(of name: CallbackName) -> Int { Int(name.id) & (capacity &- 1) }
+    /// The lower half of a number is made of the place, and the upper of how often that was given away before.
+    static func place(of name: CallbackName) -> Int { name.place - CallbackName.limit }
 
     private struct Entry {
         var text: String
@@ -38,8 +37,7 @@ struct PassingNames: Sendable {
             } else {
                 let place = Self.freePlace(&state)
                 state.ids[state.entries[place].text] = nil
-                let (next, isOver) = state.entries[place].id.addingReportingOverflow(UInt32(Self.capacity))
-                id = isOver ? UInt32(CallbackName.limit + place) : next
+                id = state.entries[place].id &+ 1 << 16
                 state.entries[place] = Entry(text: text, id: id, wasUsed: false)
             }
             state.ids[text] = id

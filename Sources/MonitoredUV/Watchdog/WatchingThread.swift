@@ -62,31 +62,37 @@ final class WatchingThread: Sendable {
     /// Waits for a look at all loops, and for the stacks of those that are stuck; `false` if nobody looks. Not on the
     /// watching thread.
     @discardableResult
-    func look(until deadline: DispatchTime = .distantFuture) -> Bool {
+    func look() -> Bool {
         let looked = DispatchSemaphore(value: 0)
-        return perform { looked.signal() } && looked.wait(timeout: deadline) == .success
+        let isLooking = perform { looked.signal() }
+        if isLooking { looked.wait() }
+        return isLooking
     }
 
     /// Waits for what is to be reported already. Not on the reporting thread.
-    func flushReports(until deadline: DispatchTime = .distantFuture) {
+    func flushReports() {
         let flushed = DispatchSemaphore(value: 0)
-        if reporting.perform({ flushed.signal() }) { _ = flushed.wait(timeout: deadline) }
+        if reporting.perform({ flushed.signal() }) { flushed.wait() }
     }
 
     /// What has happened is still told when the program ends by `exit`, or by returning from `main`.
     private func flushAtExit() {
         process.store(getpid(), ordering: .relaxed)
         atexit {
-            // A copy made by `fork` has none of these threads.
-            if WatchingThread.shared.process.load(ordering: .relaxed) != getpid() { return }
-            // Nobody waits for a closure that never returns, nor for itself.
-            let deadline = DispatchTime.now() + .seconds(1)
-            if WatchingThread.shared.reporting.isCurrent || !WatchingThread.shared.look(until: deadline) { return }
-            WatchingThread.shared.flushReports(until: deadline)
+            let shared = WatchingThread.shared
+            // A copy made by `fork` has none of these threads, and who reports must not wait for itself.
+            if shared.process.load(ordering: .relaxed) != getpid() || shared.reporting.isCurrent { return }
+            // Without a lock: a signal handler that calls `exit` may have interrupted who holds it.
+            shared.isExiting.store(true, ordering: .relaxed)
+            shared.wake()
+            // Nobody waits for a closure that never returns.
+            _ = shared.isFlushed.wait(timeout: .now() + .seconds(1))
         }
     }
 
     private let process = Atomic<Int32>(0)
+    private let isExiting = Atomic<Bool>(false)
+    private let isFlushed = DispatchSemaphore(value: 0)
 
     /// Makes it look at once.
     func wake() {
@@ -156,6 +162,7 @@ final class WatchingThread: Sendable {
             if sampler.isIdle {
                 for task in waiting { task() }
                 waiting = []
+                if isExiting.load(ordering: .relaxed) { reporting.perform { [isFlushed] in isFlushed.signal() } }
             }
             let now = MonotonicClock.read()
             standstill.sleeps(until: next, at: now)
