@@ -256,11 +256,12 @@ static void run(const unit *unit, const sections *sections, muv_line *lines, int
         }
         if (!is_row) continue;
         if (now.address > before.address) fill(before, now.address, unit, sections, lines, count);
-        before = now;
-        before.is_there = true;
+        // What the compiler has added is of line 0: it is told by the line before it.
+        place next = {now.address, now.line > 0 ? now.file : before.file, now.line > 0 ? now.line : before.line, true};
+        before = next;
         if (is_end) {
             now = start;
-            before.is_there = false;
+            before = (place){0};
         }
     }
 }

@@ -18,7 +18,7 @@ struct JobNames {
         case thunk(Capture)
     }
 
-    /// Which word of a new task's captures is the function that it was given.
+    /// Where the function that a new task is to call is among its captures.
     private enum Capture {
         case unsearched, none
         case word(Int)
@@ -38,7 +38,7 @@ struct JobNames {
         count: Self.count
     )
 
-    /// What the closures of libraries were given to call, for when nothing else of the task is the program's own.
+    /// The program's functions that tasks of libraries call, for jobs in which no other function is the program's own.
     private var given = [(task: UInt32, name: CallbackName)](repeating: (0, .none), count: Self.count)
 
     /// Whether the last name had to be looked up, which takes its time.
@@ -149,7 +149,7 @@ struct JobNames {
         }
     }
 
-    /// What a closure has captured, and perhaps some words behind that.
+    /// The words that a closure captured, and perhaps some that follow them.
     private func captures(at address: UInt) -> [UInt] {
         if address == 0 { return [] }
         return Array(unsafeUninitializedCapacity: Self.captureCount) { words, count in

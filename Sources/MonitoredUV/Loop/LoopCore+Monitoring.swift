@@ -44,7 +44,7 @@ extension LoopCore {
         }
         vitals.isMonitored.store(metrics != nil, ordering: .relaxed)
         let limit = watch.limit.load(ordering: .relaxed)
-        // What has ended before the loop knew of the limit, somebody has to look for.
+        // The watching thread looks for dispatches that ended before the loop knew of the limit.
         if limit < slowLimit { WatchingThread.shared.wake() }
         slowLimit = limit
         if isRunningHere { showThread() }

@@ -79,7 +79,7 @@ private final class BlockCollector: Sendable {
         listener = StallListener(limit: self.limit, isWatching: true, isDirect: true, reports: nil) { report in
             reports.withLock { $0[report.id] = report }
         }
-        // Of a dispatch under way only what is still to come counts.
+        // The time that a dispatch has run for already does not count.
         listener.excuse(at: began)
         core.listen(listener)
         // A dispatch that began unmonitored would not be seen.

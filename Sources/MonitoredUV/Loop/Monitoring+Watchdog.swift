@@ -39,13 +39,13 @@ extension Monitoring {
         core.setListener(\.watchdog, listener)
     }
 
-    /// The same, with a warning of swift-log's for each report: a line that says what is stuck, for how long, and why. Its
-    /// metadata has this in parts, and the stack.
+    /// Does the same, and logs each report as a warning. The message is one line that says what is stuck, for how long, and
+    /// why; the metadata has each of these by itself, and the stack.
     ///
     /// - Parameters:
     ///   - limit: One millisecond at least.
     ///   - traces: Where to write the flight recorder's picture when a stall has ended; by default nowhere.
-    ///   - logger: Where to.
+    ///   - logger: The logger for the warnings.
     public func startWatchdog(
         limit: Duration = .milliseconds(100),
         traces: TraceFiles? = nil,
@@ -56,8 +56,8 @@ extension Monitoring {
         }
     }
 
-    /// Where the loop's thread is at this moment, innermost function first: with the functions of libraries, and all async
-    /// callers. Empty while the loop runs no dispatch, at level `off`, and where the thread cannot be looked at.
+    /// Returns where the loop's thread is at this moment, innermost function first, including the functions of libraries and
+    /// all async callers. Empty while the loop runs no dispatch, at level `off`, and where the thread cannot be examined.
     ///
     /// Any thread but the loop's own; it waits for a thread that computes, up to a quarter of a second, and looks up
     /// functions, files, and lines, which takes some milliseconds.
@@ -68,7 +68,7 @@ extension Monitoring {
 
     /// Logs a warning for each dispatch, and for each iteration made of many, that took longer than `limit`, when it has
     /// ended: what asyncio's `slow_callback_duration` does in its debug mode for callbacks. At most 60 a minute; those that
-    /// are left out are counted. The metadata says the same in parts.
+    /// are left out are counted. The metadata has the name, the duration, and so on by themselves.
     ///
     /// The log is written by the watchdog's thread, so that the loop does not wait for it. Raises the ``level`` to
     /// `metrics`.
@@ -116,7 +116,7 @@ extension LoopCore {
 }
 
 extension StallReport {
-    /// What a log keeps, so that it can be searched.
+    /// The report's parts, for logs that can be searched by them.
     var metadata: Logger.Metadata {
         var metadata: Logger.Metadata = [
             "loop": "\(loopName)", "callback": "\(callbackName)", "kind": "\(kind)", "duration": "\(duration.brief)",

@@ -117,10 +117,10 @@ public final class UVEventLoop: Sendable {
     /// The last name of a dispatch counts. Where one read holds several requests, give each a dispatch of its own with
     /// `callSoon`, so that each has its own time and name. Does nothing outside of a loop or on one without a monitor.
     ///
-    /// What looks like a value in a path is masked, so that `GET /users/42` and `GET /users/7` count as one `GET /users/_`:
-    /// digits, UUIDs, hexadecimal numbers, tokens, and segments of more than 32 bytes; versions such as `/v2/` are not.
-    /// If you know the route's template, ``nameCurrentDispatch(route:)`` takes it as it is. Names are cut to 256 bytes.
-    /// The process keeps 4,096 of them; the ones that have not been used for the longest time join `_OTHER`.
+    /// Values in a path are masked, so that `GET /users/42` and `GET /users/7` count as one `GET /users/_`: digits, UUIDs,
+    /// hexadecimal numbers, tokens, and segments of more than 32 bytes. Versions such as `/v2/` are kept. If you know the
+    /// route's template, ``nameCurrentDispatch(route:)`` takes it as it is. Names are cut to 256 bytes. The process keeps
+    /// 4,096 of them; those that have not been used lately become `_OTHER`.
     ///
     /// In a task the name holds for all that the task does from then on, on every loop, until it is given another one;
     /// `nil` gives its later dispatches their own names again.

@@ -1,8 +1,8 @@
 /// A callback's name as a small integer, so that a dispatch can carry it without touching a string.
 ///
-/// What a program registers (call sites, functions, actors, loops, handles) is interned for the life of the process. What
-/// passes by (a request's path, a task's own name) has ``PassingNames`` of its own, so that no client can use up the names
-/// of the others.
+/// Names that a program registers (call sites, functions, actors, loops, handles) are interned for the life of the process.
+/// Names that come and go (a request's path, a task's own name) are in ``PassingNames``, so that no client can use up the
+/// names of the others.
 struct CallbackName: Hashable, Sendable {
     let id: UInt32
 
@@ -17,15 +17,15 @@ struct CallbackName: Hashable, Sendable {
     /// The monitor, while it runs.
     static let monitor = CallbackName(id: 2)
 
-    /// Of what is in the program's code, and so bounded.
+    /// Interns a name that stands in the program's code: there are only so many.
     init(_ text: String) { self = Self.table.withLock { $0.intern(text, limit: Self.limit) } }
 
-    /// Of what the program gives to a handle, perhaps to each connection another one.
+    /// Interns a name that the program gives to a handle, which may be another one for each connection.
     init(given text: String) {
         self = Self.table.withLock { $0.intern(Self.cut(text), limit: Self.givenLimit) }
     }
 
-    /// Of what comes from outside, or changes from one task to the next.
+    /// Interns a name that comes from outside, or is another one for each task.
     init(passing text: String) { self = PassingNames.shared.intern(Self.cut(text)) }
 
     init(id: UInt32) { self.id = id }
@@ -36,7 +36,7 @@ struct CallbackName: Hashable, Sendable {
         return Self.table.withLock { $0.texts[Int(id)] }
     }
 
-    /// As much of it as a name may have.
+    /// The first 256 bytes, which is as long as a name may be.
     static func cut(_ text: String) -> String {
         let most = 256
         if text.utf8.count <= most { return text }

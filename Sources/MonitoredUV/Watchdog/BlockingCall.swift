@@ -1,4 +1,4 @@
-/// Which call a thread waits in, as a programmer would say: `getaddrinfo`, and not the `poll` that it comes to.
+/// Names the call that a thread waits in as a programmer would: `getaddrinfo`, not the `poll` inside it.
 enum BlockingCall {
     /// - Parameter frames: The functions, innermost first, each with its library; `nil` for the program itself.
     static func name(_ frames: [(frame: StackFrame, library: String?)]) -> String? {
