@@ -4,7 +4,8 @@ import Testing
 
 @testable import MonitoredUVMetrics
 
-struct PrometheusTextTests {
+/// One after the other, for their loops are all called "test".
+@Suite(.serialized) struct PrometheusTextTests {
     /// A loop that has run so many closures and a timer.
     private func snapshot(name: String = "test", posts: Int = 3) throws -> LoopSnapshot {
         let loop = try UVEventLoop(name: name)

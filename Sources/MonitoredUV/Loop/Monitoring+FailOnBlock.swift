@@ -109,7 +109,9 @@ private final class BlockCollector: Sendable {
 
     func check() throws {
         let end = MonotonicClock.read()
-        var blocks = reports.withLock { Array($0.values) }.filter { $0.lies(over: limit, between: began, and: end) }
+        var reports = reports.withLock { $0 }
+        for report in recorded(at: end) where reports[report.id] == nil { reports[report.id] = report }
+        var blocks = reports.values.filter { $0.lies(over: limit, between: began, and: end) }
         // In a callback of the loop the body is a part of that.
         if blocks.isEmpty && core.isRunningHere && end - began > limit { blocks = [blockOfThisCallback(end - began)] }
         if blocks.isEmpty { return }
@@ -119,18 +121,34 @@ private final class BlockCollector: Sendable {
     }
 
     private func blockOfThisCallback(_ wall: UInt64) -> StallReport {
+        let name = isShown ? Self.name : core.currentName
+        return report(of: InFlight.Dispatch(start: began, name: name, kind: isShown ? .posted : core.currentKind), wall)
+    }
+
+    /// The dispatches that ran for too long, from the flight recorder: a loop does not tell of one that was under way when
+    /// the body began, and on a busy machine nobody may have looked before it ended.
+    private func recorded(at now: UInt64) -> [StallReport] {
+        let (ended, running) = Trace.dispatches(of: core.vitals)
+        let long = ended.filter { $0.end > began && $0.wallTime > limit }.map { record in
+            report(of: InFlight.Dispatch(start: record.start, name: record.name, kind: record.kind), record.wallTime)
+        }
+        guard let running, now > running.start else { return long }
+        return long + [report(of: running, now - running.start)]
+    }
+
+    private func report(of dispatch: InFlight.Dispatch, _ wall: UInt64) -> StallReport {
         StallReport(
             phase: .ended,
             loopName: core.name.text,
-            callbackName: (isShown ? Self.name : core.currentName).text,
-            kind: isShown ? .posted : core.currentKind,
+            callbackName: dispatch.name.text,
+            kind: dispatch.kind,
             duration: Duration(nanoseconds: wall),
             limit: Duration(nanoseconds: limit),
             cause: nil,
             call: nil,
             stack: [],
             suppressed: 0,
-            start: began,
+            start: dispatch.start,
             dispatches: nil
         )
     }

@@ -144,6 +144,7 @@ import Testing
             loop.monitoring.startWatchdog(limit: .milliseconds(60)) { reports.append($0) }
             loop.callSoon("watched") {}
             try loop.run()
+            WatchingThread.shared.look()
             #expect(loop.monitoring.snapshot().stalls.values.reduce(0) { $0 + $1.count } >= 1)
         }
         WatchingThread.shared.look()
