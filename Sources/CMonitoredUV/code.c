@@ -83,11 +83,12 @@ enum call muv_call_before(uintptr_t address, uintptr_t callee) {
     return muv_find_entry(address, &caller) && caller.is_signal_frame ? some_call : no_call;
 }
 
-enum { piece = 4096, look_ahead = 8 };
+enum { piece = 4096, look_ahead = 8, longest_function = 64 * 1024 };
 
 // Whether the function leaves its frame as those do that grow: by `lea rsp, [rbp - n]`, or `mov rsp, rbp`.
 static bool grows(uintptr_t from, uintptr_t end) {
     uint8_t code[piece];
+    if (end - from > longest_function) end = from + longest_function;
     while (from + look_ahead < end) {
         size_t count = muv_copy_memory(from, code, end - from < piece ? end - from : piece);
         if (count < look_ahead) return false;

@@ -5,10 +5,12 @@
 
 typedef struct loaded_file {
     uintptr_t base;  // the distance from addresses in the file to those in memory
+    uint64_t head;   // made of the file's beginning, as it is in memory: tells it from all others
     char path[1024]; // empty for the program itself
 } loaded_file;
 
 // The file that holds `address`. False if none does.
 __attribute__((visibility("hidden"))) bool muv_find_file(uintptr_t address, loaded_file *file);
 
-static inline const char *muv_file_path(const loaded_file *file) { return *file->path ? file->path : "/proc/self/exe"; }
+// Opens it for reading; -1 if it is gone, or another one has its path now.
+__attribute__((visibility("hidden"))) int muv_open_file(const loaded_file *file);

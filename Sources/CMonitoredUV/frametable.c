@@ -211,8 +211,8 @@ bool muv_find_entry(uintptr_t address, entry *entry) {
 // A record's contents, which begin with its length.
 static bool enter_record(cursor *from) {
     uint64_t length = read_fixed(from, 4);
-    if (from->failed || length == 0 || length == 0xffffffff || length > (uint64_t)(from->end - from->at)) return false;
-    from->end = from->at + length;
+    if (from->failed || length == 0 || length == 0xffffffff) return false;
+    if (length < (uint64_t)(from->end - from->at)) from->end = from->at + length;
     return true;
 }
 

@@ -25,7 +25,7 @@ typedef struct entry {
     int64_t data_alignment;
     uint64_t return_register;
     bool is_signal_frame;
-    uint8_t common_bytes[512], own_bytes[2048]; // few are larger
+    uint8_t common_bytes[512], own_bytes[8192]; // of larger ones the beginning
 } entry;
 
 enum rule { same, at_offset, in_register, undefined, unknown };

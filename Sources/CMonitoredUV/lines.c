@@ -5,7 +5,6 @@
 
 #include "files.h"
 #include <elf.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,7 +143,7 @@ static const char *find_entry(
         formats[index][0] = read_uleb(from);
         formats[index][1] = read_uleb(from);
     }
-    uint64_t count = read_uleb(from);
+    uint64_t count = kinds > 0 ? read_uleb(from) : 0;
     for (uint64_t entry = 0; entry < count && !from->failed; entry++) {
         for (uint64_t index = 0; index < kinds; index++) {
             uint64_t number = 0;
@@ -296,8 +295,8 @@ static sections find_sections(const char *file, size_t length) {
 }
 
 // Of addresses as they are in the file, sorted.
-static void find_in(const char *path, muv_line *lines, int count) {
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+static void find_in(const loaded_file *loaded, muv_line *lines, int count) {
+    int descriptor = muv_open_file(loaded);
     if (descriptor < 0) return;
     struct stat status;
     size_t length = fstat(descriptor, &status) == 0 && status.st_size > 0 ? (size_t)status.st_size : 0;
@@ -325,7 +324,7 @@ void muv_lines_find(muv_line *lines, int count) {
             here[found++] = (muv_line){.address = lines[index].address - file.base};
         }
         qsort(here, (size_t)found, sizeof *here, by_address);
-        find_in(muv_file_path(&file), here, found);
+        find_in(&file, here, found);
         for (int index = 0; index < found; index++) {
             bool is_taken = false;
             for (int line = 0; line < count; line++) {

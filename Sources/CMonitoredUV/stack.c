@@ -114,6 +114,10 @@ static void handle(int number, siginfo_t *info, void *context) {
         if (atomic_load(&slot->thread) != (uintptr_t)pthread_self()) continue;
         int expected = requested;
         if (!atomic_compare_exchange_strong(&slot->state, &expected, copying)) continue; // given up meanwhile
+        if (atomic_load(&slot->thread) != (uintptr_t)pthread_self()) { // and given to another one
+            atomic_store(&slot->state, requested);
+            continue;
+        }
         muv_stack *stack = slot->stack;
         stack->count = 0;
         stack->is_waiting = false;
@@ -135,17 +139,19 @@ static void handle(int number, siginfo_t *info, void *context) {
 
 static void install(void) {
     signal_number = 0;
-    // One that nobody uses: the first few belong to the C library.
-    for (int number = SIGRTMIN + 5; number <= SIGRTMAX; number++) {
+    // One that nobody uses. Best is one that is ignored where it is not handled: it may be pending when the program replaces
+    // itself by another one. The first few of the others belong to the C library.
+    for (int number = SIGRTMIN + 4; number <= SIGRTMAX; number++) {
+        int number_or_urgent = number == SIGRTMIN + 4 ? SIGURG : number;
         struct sigaction old;
-        if (sigaction(number, NULL, &old) != 0 || old.sa_handler != SIG_DFL) continue;
+        if (sigaction(number_or_urgent, NULL, &old) != 0 || old.sa_handler != SIG_DFL) continue;
         struct sigaction action;
         memset(&action, 0, sizeof action);
         action.sa_sigaction = handle;
         action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
         sigemptyset(&action.sa_mask);
-        if (sigaction(number, &action, NULL) != 0) continue;
-        signal_number = number;
+        if (sigaction(number_or_urgent, &action, NULL) != 0) continue;
+        signal_number = number_or_urgent;
         return;
     }
 }
@@ -157,11 +163,12 @@ static bool is_installed(void) {
         && (current.sa_flags & SA_SIGINFO) && current.sa_sigaction == handle;
 }
 
-bool muv_stack_is_supported(void) {
+static void choose_signal(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, install);
-    return signal_number != 0;
 }
+
+bool muv_stack_is_supported(void) { return true; }
 
 bool muv_stack_this_thread(muv_stack_range *range, int *number) {
     *number = gettid();
@@ -173,11 +180,13 @@ bool muv_stack_this_thread(muv_stack_range *range, int *number) {
     pthread_attr_destroy(&attributes);
     if (status != 0) return false;
     *range = (muv_stack_range){(uintptr_t)low, (uintptr_t)low + size};
+    choose_signal();
+    if (signal_number == 0) return true; // threads that wait need none
     // Threads that a worker of Dispatch has made block nearly all signals, as it does.
     sigset_t answered;
     sigemptyset(&answered);
     sigaddset(&answered, signal_number);
-    return signal_number != 0 && pthread_sigmask(SIG_UNBLOCK, &answered, NULL) == 0;
+    return pthread_sigmask(SIG_UNBLOCK, &answered, NULL) == 0;
 }
 
 static pthread_key_t alternate_key;
@@ -227,9 +236,7 @@ static muv_capture_state ended(muv_capture *capture, struct slot *slot) {
 
 static muv_capture_state ask(muv_capture *capture) {
     // The thread lets this signal through, and no other.
-    if (!muv_stack_is_supported() || !is_installed() || muv_thread_blocks(&capture->files, signal_number)) {
-        return muv_capture_failed;
-    }
+    if (!is_installed() || muv_thread_blocks(&capture->files, signal_number)) return muv_capture_failed;
     for (int index = 0; index < slot_count; index++) {
         struct slot *slot = &slots[index];
         uintptr_t nobody = 0;
@@ -241,7 +248,7 @@ static muv_capture_state ask(muv_capture *capture) {
         if (pthread_kill((pthread_t)capture->thread, signal_number) == 0) return muv_capture_goes_on;
         return muv_capture_cancel(capture);
     }
-    return muv_capture_failed;
+    return muv_capture_goes_on; // there will be a slot
 }
 
 static uint64_t now(void) {
@@ -282,8 +289,12 @@ muv_capture_state muv_capture_step(muv_capture *capture) {
     for (int tries = 0; tries < 5; tries++) {
         switch (muv_copy_waiting(&capture->files, capture->range, capture->stack)) {
         case muv_copied: return muv_capture_succeeded;
-        case muv_unreadable: return ask(capture);
+        case muv_elsewhere: return muv_capture_failed;
         case muv_moved: continue;
+        case muv_unreadable:
+            // A signal would end the call that it waits in.
+            if (!muv_thread_is_running(&capture->files)) return muv_capture_failed;
+            return computes(capture) ? ask(capture) : muv_capture_goes_on;
         case muv_running: return computes(capture) ? ask(capture) : muv_capture_goes_on;
         }
     }

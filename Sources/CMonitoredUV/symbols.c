@@ -3,6 +3,7 @@
 #include "include/memory.h"
 #include "include/symbols.h"
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -30,8 +31,7 @@ typedef struct symbol {
 // One loaded file. Its mapping stays: names point into it.
 typedef struct object {
     uintptr_t base;
-    dev_t device;
-    ino_t file;
+    uint64_t head;
     symbol *symbols;
     size_t count;
     bool is_stripped;
@@ -87,20 +87,23 @@ static bool read_table(object *object, const char *file, size_t length, ElfW(Wor
     return false;
 }
 
-static object *find_object(const char *path, uintptr_t base) {
-    struct stat status;
-    if (stat(path, &status) != 0) return NULL;
+static object *find_object(const loaded_file *file) {
     // Where a library was unloaded another one may be.
     for (object *known = atomic_load(&objects); known; known = known->next) {
-        if (known->base == base && known->file == status.st_ino && known->device == status.st_dev) return known;
+        if (known->base == file->base && known->head == file->head) return known;
     }
+    int descriptor = muv_open_file(file);
+    // For want of descriptors it may be read later.
+    if (descriptor < 0 && (errno == EMFILE || errno == ENFILE)) return NULL;
     object *found = calloc(1, sizeof *found);
-    if (!found) return NULL;
-    found->base = base;
-    found->device = status.st_dev;
-    found->file = status.st_ino;
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    if (descriptor >= 0 && status.st_size > 0) {
+    if (!found) {
+        if (descriptor >= 0) close(descriptor);
+        return NULL;
+    }
+    found->base = file->base;
+    found->head = file->head;
+    struct stat status;
+    if (descriptor >= 0 && fstat(descriptor, &status) == 0 && status.st_size > 0) {
         void *file = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
         // A stripped file still names what it exports.
         if (file != MAP_FAILED && !read_table(found, file, (size_t)status.st_size, SHT_SYMTAB)) {
@@ -119,7 +122,7 @@ static object *find_object(const char *path, uintptr_t base) {
 static const char *find(uintptr_t address, size_t *offset) {
     loaded_file file;
     if (!muv_find_file(address, &file)) return NULL;
-    object *object = find_object(muv_file_path(&file), file.base);
+    object *object = find_object(&file);
     if (!object || object->count == 0) return NULL;
     uintptr_t wanted = address - file.base;
     size_t low = 0, high = object->count;
@@ -143,6 +146,11 @@ void muv_symbol_file(uintptr_t address, char *name, size_t size) {
     snprintf(name, size, "%s", last ? last + 1 : file.path);
 }
 
+uint64_t muv_code_identity(uintptr_t address) {
+    loaded_file file;
+    return muv_find_file(address, &file) ? file.head ^ file.base : 0;
+}
+
 #else
 
 static const char *find(uintptr_t address, size_t *offset) {
@@ -153,6 +161,8 @@ static const char *find(uintptr_t address, size_t *offset) {
 }
 
 void muv_symbol_file(uintptr_t address, char *name, size_t size) { *name = 0; }
+
+uint64_t muv_code_identity(uintptr_t address) { return 1; }
 
 #endif
 

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { status_size = 16 * 1024 }; // most of it is the lists of groups and processors
+
 static bool read_text(int descriptor, char *text, size_t size) {
     ssize_t count = descriptor < 0 ? -1 : pread(descriptor, text, size - 1, 0);
     if (count <= 0) return false;
@@ -48,7 +50,7 @@ enum muv_copy_result muv_copy_waiting(const muv_thread_files *files, muv_stack_r
     if (strncmp(text, "running", 7) == 0) return muv_running;
     if (!parse(text, stack)) return muv_unreadable;
     uintptr_t low = stack->registers[stack_pointer] & ~(uintptr_t)7;
-    if (low < range.low || low >= range.high) return muv_unreadable;
+    if (low < range.low || low >= range.high) return muv_elsewhere;
     size_t count = range.high - low < muv_stack_bytes ? range.high - low : muv_stack_bytes;
     stack->low = low;
     stack->count = muv_copy_memory(low, stack->bytes, count) & ~(size_t)7;
@@ -65,13 +67,19 @@ uint64_t muv_thread_ran(const muv_thread_files *files) {
 
 // A number that stands behind `label` in the thread's status.
 static uint64_t read_status(const muv_thread_files *files, const char *label, int base) {
-    char text[4096];
+    char text[status_size];
     const char *found = read_text(files->status, text, sizeof text) ? strstr(text, label) : NULL;
     return found ? strtoull(found + strlen(label), NULL, base) : 0;
 }
 
 uint64_t muv_thread_sleeps(const muv_thread_files *files) {
     return read_status(files, "\nvoluntary_ctxt_switches:", 10);
+}
+
+bool muv_thread_is_running(const muv_thread_files *files) {
+    char text[status_size];
+    const char *state = read_text(files->status, text, sizeof text) ? strstr(text, "\nState:\t") : NULL;
+    return state && state[strlen("\nState:\t")] == 'R';
 }
 
 bool muv_thread_blocks(const muv_thread_files *files, int signal) {

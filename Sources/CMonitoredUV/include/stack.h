@@ -61,8 +61,8 @@ void muv_capture_begin(
 );
 
 // Does what can be done without waiting; to be called again after 100 microseconds while it goes on. The thread must not
-// end during the call. Failed: the thread blocks the signal that it would have to be asked by, or there are too many
-// captures at once.
+// end during the call. Failed: the thread uses another stack than its own, or computes and blocks the signal that it would
+// have to be asked by, or waits where the kernel does not tell.
 muv_capture_state muv_capture_step(muv_capture *capture);
 
 // Gives a capture up, unless it has just come to its end.

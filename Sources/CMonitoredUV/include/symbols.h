@@ -16,6 +16,9 @@ char *muv_demangled_copy(const char *name);
 // memory of `size` bytes.
 void muv_symbol_file(uintptr_t address, char *name, size_t size);
 
+// Tells the code at `address` from what is there after its library was unloaded; 0 where there is none.
+uint64_t muv_code_identity(uintptr_t address);
+
 // Whether the function around `address` is async, or a part of one that is.
 bool muv_symbol_is_async(uintptr_t address);
 

@@ -9,14 +9,17 @@ struct FunctionName {
 
     private static let libraries: Set<Substring> = [
         "Swift", "_Concurrency", "_StringProcessing", "_RegexParser", "Synchronization", "Dispatch", "Foundation",
-        "FoundationEssentials", "FoundationInternationalization", "FoundationNetworking", "MonitoredUV",
-        "_NIODataStructures",
-        "_NIOFileSystem", "_NIOBase64",
+        "FoundationEssentials", "FoundationInternationalization", "FoundationNetworking", "MonitoredUV", "NIO",
+        "NIOCore",
+        "NIOPosix", "NIOEmbedded", "NIOConcurrencyHelpers", "NIOFoundationCompat", "NIOFoundationEssentialsCompat",
+        "NIOFileSystem", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOTLS", "NIOWebSocket", "NIOSSL", "NIOSSH", "NIOSOCKS",
+        "NIOTransportServices", "NIOExtras", "NIOHTTPCompression", "NIOHTTPTypes", "NIOHTTPTypesHTTP1",
+        "NIOHTTPTypesHTTP2", "NIOTestUtils", "_NIODataStructures", "_NIOFileSystem", "_NIOBase64",
     ]
 
     /// Swift's own libraries, this one, SwiftNIO, and those that ``MonitoringOptions/libraryModules`` lists.
     private static func isLibrary(_ module: Substring) -> Bool {
-        libraries.contains(module) || module.hasPrefix("NIO")
+        libraries.contains(module)
             || MonitoringOptions.current.libraryModules.contains(String(module))
     }
 

@@ -73,7 +73,8 @@ struct JobNames {
         guard let text = job.ownName else { return nil }
         let slot = Int(job.id) & (Self.count - 1)
         let address = UInt(bitPattern: text)
-        if taskNames[slot].text == address && taskNames[slot].id == job.id { return taskNames[slot].name }
+        let known = taskNames[slot]
+        if known.text == address && known.id == job.id && PassingNames.shared.touch(known.name) { return known.name }
         wasLookedUp = true
         taskNames[slot] = (address, job.id, CallbackName(passing: String(cString: text)))
         return taskNames[slot].name

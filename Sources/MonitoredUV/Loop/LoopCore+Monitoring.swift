@@ -94,7 +94,7 @@ extension LoopCore {
     /// A run has begun, or the level has risen within one: others may look at this thread until ``hideThread()``.
     func showThread() {
         guard metrics != nil, watch.thread.withLock({ $0 == nil }) else { return }
-        if watchedThread?.isThisThread != true { watchedThread = WatchedThread() }
+        if watchedThread?.isThisThread != true || watchedThread?.lacksFiles == true { watchedThread = WatchedThread() }
         let thread = watchedThread
         watch.thread.withLock { $0 = thread }
     }

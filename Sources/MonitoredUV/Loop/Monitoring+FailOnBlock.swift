@@ -73,6 +73,7 @@ private final class BlockCollector: Sendable {
     init(_ limit: Duration, on core: LoopCore, isPartOfADispatch: Bool = false) {
         precondition(limit >= .milliseconds(1), "failOnBlock(over: \(limit)): the limit is 1 ms at least")
         self.core = core
+        self.isPartOfADispatch = isPartOfADispatch
         self.limit = limit.nanosecondsClamped
         let reports = Lock<[StallID: StallReport]>([:])
         self.reports = reports
@@ -87,6 +88,7 @@ private final class BlockCollector: Sendable {
         if isShown { core.vitals.inFlight.begin(.posted, Self.name, at: MonotonicClock.read()) }
     }
 
+    private let isPartOfADispatch: Bool
     /// The body is shown as a dispatch of its own.
     private let isShown: Bool
     private static let name = CallbackName("failOnBlock")
@@ -113,7 +115,7 @@ private final class BlockCollector: Sendable {
         for report in recorded(at: end) where reports[report.id] == nil { reports[report.id] = report }
         var blocks = reports.values.filter { $0.lies(over: limit, between: began, and: end) }
         // In a callback of the loop the body is a part of that.
-        if blocks.isEmpty && core.isRunningHere && end - began > limit { blocks = [blockOfThisCallback(end - began)] }
+        if blocks.isEmpty && isPartOfADispatch && end - began > limit { blocks = [blockOfThisCallback(end - began)] }
         if blocks.isEmpty { return }
         blocks = blocks.map { $0.with(core.watch.stack(of: $0.id)) }
         let sorted = blocks.sorted { $0.duration > $1.duration }

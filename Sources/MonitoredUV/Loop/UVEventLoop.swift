@@ -124,7 +124,7 @@ public final class UVEventLoop: Sendable {
     ///
     /// In a task the name holds for all that the task does from then on, on every loop, until it is given another one;
     /// `nil` gives its later dispatches their own names again.
-    /// The 8,192 youngest tasks keep their names for sure.
+    /// The names of the 8,192 youngest tasks are kept, as long as there are no more than 4,096 different ones in use.
     public static func nameCurrentDispatch(_ name: String?) {
         setCurrentName(name.map { PathMask.mask(CallbackName.cut($0)) })
     }

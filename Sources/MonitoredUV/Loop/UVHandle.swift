@@ -42,7 +42,8 @@ public class UVHandle {
         core.vitals.handles.add(1, Int(self.raw.pointee.type.rawValue))
     }
 
-    /// What the monitor calls this handle's dispatches, instead of where their callbacks were registered.
+    /// What the monitor calls this handle's dispatches, instead of where their callbacks were registered: the first 256
+    /// bytes of what it is set to, or `_OTHER` if 4,096 other names are in use by handles.
     public final var name: String {
         get {
             core.preconditionOnOwnThread("\(self)")
@@ -50,7 +51,9 @@ public class UVHandle {
         }
         set {
             core.preconditionOnOwnThread("\(self)")
-            explicitName = CallbackName(given: newValue)
+            let old = explicitName
+            explicitName = CallbackName(ofHandle: newValue)
+            old.release()
         }
     }
 
@@ -121,6 +124,8 @@ public class UVHandle {
         willClose()
         return true
     }
+
+    deinit { explicitName.release() }
 
     /// What libuv calls when nothing of the handle is left.
     static let closed: uv_close_cb = { raw in

@@ -17,6 +17,14 @@ public struct NameStatistics: Sendable, Hashable, Codable {
         self.epoch = epoch
     }
 
+    /// Of entries with the same name; the others have only one stay.
+    init(sumOf entries: [NameStatistics]) {
+        name = entries[0].name
+        wallTime = entries.dropFirst().reduce(entries[0].wallTime) { $0 + $1.wallTime }
+        blameNanoseconds = entries.reduce(0) { $0 + $1.blameNanoseconds }
+        epoch = name == CallbackName.other.text ? 0 : entries.reduce(0) { Swift.max($0, $1.epoch) }
+    }
+
     /// How many dispatches there were.
     public var count: Int { wallTime.count }
 

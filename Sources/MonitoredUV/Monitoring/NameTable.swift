@@ -90,9 +90,9 @@ final class NameTable: @unchecked Sendable {
         return slot != .max && entry(Int(slot)).id.value == UInt64(name.id) + 1 ? Int(slot) : place(name)
     }
 
-    private func setSlot(_ slot: UInt16, of name: UInt32) {
-        if name < UInt32(CallbackName.limit) { return slots[Int(name)] = slot }
-        passingSlots[PassingNames.place(of: CallbackName(id: name))] = slot
+    /// By the name's number: where its entry is.
+    private func cell(of name: CallbackName) -> UnsafeMutablePointer<UInt16> {
+        name.id < UInt32(CallbackName.limit) ? slots + Int(name.id) : passingSlots + PassingNames.place(of: name)
     }
 
     private func place(_ name: CallbackName) -> Int {
@@ -101,7 +101,7 @@ final class NameTable: @unchecked Sendable {
         epochs += 1
         entry(slot).epoch.value = epochs
         entry(slot).id.pointee.store(UInt64(name.id) + 1, ordering: .releasing)
-        setSlot(UInt16(slot), of: name.id)
+        cell(of: name).pointee = UInt16(slot)
         return slot
     }
 
@@ -113,7 +113,9 @@ final class NameTable: @unchecked Sendable {
         let byWeight = (1...capacity).sorted { entry($0).weight < entry($1).weight }
         for slot in byWeight.prefix(max(1, capacity / 4)) {
             let leaving = entry(slot)
-            setSlot(.max, of: UInt32(leaving.id.value - 1))
+            // A passing name's place may be another one's by now.
+            let cell = cell(of: CallbackName(id: UInt32(leaving.id.value - 1)))
+            if cell.pointee == UInt16(slot) { cell.pointee = .max }
             leaving.id.value = 0
             entry(Self.others).blame.add(leaving.blame.value)
             entry(Self.others).wallTime.absorb(leaving.wallTime)
@@ -141,16 +143,10 @@ final class NameTable: @unchecked Sendable {
             pause()
             return readEntry(slot)
         }
-        // Names that were forgotten are among the others.
-        let others = entries.filter { $0.name == CallbackName.other.text }
-        guard let first = others.first else { return entries }
-        let sum = NameStatistics(
-            name: first.name,
-            wallTime: others.dropFirst().reduce(first.wallTime) { $0 + $1.wallTime },
-            blameNanoseconds: others.reduce(0) { $0 + $1.blameNanoseconds },
-            epoch: 0
-        )
-        return [sum] + entries.filter { $0.name != sum.name }
+        // Names that were forgotten are among the others, and a task may be called as a handle or a closure is.
+        return Dictionary(grouping: entries, by: \.name).values.map { same in
+            same.count == 1 && same[0].name != CallbackName.other.text ? same[0] : NameStatistics(sumOf: same)
+        }
     }
 
     private func readEntry(_ slot: Int) -> NameStatistics? {

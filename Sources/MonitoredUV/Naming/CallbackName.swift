@@ -1,7 +1,7 @@
 /// A callback's name as a small integer, so that a dispatch can carry it without touching a string.
 ///
-/// Names that a program registers (call sites, functions, actors, loops, handles) are interned for the life of the process.
-/// Names that come and go (a request's path, a task's own name) are in ``PassingNames``, so that no client can use up the
+/// Names that stand in the program (call sites, functions, actors, loops) are interned for the life of the process. Names that
+/// come and go (a request's path, a task's own name, a handle's) are in ``PassingNames``, so that no client can use up the
 /// names of the others.
 struct CallbackName: Hashable, Sendable {
     let id: UInt32
@@ -10,20 +10,20 @@ struct CallbackName: Hashable, Sendable {
     static let limit = 65_536 - PassingNames.capacity
     /// The lower 16 bits of a number are a registered name's number, or tell a passing name's place.
     @inline(__always) var place: Int { Int(UInt16(truncatingIfNeeded: id)) }
-    /// How many of them may be given by ``init(given:)``.
-    static let givenLimit = limit / 2
     static let none = CallbackName(id: 0)
     static let other = CallbackName(id: 1)
     /// The monitor, while it runs.
     static let monitor = CallbackName(id: 2)
 
     /// Interns a name that stands in the program's code: there are only so many.
-    init(_ text: String) { self = Self.table.withLock { $0.intern(text, limit: Self.limit) } }
+    init(_ text: String) { self = Self.table.withLock { $0.intern(text) } }
 
-    /// Interns a name that the program gives to a handle, which may be another one for each connection.
-    init(given text: String) {
-        self = Self.table.withLock { $0.intern(Self.cut(text), limit: Self.givenLimit) }
-    }
+    /// Interns a name that the program gives to a handle, which may be another one for each connection. The handle keeps it
+    /// until ``release()``.
+    init(ofHandle text: String) { self = PassingNames.shared.pin(Self.cut(text)) }
+
+    /// A handle does not need its name any more.
+    func release() { PassingNames.shared.unpin(self) }
 
     /// Interns a name that comes from outside, or is another one for each task.
     init(passing text: String) { self = PassingNames.shared.intern(Self.cut(text)) }
@@ -51,9 +51,9 @@ struct CallbackName: Hashable, Sendable {
         var texts = ["", "_OTHER", "monitor"]
         var ids: [String: UInt32] = ["": 0, "_OTHER": 1, "monitor": 2]
 
-        mutating func intern(_ text: String, limit: Int) -> CallbackName {
+        mutating func intern(_ text: String) -> CallbackName {
             if let id = ids[text] { return CallbackName(id: id) }
-            guard texts.count < limit else { return .other }
+            guard texts.count < CallbackName.limit else { return .other }
             let id = UInt32(texts.count)
             texts.append(text)
             ids[text] = id

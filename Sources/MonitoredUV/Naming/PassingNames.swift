@@ -1,6 +1,8 @@
-/// Names that come and go, 4,096 at a time: when there are more, those that were not asked for lately are forgotten. Their
-/// places are given to others under new numbers, so that a number never stands for two names.
-struct PassingNames: Sendable {
+import Synchronization
+
+/// Names that come and go, 4,096 at a time: when there are more, those that were not used lately are forgotten. Their
+/// places are given to others under new numbers.
+final class PassingNames: Sendable {
     static let shared = PassingNames()
     static let capacity = 4096
 
@@ -9,8 +11,8 @@ struct PassingNames: Sendable {
 
     private struct Entry {
         var text: String
-        var id: UInt32
-        var wasUsed: Bool
+        /// How many handles have this name.
+        var pins = 0
     }
 
     private struct State {
@@ -22,44 +24,92 @@ struct PassingNames: Sendable {
 
     private let state = Lock(State())
 
-    func intern(_ text: String) -> CallbackName {
-        if text.isEmpty { return .none }
-        return state.withLock { state in
-            if let id = state.ids[text] {
-                let name = CallbackName(id: id)
-                state.entries[Self.place(of: name)].wasUsed = true
-                return name
-            }
-            let id: UInt32
-            if state.entries.count < Self.capacity {
-                id = UInt32(CallbackName.limit + state.entries.count)
-                state.entries.append(Entry(text: text, id: id, wasUsed: false))
-            } else {
-                let place = Self.freePlace(&state)
-                state.ids[state.entries[place].text] = nil
-                id = state.entries[place].id &+ 1 << 16
-                state.entries[place] = Entry(text: text, id: id, wasUsed: false)
-            }
-            state.ids[text] = id
-            return CallbackName(id: id)
+    /// By place, for those who look without the lock: the number that it has now, and whether that was used lately.
+    private struct Mark: ~Copyable, Sendable {
+        let id = Atomic<UInt32>(0)
+        let wasUsed = Atomic<Bool>(false)
+    }
+
+    // Never freed while somebody may look, and made of atomics alone.
+    nonisolated(unsafe) private let marks: UnsafeMutablePointer<Mark>
+
+    init() {
+        marks = .allocate(capacity: Self.capacity)
+        for place in 0..<Self.capacity { (marks + place).initialize(to: Mark()) }
+    }
+
+    deinit {
+        marks.deinitialize(count: Self.capacity)
+        marks.deallocate()
+    }
+
+    /// The number of a name, which holds until the name is forgotten.
+    func intern(_ text: String) -> CallbackName { state.withLock { intern(text, &$0) } }
+
+    /// The number of a handle's name, which holds until ``unpin(_:)``. Where all places are taken, `_OTHER`.
+    func pin(_ text: String) -> CallbackName {
+        state.withLock { state in
+            let name = intern(text, &state)
+            if name.id >= UInt32(CallbackName.limit) { state.entries[Self.place(of: name)].pins += 1 }
+            return name
         }
     }
 
-    private static func freePlace(_ state: inout State) -> Int {
-        while true {
-            let place = state.hand
-            state.hand = (state.hand + 1) % capacity
-            if !state.entries[place].wasUsed { return place }
-            state.entries[place].wasUsed = false
+    func unpin(_ name: CallbackName) {
+        if name.id < UInt32(CallbackName.limit) { return }
+        state.withLock { $0.entries[Self.place(of: name)].pins -= 1 }
+    }
+
+    private func intern(_ text: String, _ state: inout State) -> CallbackName {
+        if text.isEmpty { return .none }
+        if let id = state.ids[text] {
+            let name = CallbackName(id: id)
+            marks[Self.place(of: name)].wasUsed.store(true, ordering: .relaxed)
+            return name
         }
+        let place: Int
+        let id: UInt32
+        if state.entries.count < Self.capacity {
+            place = state.entries.count
+            id = UInt32(CallbackName.limit + place)
+            state.entries.append(Entry(text: text))
+        } else {
+            guard let free = freePlace(&state) else { return .other }
+            place = free
+            state.ids[state.entries[place].text] = nil
+            id = marks[place].id.load(ordering: .relaxed) &+ 1 << 16
+            state.entries[place] = Entry(text: text)
+        }
+        state.ids[text] = id
+        marks[place].id.store(id, ordering: .relaxed)
+        return CallbackName(id: id)
+    }
+
+    private func freePlace(_ state: inout State) -> Int? {
+        for _ in 0..<2 * Self.capacity {
+            let place = state.hand
+            state.hand = (state.hand + 1) % Self.capacity
+            if state.entries[place].pins > 0 { continue }
+            if !marks[place].wasUsed.exchange(false, ordering: .relaxed) { return place }
+        }
+        return nil
+    }
+
+    /// Notes that the name is in use; `false` if it was forgotten. Without the lock.
+    func touch(_ name: CallbackName) -> Bool {
+        if name.id < UInt32(CallbackName.limit) { return true }
+        let place = Self.place(of: name)
+        if marks[place].id.load(ordering: .relaxed) != name.id { return false }
+        if !marks[place].wasUsed.load(ordering: .relaxed) { marks[place].wasUsed.store(true, ordering: .relaxed) }
+        return true
     }
 
     /// `nil` if it was forgotten.
     func text(of name: CallbackName) -> String? {
         state.withLock { state in
             let place = Self.place(of: name)
-            guard place < state.entries.count, state.entries[place].id == name.id else { return nil }
-            return state.entries[place].text
+            let isHeld = marks[place].id.load(ordering: .relaxed) == name.id
+            return isHeld ? state.entries[place].text : nil
         }
     }
 }

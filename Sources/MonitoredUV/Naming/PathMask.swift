@@ -30,10 +30,9 @@ enum PathMask {
 
     /// `v2`, `v1.1`: of an interface, and no value.
     private static func isVersion(_ segment: Substring) -> Bool {
-        guard segment.utf8.count <= 6, let first = segment.utf8.first, first | 0x20 == UInt8(ascii: "v") else {
-            return false
-        }
-        return segment.utf8.dropFirst().allSatisfy { isDigit($0) || $0 == UInt8(ascii: ".") }
+        guard let first = segment.utf8.first, first | 0x20 == UInt8(ascii: "v") else { return false }
+        let parts = segment.dropFirst().split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count <= 3 && parts.allSatisfy { 1...2 ~= $0.utf8.count && $0.utf8.allSatisfy(isDigit) }
     }
 
     private static func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte }

@@ -45,7 +45,7 @@ final class ThreadUsageReader: Sendable {
             let fields = text.split(whereSeparator: { $0 == " " || $0 == "\n" }).compactMap { UInt64($0) }
             guard fields.count >= 2 else { return nil }
             var usage = ThreadUsage(running: fields[0], waitingToRun: fields[1])
-            withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
+            withUnsafeTemporaryAllocation(of: CChar.self, capacity: 16 * 1024) { buffer in
                 let count = status < 0 ? 0 : pread(status, buffer.baseAddress, buffer.count - 1, 0)
                 buffer[max(count, 0)] = 0
                 let text = buffer.baseAddress!

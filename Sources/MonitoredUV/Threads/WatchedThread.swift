@@ -13,6 +13,8 @@ final class WatchedThread: Sendable {
     private let range: muv_stack_range
     private let files: muv_thread_files
     let usage: ThreadUsageReader
+    /// There were no descriptors left for its files.
+    let lacksFiles: Bool
 
     /// This thread; `nil` where the system cannot tell about it.
     init?() {
@@ -29,6 +31,8 @@ final class WatchedThread: Sendable {
             schedstat: open(folder + "schedstat", O_RDONLY | O_CLOEXEC),
             status: open(folder + "status", O_RDONLY | O_CLOEXEC)
         )
+        let hasRoom = files.syscall >= 0 && files.status >= 0 && files.schedstat >= 0
+        lacksFiles = !hasRoom && (errno == EMFILE || errno == ENFILE)
         usage = ThreadUsageReader(schedstat: files.schedstat, status: files.status)
     }
 

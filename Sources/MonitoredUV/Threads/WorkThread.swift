@@ -15,14 +15,16 @@ final class WorkThread: Sendable {
 
     init(name: String) { self.name = name }
 
-    /// Any thread. Without a thread, for want of one, the work is dropped: `false`.
+    /// Any thread. Without a thread, for want of one, and if more than so much work waits, it is dropped: `false`.
     @discardableResult
-    func perform(_ work: @escaping @Sendable () -> Void) -> Bool {
-        let isFirst = state.withLock { state in
+    func perform(_ work: @escaping @Sendable () -> Void, atMost limit: Int = .max) -> Bool {
+        let isFirst: Bool? = state.withLock { state in
+            if state.work.count >= limit { return nil }
             state.work.append(work)
             defer { state.isStarted = true }
             return !state.isStarted
         }
+        guard let isFirst else { return false }
         available.signal()
         if !isFirst { return true }
         do { try LoopThread(name: name, { self.main() }).detach() } catch {

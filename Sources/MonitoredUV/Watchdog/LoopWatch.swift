@@ -182,10 +182,11 @@ final class LoopWatch: Sendable {
         _ listeners: [StallListener],
         _ sampler: inout StackSampler
     ) {
-        if let standstill, ended.end >= standstill { return }
         let isKnown = marks.withLock { marks in marks.contains { (ended.start...ended.end).contains($0.id.start) } }
         if !isKnown && muv_is_traced() { return }
         for listener in listeners {
+            // The length of what went on while the process stood still says nothing; what was reported has an end all the same.
+            if let standstill, ended.end >= standstill, !listener.hasReported(ended.start) { continue }
             guard let stall = stall(of: ended, for: listener, now) else { continue }
             if listener.isCounted, let cause = stall.cause {
                 durations.withLock { $0[cause, default: DurationHistogram()].record(stall.duration) }
@@ -202,12 +203,16 @@ final class LoopWatch: Sendable {
         _ listener: StallListener,
         _ sampler: inout StackSampler
     ) {
-        if let gone = listener.reportedAndGone(running: running) {
+        if let (gone, wasReported) = listener.gone(running: running, at: now) {
             let record = vitals.metrics?.ring.read(since: gone.start).first { $0.start == gone.start }
-            let wall = record?.wallTime ?? (running?.start ?? now) - gone.start
-            tell(.dispatch(gone, wall: wall), nil, now, [listener], &sampler)
+            if wasReported || record != nil {
+                sampler.finish(self)  // what it was doing is told before
+                let end = min(max(running?.start ?? now, gone.start), now)
+                tell(.dispatch(gone, wall: record?.wallTime ?? end - gone.start), nil, now, [listener], &sampler)
+            }
         }
-        if let gone = listener.reportedAndGone(iteration: iteration) {
+        if let gone = listener.goneIteration(iteration) {
+            sampler.finish(self)
             let summary = summary(
                 from: gone.start,
                 running: nil,
@@ -254,9 +259,10 @@ final class LoopWatch: Sendable {
         if listener.isDirect {
             return listener.tell(makeReport(phase, stall, listener.limit, suppressed, stack: .init()))
         }
-        WatchingThread.shared.report { [self] in
+        let isQueued = WatchingThread.shared.report { [self] in
             listener.tell(makeReport(phase, stall, listener.limit, suppressed, stack: stack(of: stall.id)))
         }
+        if !isQueued { dropped.wrappingAdd(1, ordering: .relaxed) }
     }
 
     private func makeReport(
@@ -283,16 +289,21 @@ final class LoopWatch: Sendable {
     }
 
     private func readUsage() -> ThreadUsage? {
-        let usage = thread.withLock { $0?.usage }?.read()
+        guard let thread = thread.withLock({ $0 }) else { return nil }
+        let usage = withExtendedLifetime(thread) { thread.usage.read() }  // its files are the thread's
         usages.withLock { usages in
-            if let usage, usage.running != usages.last?.running { usages = (usages.last, usage) }
+            if usages.thread !== thread { usages = (thread, nil, nil) }
+            if let usage, usage.running != usages.last?.running { usages = (thread, usages.last, usage) }
         }
         return usage
     }
 
-    /// What was read last, and before that.
-    private let usages = Lock<(before: ThreadUsage?, last: ThreadUsage?)>((nil, nil))
-    var usageBefore: ThreadUsage? { usages.withLock { $0.before } }
+    /// What was read of the thread last, and before that.
+    private let usages = Lock<(thread: WatchedThread?, before: ThreadUsage?, last: ThreadUsage?)>((nil, nil, nil))
+
+    func usageBefore(of thread: WatchedThread) -> ThreadUsage? {
+        usages.withLock { $0.thread === thread ? $0.before : nil }
+    }
 
     private func note(_ stall: StallTracker.Stall) {
         marks.withLock { marks in
@@ -327,7 +338,7 @@ final class LoopWatch: Sendable {
         }
         let stack = UnsafeMutablePointer<muv_stack>.allocate(capacity: 1)
         defer { stack.deallocate() }
-        var capture = thread.capture(into: stack, since: usageBefore)
+        var capture = thread.capture(into: stack, since: usageBefore(of: thread))
         var state = muv_capture_goes_on
         for _ in 0..<2500 where state == muv_capture_goes_on {
             state = self.thread.withLock { $0 === thread ? muv_capture_step(&capture) : muv_capture_cancel(&capture) }

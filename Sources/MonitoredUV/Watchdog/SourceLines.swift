@@ -13,18 +13,20 @@ enum SourceLines {
     /// Looks up all of a stack at once: each file's table is run through for what is not known yet, which takes some
     /// milliseconds.
     static func add(to frames: [(frame: StackFrame, address: UInt)]) -> [StackFrame] {
-        let unknown = frames.map(\.address).filter { known[$0] == nil }
+        var places = frames.map { known[$0.address] }
+        let unknown = places.indices.filter { places[$0] == nil }
         if !unknown.isEmpty {
-            var lines = unknown.map { muv_line(address: $0, line: 0, file: nil) }
+            var lines = unknown.map { muv_line(address: frames[$0].address, line: 0, file: nil) }
             muv_lines_find(&lines, Int32(lines.count))
-            for line in lines {
-                known[line.address] = .some(line.file.map { (file: String(cString: $0), line: Int(line.line)) })
+            for (index, line) in zip(unknown, lines) {
+                places[index] = .some(line.file.map { (file: String(cString: $0), line: Int(line.line)) })
+                known[line.address] = places[index]
                 free(line.file)
             }
         }
-        return frames.map { frame, address in
-            guard let found = known[address], let (file, line) = found else { return frame }
-            var frame = frame
+        return zip(frames, places).map { frame, place in
+            guard case (let file, let line)?? = place else { return frame.frame }
+            var frame = frame.frame
             frame.file = file
             frame.line = line
             return frame
@@ -34,16 +36,30 @@ enum SourceLines {
 
 /// What has been found out about some addresses of code. Any thread.
 final class KnownAddresses<Value: Sendable>: Sendable {
-    private let values = Lock<[UInt: Value]>([:])
+    private struct Key: Hashable {
+        let address: UInt
+        /// Where a library was unloaded another one may be.
+        let code: UInt64
+
+        init(_ address: UInt) {
+            self.address = address
+            code = muv_code_identity(address)
+        }
+    }
+
+    private let values = Lock<[Key: Value]>([:])
     private static var most: Int { 4096 }
 
-    /// It is not kept for ever: code comes and goes with libraries.
     subscript(_ address: UInt) -> Value? {
-        get { values.withLock { $0[address] } }
+        get {
+            let key = Key(address)
+            return values.withLock { $0[key] }
+        }
         set {
+            let key = Key(address)
             values.withLock { values in
-                if values.count == Self.most { values = [:] }
-                values[address] = newValue
+                if values.count == Self.most && values[key] == nil { values = [:] }
+                values[key] = newValue
             }
         }
     }

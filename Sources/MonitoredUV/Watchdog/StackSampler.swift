@@ -39,7 +39,7 @@ struct StackSampler {
                 id: id,
                 thread: thread,
                 stack: stack,
-                capture: thread.capture(into: stack, since: watch.usageBefore),
+                capture: thread.capture(into: stack, since: watch.usageBefore(of: thread)),
                 deadline: now + Self.patience,
                 tasks: [task]
             )

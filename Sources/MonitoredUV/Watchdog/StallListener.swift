@@ -129,11 +129,19 @@ final class StallListener: @unchecked Sendable {
         return stall
     }
 
-    /// What was reported, and is over without anybody having said so.
-    func reportedAndGone(running: InFlight.Dispatch?) -> InFlight.Dispatch? { tracker.reportedAndGone(running?.start) }
+    /// A dispatch that may have run for too long, and is over without anybody having said so; and whether it was reported.
+    func gone(running: InFlight.Dispatch?, at now: UInt64) -> (InFlight.Dispatch, wasReported: Bool)? {
+        tracker.gone(running?.start, at: now)
+    }
 
-    /// The same of an iteration.
-    func reportedAndGone(iteration: UInt64?) -> InFlight.Dispatch? { iterations.reportedAndGone(iteration) }
+    /// An iteration that was reported, and is over without anybody having said so.
+    func goneIteration(_ running: UInt64?) -> InFlight.Dispatch? {
+        guard let (gone, wasReported) = iterations.gone(running, at: 0), wasReported else { return nil }
+        return gone
+    }
+
+    /// Whether the dispatch or iteration that began at this instant was reported while it went on.
+    func hasReported(_ start: UInt64) -> Bool { tracker.reported(start) != nil || iterations.reported(start) != nil }
 
     /// How many stalls were not reported before this one; `nil` if this one is not to be either.
     func admit(_ stall: StallTracker.Stall, at now: UInt64) -> Admission {

@@ -56,10 +56,12 @@ struct StallTracker {
         return reportedLast ?? seen.dispatch
     }
 
-    /// What was reported, and is over without anybody having said so: the limit came after it began.
-    func reportedAndGone(_ running: UInt64?) -> InFlight.Dispatch? {
-        guard let seen, seen.wasReported, seen.dispatch.start != running else { return nil }
-        return reportedLast ?? seen.dispatch
+    /// What was reported, or may have been too long, and is over without anybody having said so: the limit came after it
+    /// began.
+    func gone(_ running: UInt64?, at now: UInt64) -> (InFlight.Dispatch, wasReported: Bool)? {
+        guard let seen, seen.dispatch.start != running else { return nil }
+        if seen.wasReported { return (reportedLast ?? seen.dispatch, true) }
+        return now >= seen.since + limit ? (seen.dispatch, false) : nil
     }
 
     /// How often to look at least, so that each dispatch is seen once before its limit.
@@ -124,7 +126,7 @@ struct StallTracker {
         }
         seen = nil
         let end = dispatch.start + wall
-        if end < known.since + limit { return nil }
+        if end < known.since + limit && !known.wasReported { return nil }
         var stall = stall(dispatch, known, at: end, hasEnded: true, usage: usage)
         stall.duration = wall
         // The thread has gone on: what it did after the end must not count for much.

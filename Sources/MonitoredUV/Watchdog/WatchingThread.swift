@@ -50,8 +50,8 @@ final class WatchingThread: Sendable {
     @discardableResult
     func perform(_ task: @escaping @Sendable () -> Void) -> Bool { change { $0.tasks.append(task) } }
 
-    /// Runs `task` behind what is to be reported already.
-    func report(_ task: @escaping @Sendable () -> Void) { reporting.perform(task) }
+    /// Runs `task` behind what is to be reported already; `false` if that is too much.
+    func report(_ task: @escaping @Sendable () -> Void) -> Bool { reporting.perform(task, atMost: 1024) }
 
     /// Runs `task` whenever the signal comes; `false` if the program has a handler for it.
     func onSignal(_ number: Int32, _ task: @escaping @Sendable () -> Void) -> Bool {
@@ -91,6 +91,7 @@ final class WatchingThread: Sendable {
     }
 
     private let process = Atomic<Int32>(0)
+    private let isForkTold = Atomic<Bool>(false)
     private let isExiting = Atomic<Bool>(false)
     private let isFlushed = DispatchSemaphore(value: 0)
 
@@ -103,6 +104,14 @@ final class WatchingThread: Sendable {
 
     @discardableResult
     private func change(_ body: (inout State) -> Void) -> Bool {
+        // A copy made by `fork` has none of these threads.
+        let owner = process.load(ordering: .relaxed)
+        if owner != 0 && owner != getpid() {
+            if !isForkTold.exchange(true, ordering: .relaxed) {
+                warn("loops are not watched in a process that was made by fork while others were")
+            }
+            return false
+        }
         let isStarted = state.withLock { state in
             if !state.isStarted { state.isStarted = start() }
             if state.isStarted { body(&state) }
@@ -144,6 +153,7 @@ final class WatchingThread: Sendable {
         var standstill = Standstill(thread: WatchedThread())
         var waiting: [@Sendable () -> Void] = []
         while true {
+            let isLast = isExiting.load(ordering: .relaxed)  // before the looks: what ended since may be missed
             let late = standstill.wokeUp(at: MonotonicClock.read())
             let (watches, finished, tasks, signals) = state.withLock { state in
                 defer {
@@ -162,7 +172,7 @@ final class WatchingThread: Sendable {
             if sampler.isIdle {
                 for task in waiting { task() }
                 waiting = []
-                if isExiting.load(ordering: .relaxed) { reporting.perform { [isFlushed] in isFlushed.signal() } }
+                if isLast && !reporting.perform({ [isFlushed] in isFlushed.signal() }) { isFlushed.signal() }
             }
             let now = MonotonicClock.read()
             standstill.sleeps(until: next, at: now)

@@ -100,6 +100,30 @@ import Testing
             #expect(names.filter { $0 == "another" }.count >= 2)
         }
 
+        /// A scanner does not take the names of those who are at work. In a process of its own, whose names are used up.
+        @Test func namesInUse_areNotForgotten() async {
+            await #expect(processExitsWith: .success) {
+                let states = try await withTasks(monitored: true) { loop in
+                    let named = Task(name: "scheduler", executorPreference: loop) {
+                        for _ in 0..<200 { await Task.yield() }
+                    }
+                    let route = Task(executorPreference: loop) {
+                        UVEventLoop.nameCurrentDispatch("GET /stream")
+                        for _ in 0..<200 { await Task.yield() }
+                    }
+                    for number in 0..<200 {
+                        for path in 0..<100 { _ = CallbackName(passing: "scanned \(number) \(path)") }
+                        await Task.yield()
+                    }
+                    await named.value
+                    await route.value
+                }
+                let found = states.map(\.callbackPrettyName)
+                precondition(found.count { $0 == "scheduler" } >= 200)
+                precondition(found.count { $0 == "GET /stream" } >= 200)
+            }
+        }
+
         @Test func namingACallbackOutsideOfATaskNamesThatDispatchAlone() async throws {
             let states = try await withTasks(monitored: true) { loop in
                 try await LoopOperation<Void>.wait(on: loop, "test") { operation in

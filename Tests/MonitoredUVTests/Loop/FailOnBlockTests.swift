@@ -91,6 +91,14 @@ struct FailOnBlockTests {
         }
     }
 
+    @Test func taskThatWaits_doesNotBlock() async throws {
+        try await withTasks { loop in
+            try await loop.monitoring.failOnBlock(over: .milliseconds(200)) {
+                try await Task.sleep(for: .milliseconds(300))
+            }
+        }
+    }
+
     /// What it was doing when the body began is its own affair; what it does meanwhile is not.
     @Test func dispatchThatBeganBefore_throws() throws {
         try withLoop { loop in

@@ -133,4 +133,32 @@ struct NameTableTests {
             precondition(names.filter { $0.name.hasPrefix("heir") }.map(\.count) == [1, 1, 1])
         }
     }
+
+    /// In a process of its own, as above.
+    @Test func placesThatWereGivenAway_haveOneEntryEach() async {
+        await #expect(processExitsWith: .success) {
+            let table = NameTable(capacity: 8)
+            for round in 0..<3 {
+                for number in 0..<PassingNames.capacity {
+                    table.record(CallbackName(passing: "\(round) \(number)"), UInt64(number))
+                }
+                for number in 0..<6 {
+                    table.record(CallbackName(passing: "\(round) \(PassingNames.capacity - 1 - number)"), 1_000_000)
+                }
+                let names = table.read()
+                precondition(Set(names.map(\.name)).count == names.count)
+                precondition(names.reduce(0) { $0 + $1.count } == (round + 1) * (PassingNames.capacity + 6))
+            }
+        }
+    }
+
+    @Test func sameText_isOneName_whoeverGaveIt() {
+        let table = NameTable(capacity: 8)
+        table.record(CallbackName("given twice"), 1000)
+        table.record(CallbackName(passing: "given twice"), 3000)
+        let names = table.read()
+        #expect(names.map(\.name) == ["given twice"])
+        #expect(names.first?.count == 2)
+        #expect(names.first?.total == .nanoseconds(4000))
+    }
 }

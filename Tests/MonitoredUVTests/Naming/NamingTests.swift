@@ -30,7 +30,7 @@ struct NamingTests {
     @Test func namesOfMoreThan256Bytes_areCut_betweenCharacters() {
         let long = CallbackName(passing: String(repeating: "ä", count: 200)).text
         #expect(long == String(repeating: "ä", count: 128))
-        #expect(CallbackName(given: "x" + String(repeating: "ä", count: 200)).text.utf8.count == 255)
+        #expect(CallbackName(passing: "x" + String(repeating: "ä", count: 200)).text.utf8.count == 255)
         #expect(CallbackName.cut("short") == "short")
     }
 
@@ -38,13 +38,21 @@ struct NamingTests {
         let names = PassingNames()
         let kept = names.intern("asked for now and then")
         let first = names.intern("asked for once")
+        let used = names.intern("used without being asked for")
+        let pinned = names.pin("of a handle")
         for number in 0..<10 * PassingNames.capacity {
-            if number % 1000 == 0 { _ = names.intern("asked for now and then") }
+            if number % 1000 == 0 {
+                _ = names.intern("asked for now and then")
+                #expect(names.touch(used))
+            }
             let name = names.intern("name \(number)")
             #expect(name.id >= UInt32(CallbackName.limit))
         }
         #expect(names.text(of: kept) == "asked for now and then")
+        #expect(names.text(of: used) == "used without being asked for")
+        #expect(names.text(of: pinned) == "of a handle")
         #expect(names.text(of: first) == nil)
+        #expect(!names.touch(first))
         #expect(names.intern("asked for once") != first)
         let last = names.intern("name \(10 * PassingNames.capacity - 1)")
         #expect(names.text(of: last) == "name \(10 * PassingNames.capacity - 1)")
@@ -71,6 +79,7 @@ struct NamingTests {
         ("GET /api/v2x10/facade", "GET /api/v_x_/facade"),
         ("GET /v2/users/7", "GET /v2/users/_"),
         ("GET /api/v1.1/list", "GET /api/v1.1/list"),
+        ("GET /v12345/list", "GET /v_/list"),
         ("GET /v2 HTTP/1.1", "GET /v2 HTTP/1.1"),
         ("GET /users/7 HTTP/1.1", "GET /users/_ HTTP/1.1"),
         ("GET /blob/deadbeefcafe1", "GET /blob/_"),

@@ -159,6 +159,34 @@ import Testing
         }
     }
 
+    /// Where the kernel does not tell of a thread, or it uses another stack, a signal would end its call for nothing.
+    @Test func threadThatWaits_isNotDisturbed_whereItCannotBeLookedAt() throws {
+        let memory = UnsafeMutablePointer<muv_stack>.allocate(capacity: 1)
+        defer { memory.deallocate() }
+        let ready = DispatchSemaphore(value: 0)
+        let thread = Box<WatchedThread?>(nil)
+        let isUndisturbed = Box(false)
+        let worker = try LoopThread(name: "worker") {
+            thread.value = WatchedThread()
+            ready.signal()
+            isUndisturbed.value = poll(nil, 0, 300) == 0
+        }
+        ready.wait()
+        let watched = try #require(thread.value)
+        while !watched.captureNow(into: memory) || !memory.pointee.is_waiting { usleep(100) }
+        for isElsewhere in [false, true] {
+            var capture = watched.capture(into: memory)
+            if isElsewhere {
+                capture.range = muv_stack_range(low: 4096, high: 8192)
+            } else {
+                capture.files.syscall = -1
+            }
+            #expect(muv_capture_step(&capture) == muv_capture_failed)
+        }
+        worker.join()
+        #expect(isUndisturbed.value)
+    }
+
     /// One that computes cannot be asked, which is known beforehand; one that waits need not be.
     @Test func threadThatBlocksSignals_isNotAsked() throws {
         let memory = UnsafeMutablePointer<muv_stack>.allocate(capacity: 1)

@@ -127,6 +127,29 @@ struct StallTrackerTests {
         #expect(tracker.ended(stuck, wall: 11_050 * millisecond, at: 20_150 * millisecond, usage: usage(0)) != nil)
     }
 
+    /// Who was told that it began is told that it ended.
+    @Test func stallThatWasReported_hasAnEnd_alsoIfTheProcessStoodStill() {
+        var tracker = StallTracker(limit: 100 * millisecond)
+        let stuck = dispatch(1000)
+        _ = tracker.observe(stuck, at: 1000 * millisecond, usage: usage(0))
+        #expect(tracker.observe(stuck, at: 1100 * millisecond, usage: usage(0)) != .nothing)
+        tracker.excuse(at: 9000 * millisecond)
+        #expect(tracker.ended(stuck, wall: 8020 * millisecond, at: 9020 * millisecond, usage: usage(0)) != nil)
+    }
+
+    /// The loop did not know the limit when it began, and says nothing.
+    @Test func whatIsGoneWithoutAWord_isFound() {
+        var tracker = StallTracker(limit: 100 * millisecond)
+        let gone = dispatch(1000)
+        _ = tracker.observe(gone, at: 1010 * millisecond, usage: usage(0))
+        #expect(tracker.gone(1000 * millisecond, at: 1150 * millisecond) == nil)
+        #expect(tracker.gone(nil, at: 1050 * millisecond) == nil)
+        let unreported = tracker.gone(nil, at: 1150 * millisecond)
+        #expect(unreported?.0 == gone && unreported?.wasReported == false)
+        _ = tracker.observe(gone, at: 1150 * millisecond, usage: usage(0))
+        #expect(tracker.gone(2000 * millisecond, at: 1151 * millisecond)?.wasReported == true)
+    }
+
     @Test func withoutUsage_thereIsNoCause() {
         var tracker = StallTracker(limit: 100 * millisecond)
         let stuck = dispatch(1000)
