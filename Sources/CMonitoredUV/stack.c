@@ -234,7 +234,7 @@ static muv_capture_state ended(muv_capture *capture, struct slot *slot) {
     return capture->stack->count > 0 ? muv_capture_succeeded : muv_capture_failed;
 }
 
-static muv_capture_state ask(muv_capture *capture) {
+muv_capture_state muv_capture_ask(muv_capture *capture) {
     // The thread lets this signal through, and no other.
     if (!is_installed() || muv_thread_blocks(&capture->files, signal_number)) return muv_capture_failed;
     for (int index = 0; index < slot_count; index++) {
@@ -294,8 +294,8 @@ muv_capture_state muv_capture_step(muv_capture *capture) {
         case muv_unreadable:
             // A signal would end the call that it waits in.
             if (!muv_thread_is_running(&capture->files)) return muv_capture_failed;
-            return computes(capture) ? ask(capture) : muv_capture_goes_on;
-        case muv_running: return computes(capture) ? ask(capture) : muv_capture_goes_on;
+            return computes(capture) ? muv_capture_ask(capture) : muv_capture_goes_on;
+        case muv_running: return computes(capture) ? muv_capture_ask(capture) : muv_capture_goes_on;
         }
     }
     return muv_capture_goes_on;
@@ -337,6 +337,7 @@ void muv_capture_begin(
     muv_capture *capture, uintptr_t thread, muv_stack_range range, muv_thread_files files, muv_stack *stack
 ) {}
 muv_capture_state muv_capture_step(muv_capture *capture) { return muv_capture_failed; }
+muv_capture_state muv_capture_ask(muv_capture *capture) { return muv_capture_failed; }
 muv_capture_state muv_capture_cancel(muv_capture *capture) { return muv_capture_failed; }
 int muv_thread_number(void) { return 0; }
 bool muv_is_traced(void) { return false; }

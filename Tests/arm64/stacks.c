@@ -166,7 +166,7 @@ static int capture(const thread *thread, int maximum) {
     muv_capture capture;
     muv_thread_files files = {open_file(thread, "syscall"), open_file(thread, "schedstat"), open_file(thread, "status")};
     muv_capture_begin(&capture, (uintptr_t)thread->handle, thread->range, files, &stack);
-    muv_capture_state state = muv_capture_step(&capture);
+    muv_capture_state state = asks_kernel ? muv_capture_step(&capture) : muv_capture_ask(&capture);
     for (int tries = 0; state == muv_capture_goes_on && tries < 100000; tries++) {
         usleep(100);
         state = muv_capture_step(&capture);

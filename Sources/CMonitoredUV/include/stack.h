@@ -65,6 +65,9 @@ void muv_capture_begin(
 // have to be asked by, or waits where the kernel does not tell.
 muv_capture_state muv_capture_step(muv_capture *capture);
 
+// Asks the thread by the signal, whatever it does; muv_capture_step then sees to the rest.
+muv_capture_state muv_capture_ask(muv_capture *capture);
+
 // Gives a capture up, unless it has just come to its end.
 muv_capture_state muv_capture_cancel(muv_capture *capture);
 
