@@ -71,8 +71,8 @@ extension LoopCore {
 
     /// The dispatch that has ended ran for longer than somebody's limit.
     @inline(never)
-    func reportSlow(_ kind: CallbackKind, _ name: CallbackName, _ start: UInt64, _ wall: UInt64) {
-        watch.append(.dispatch(InFlight.Dispatch(start: start, name: name, kind: kind), wall: wall))
+    func reportSlow(_ kind: CallbackKind, _ start: UInt64, _ wall: UInt64) {
+        watch.append(.dispatch(InFlight.Dispatch(start: start, name: currentName, kind: kind), wall: wall))
     }
 
     /// The iteration that ends at `now` took longer than somebody's limit. What it is made of is looked up now, before

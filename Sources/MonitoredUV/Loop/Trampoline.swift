@@ -72,9 +72,9 @@ extension LoopCore {
         metrics._withUnsafeGuaranteedRef {
             $0.record(kind, source, name, start: start, wall: wall, lag: lag, probablyReady: meter.polls.probablyReady)
         }
-        if _slowPath(wall >= slowLimit) { reportSlow(kind, name, start, wall) }
+        if _slowPath(wall >= slowLimit) { reportSlow(kind, start, wall) }
         guard let monitor else { return vitals.inFlight.end() }
-        vitals.inFlight.begin(kind, .monitor, at: now)
+        vitals.inFlight.begin(kind, .monitor, at: start &+ wall)
         let state = IOLoopMonitorState(
             wallTime: wall,
             lag: lag,
@@ -85,12 +85,8 @@ extension LoopCore {
         )
         monitor._withUnsafeGuaranteedRef { $0.call(state) }
         if _slowPath(!releases.isEmpty) { releaseDeferred() }
-        // It may have put an end to monitoring.
-        if self.metrics != nil {
-            let end = clock.now()
-            meter.stamp(at: end)
-            if _slowPath(end &- now >= slowLimit) { reportSlow(kind, .monitor, now, end &- now) }
-        }
         vitals.inFlight.end()
+        // It may have put an end to monitoring.
+        if self.metrics != nil { meter.stamp(at: clock.now()) }
     }
 }

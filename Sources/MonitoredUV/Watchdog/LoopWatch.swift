@@ -124,7 +124,7 @@ final class LoopWatch: Sendable {
         let ended = takeEnded()
         if !ended.isEmpty { sampler.finish(self) }  // what it was doing is told before
         for ended in ended { tell(ended, standstill, now, listeners, &sampler) }
-        for listener in listeners { tellUnannounced(running, iteration, now, listener, &sampler) }
+        for listener in listeners { tellUnannounced(running, iteration, ended, now, listener, &sampler) }
         var next = UInt64.max
         for listener in listeners {
             let isStarved = late == .starved
@@ -195,20 +195,23 @@ final class LoopWatch: Sendable {
         }
     }
 
-    /// The loop's thread says only of what ran past the limits that it knew of when it began, and by when.
+    /// The loop's thread says nothing of a dispatch that began before it knew of the limit, nor of its monitor, which would
+    /// cost something for each dispatch.
     private func tellUnannounced(
         _ running: InFlight.Dispatch?,
         _ iteration: UInt64?,
+        _ ended: [Ended],
         _ now: UInt64,
         _ listener: StallListener,
         _ sampler: inout StackSampler
     ) {
         if let (gone, wasReported) = listener.gone(running: running, at: now) {
-            let record = vitals.metrics?.ring.read(since: gone.start).first { $0.start == gone.start }
+            let records = vitals.metrics?.ring.read(since: gone.start) ?? []
+            let record = records.first { $0.start == gone.start && gone.name != .monitor }
             if wasReported || record != nil {
                 sampler.finish(self)  // what it was doing is told before
-                let end = min(max(running?.start ?? now, gone.start), now)
-                tell(.dispatch(gone, wall: record?.wallTime ?? end - gone.start), nil, now, [listener], &sampler)
+                let wall = record?.wallTime ?? lastInstant(of: gone, records, running, ended, now) - gone.start
+                tell(.dispatch(gone, wall: wall), nil, now, [listener], &sampler)
             }
         }
         if let gone = listener.goneIteration(iteration) {
@@ -221,6 +224,19 @@ final class LoopWatch: Sendable {
             )
             tell(.iteration(summary), nil, now, [listener], &sampler)
         }
+    }
+
+    /// What the flight recorder does not have ended before the next dispatch began, or the iteration ended.
+    private func lastInstant(
+        of gone: InFlight.Dispatch,
+        _ records: [FlightRecord],
+        _ running: InFlight.Dispatch?,
+        _ ended: [Ended],
+        _ now: UInt64
+    ) -> UInt64 {
+        let iteration = ended.first { ($0.start..<$0.end).contains(gone.start) }
+        let candidates = [records.first { $0.start > gone.start }?.start, iteration?.end, running?.start, now]
+        return max(gone.start, candidates.compactMap { $0 }.filter { $0 > gone.start }.min() ?? now)
     }
 
     private func stall(of ended: Ended, for listener: StallListener, _ now: UInt64) -> StallTracker.Stall? {
