@@ -30,6 +30,7 @@ extension Monitoring {
     ///
     /// - Throws: ``LoopBlockedError``, which names the dispatches and shows where their thread was. Only the part of a
     ///   dispatch counts that lies within.
+    @discardableResult
     public func failOnBlock<T>(over limit: Duration, _ body: () throws -> T) throws -> T {
         let collector = BlockCollector(limit, on: core, isPartOfADispatch: core.isRunningHere)
         defer { collector.end() }
@@ -40,6 +41,7 @@ extension Monitoring {
     }
 
     /// The same around what a task does, on this loop or on another one.
+    @discardableResult
     public func failOnBlock<T: Sendable>(
         over limit: Duration,
         isolation: isolated (any Actor)? = #isolation,

@@ -116,6 +116,8 @@ final class StallListener: @unchecked Sendable {
     /// An iteration is over: it is a stall if it was reported while it went on, or was too long without its dispatches
     /// that are stalls themselves.
     func ended(_ summary: IterationSummary, at now: UInt64, usage: () -> ThreadUsage?) -> StallTracker.Stall? {
+        // In the one in which monitoring begins nothing may be known of what it is made of.
+        if summary.dispatches == 0 { return nil }
         let known = iterations.reported(summary.start)
         guard known != nil || summary.ownTime(besides: limit) >= limit else { return nil }
         // Where the flight recorder has lost its beginning, what was seen of it says more.
