@@ -168,8 +168,6 @@ static void choose_signal(void) {
     pthread_once(&once, install);
 }
 
-bool muv_stack_is_supported(void) { return true; }
-
 bool muv_stack_this_thread(muv_stack_range *range, int *number) {
     *number = gettid();
     pthread_attr_t attributes;
@@ -330,7 +328,6 @@ bool muv_is_traced(void) {
 
 #else
 
-bool muv_stack_is_supported(void) { return false; }
 bool muv_stack_this_thread(muv_stack_range *range, int *number) { return false; }
 void muv_stack_make_alternate(void) {}
 void muv_capture_begin(

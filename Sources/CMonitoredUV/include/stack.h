@@ -26,9 +26,6 @@ typedef struct muv_stack {
     _Alignas(16) unsigned char bytes[muv_stack_bytes];
 } muv_stack;
 
-// Whether stacks can be captured here; to be asked before anything else.
-bool muv_stack_is_supported(void);
-
 // The calling thread, which from now on answers: its stack's range, and its number for the system. False if that cannot
 // be told.
 bool muv_stack_this_thread(muv_stack_range *range, int *number);

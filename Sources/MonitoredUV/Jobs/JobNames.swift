@@ -18,7 +18,7 @@ struct JobNames {
         case thunk(Capture)
     }
 
-    /// Where the function that a new task is to call is among its captures.
+    /// The position, among a new task's captures, of the function that it will call.
     private enum Capture {
         case unsearched, none
         case word(Int)

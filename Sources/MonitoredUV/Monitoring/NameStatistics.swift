@@ -17,7 +17,7 @@ public struct NameStatistics: Sendable, Hashable, Codable {
         self.epoch = epoch
     }
 
-    /// Of entries with the same name; the others have only one stay.
+    /// Adds up entries of the same name. `_OTHER` never leaves the table, so its epoch is always 0.
     init(sumOf entries: [NameStatistics]) {
         name = entries[0].name
         wallTime = entries.dropFirst().reduce(entries[0].wallTime) { $0 + $1.wallTime }

@@ -20,7 +20,7 @@ final class WatchedThread: Sendable {
     init?() {
         var range = muv_stack_range()
         var number: Int32 = 0
-        guard muv_stack_is_supported(), muv_stack_this_thread(&range, &number) else { return nil }
+        guard muv_stack_this_thread(&range, &number) else { return nil }
         thread = currentThread()
         self.number = number
         self.range = range

@@ -26,7 +26,7 @@ enum BlockingCall {
         known.contains(function) || function.hasPrefix("dispatch_")
     }
 
-    /// What programs call of the system's libraries to wait, for those that are linked into the program.
+    /// Blocking functions of the system's libraries, to recognize them in statically linked programs.
     private static let known: Set<String> = [
         "getaddrinfo", "getnameinfo", "gethostbyname", "gethostbyname_r", "res_query", "res_search", "usleep", "sleep",
         "nanosleep", "clock_nanosleep", "poll", "ppoll", "select", "pselect", "epoll_wait", "epoll_pwait", "pause",

@@ -122,7 +122,7 @@ final class LoopWatch: Sendable {
             listeners.forEach { $0.excuse(at: now) }
         }
         let ended = takeEnded()
-        if !ended.isEmpty { sampler.finish(self) }  // what it was doing is told before
+        if !ended.isEmpty { sampler.finish(self) }  // reports that wait for a stack come first
         for ended in ended { tell(ended, standstill, now, listeners, &sampler) }
         for listener in listeners { tellUnannounced(running, iteration, ended, now, listener, &sampler) }
         var next = UInt64.max
@@ -209,7 +209,7 @@ final class LoopWatch: Sendable {
             let records = vitals.metrics?.ring.read(since: gone.start) ?? []
             let record = records.first { $0.start == gone.start && gone.name != .monitor }
             if wasReported || record != nil {
-                sampler.finish(self)  // what it was doing is told before
+                sampler.finish(self)  // reports that wait for a stack come first
                 let wall = record?.wallTime ?? lastInstant(of: gone, records, running, ended, now) - gone.start
                 tell(.dispatch(gone, wall: wall), nil, now, [listener], &sampler)
             }
@@ -226,7 +226,8 @@ final class LoopWatch: Sendable {
         }
     }
 
-    /// What the flight recorder does not have ended before the next dispatch began, or the iteration ended.
+    /// The latest instant at which a dispatch that is not in the flight recorder can have ended: when the next one began, or
+    /// the iteration ended.
     private func lastInstant(
         of gone: InFlight.Dispatch,
         _ records: [FlightRecord],
@@ -314,7 +315,7 @@ final class LoopWatch: Sendable {
         return usage
     }
 
-    /// What was read of the thread last, and before that.
+    /// The last two readings of the thread's usage.
     private let usages = Lock<(thread: WatchedThread?, before: ThreadUsage?, last: ThreadUsage?)>((nil, nil, nil))
 
     func usageBefore(of thread: WatchedThread) -> ThreadUsage? {
@@ -347,7 +348,7 @@ final class LoopWatch: Sendable {
 
     // MARK: Any thread
 
-    /// Where the loop's thread is; empty if it is in no dispatch, or in another one before it can be looked at.
+    /// Where the loop's thread is. Empty if it runs no dispatch, or goes on to another one before it can be examined.
     func currentStack() -> [StackFrame] {
         guard let dispatch = vitals.inFlight.current, let thread = thread.withLock({ $0 }), !thread.isThisThread else {
             return []
@@ -365,8 +366,8 @@ final class LoopWatch: Sendable {
         return StackSample(stack, depth: depth).stack.frames
     }
 
-    /// Where the loop's thread was found; empty if it was not. Not on the watching thread: it looks up functions, files
-    /// and lines, once for each stall.
+    /// The stack of a stall; empty if it could not be taken. Not on the watching thread: the first call for a stall looks up
+    /// functions, files, and lines.
     func stack(of id: StallID) -> StackSample.Stack {
         guard let mark = marks.withLock({ marks in marks.last { $0.id == id } }) else { return .init() }
         guard mark.stack.frames.isEmpty, let sample = mark.sample else { return mark.stack }

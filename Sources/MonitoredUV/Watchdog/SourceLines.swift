@@ -34,11 +34,11 @@ enum SourceLines {
     }
 }
 
-/// What has been found out about some addresses of code. Any thread.
+/// Remembers the results of lookups by code address. Any thread.
 final class KnownAddresses<Value: Sendable>: Sendable {
     private struct Key: Hashable {
         let address: UInt
-        /// Where a library was unloaded another one may be.
+        /// Tells a library from one that was unloaded from the same addresses.
         let code: UInt64
 
         init(_ address: UInt) {

@@ -10,7 +10,7 @@ public struct StackFrame: Sendable, Hashable {
 
     /// For people: `App.Store.put(_:by:)`, or the C function's name; `? in libc.so.6` where it has none.
     public let function: String
-    /// Where debug information tells. Where other functions were compiled into this one, it may be that of one of those.
+    /// The source file, where there is debug information. It may be the file of a function that was inlined into this one.
     public internal(set) var file: String?
     /// The same, from 1.
     public internal(set) var line: Int?

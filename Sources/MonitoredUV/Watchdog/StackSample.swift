@@ -8,7 +8,7 @@ struct StackSample: Sendable {
     private let chains: [[UInt]]
     /// The thread waited in a system call.
     private let isWaiting: Bool
-    /// Which of the loops that run on the thread is meant: the outermost is 0.
+    /// The loop's position among those that run on the thread: 0 is the outermost.
     private let depth: Int
 
     private static let deepest = 128
