@@ -23,7 +23,22 @@ extension LoopCore {
         applyMonitorChangeSoon()
     }
 
-    private func applyMonitorChangeSoon() { if isRunningHere { applyMonitorChange() } else { wakeUp.send() } }
+    private func applyMonitorChangeSoon() {
+        guard isRunningHere else {
+            wakeUp.send()
+            return
+        }
+        applyMonitorChange()
+        if metrics != nil && vitals.inFlight.current == nil { showUnmonitoredDispatch() }
+    }
+
+    /// The dispatch that is running began at level `off`, where nothing is noted of it. From now on others see it as well.
+    private func showUnmonitoredDispatch() {
+        currentName = .unmonitored
+        currentKind = .posted
+        vitals.inFlight.begin(currentKind, currentName, at: clock.now())
+        deferRelease(UnmonitoredDispatch(vitals), currentName)
+    }
 
     /// Loop thread. May come from within a callback or the monitor, whose time goes on as if nothing had happened.
     func applyMonitorChange() {
@@ -101,4 +116,13 @@ extension LoopCore {
 
     /// The run ends, and perhaps the thread.
     func hideThread() { if watchedThread != nil { watch.thread.withLock { $0 = nil } } }
+}
+
+/// A dispatch that is not recorded, but shown as running until this is released at its end.
+private final class UnmonitoredDispatch {
+    private let vitals: LoopVitals
+
+    init(_ vitals: LoopVitals) { self.vitals = vitals }
+
+    deinit { vitals.inFlight.end() }
 }

@@ -47,10 +47,11 @@ extension Monitoring {
         isolation: isolated (any Actor)? = #isolation,
         _ body: () async throws -> T
     ) async throws -> T {
+        // A dispatch that began unmonitored is not recorded.
+        let isUnrecorded = core.isRunningHere && core.vitals.inFlight.current == nil
         let collector = BlockCollector(limit, on: core)
         defer { collector.end() }
-        // A dispatch that began unmonitored is not seen.
-        if core.isRunningHere && core.vitals.inFlight.current == nil { await Task.yield() }
+        if isUnrecorded { await Task.yield() }
         let result = try await body()
         let isWatched = await withCheckedContinuation { continuation in
             if !WatchingThread.shared.perform({ continuation.resume(returning: true) }) {
@@ -85,23 +86,14 @@ private final class BlockCollector: Sendable {
         // The time that a dispatch has run for already does not count.
         listener.excuse(at: began)
         core.listen(listener)
-        // A dispatch that began unmonitored would not be seen.
-        isShown = isPartOfADispatch && core.vitals.inFlight.current == nil
-        if isShown { core.vitals.inFlight.begin(.posted, Self.name, at: MonotonicClock.read()) }
     }
 
     private let isPartOfADispatch: Bool
-    /// The body is shown as a dispatch of its own.
-    private let isShown: Bool
-    private static let name = CallbackName("failOnBlock")
 
     /// The last report of each stall.
     private let reports: Lock<[StallID: StallReport]>
 
-    func end() {
-        if isShown { core.vitals.inFlight.end() }
-        core.stopListening(listener)
-    }
+    func end() { core.stopListening(listener) }
 
     static var unwatched: UVError {
         UVError(
@@ -125,8 +117,7 @@ private final class BlockCollector: Sendable {
     }
 
     private func blockOfThisCallback(_ wall: UInt64) -> StallReport {
-        let name = isShown ? Self.name : core.currentName
-        return report(of: InFlight.Dispatch(start: began, name: name, kind: isShown ? .posted : core.currentKind), wall)
+        report(of: InFlight.Dispatch(start: began, name: core.currentName, kind: core.currentKind), wall)
     }
 
     /// The dispatches that ran for too long, from the flight recorder: a loop does not tell of one that was under way when

@@ -11,9 +11,9 @@ extension Monitoring {
     /// which also calls `onStall`: when the dispatch passes the limit, again while it goes on (after four times as long,
     /// and so on), and at its end. Of more than five stalls a minute the others are counted: ``StallReport/suppressed``.
     /// While a debugger holds the process, and after it was stopped as a whole, the watchdog is quiet. It can be set up
-    /// while the loop is stuck already, if its level is `metrics` at least; at level `off`, what is running by then is not
-    /// seen. What is still to be reported when the program
-    /// ends by `exit` or by returning from `main` is reported first, if that takes no longer than a second.
+    /// while the loop is stuck already, if its level is `metrics` at least; at level `off`, only from the stuck callback
+    /// itself, which is then reported as `began unmonitored`. What is still to be reported when the program ends by `exit`
+    /// or by returning from `main` is reported first, if that takes no longer than a second.
     ///
     /// Raises the ``level`` to `metrics`. Replaces the watchdog that the loop had.
     ///

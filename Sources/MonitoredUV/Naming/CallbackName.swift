@@ -14,6 +14,8 @@ struct CallbackName: Hashable, Sendable {
     static let other = CallbackName(id: 1)
     /// The monitor, while it runs.
     static let monitor = CallbackName(id: 2)
+    /// What began at level `off`, so that nobody asked for its name.
+    static let unmonitored = CallbackName(id: 3)
 
     /// Interns a name that stands in the program's code: there are only so many.
     init(_ text: String) { self = Self.table.withLock { $0.intern(text) } }
@@ -48,8 +50,8 @@ struct CallbackName: Hashable, Sendable {
     private static let table = Lock(Table())
 
     private struct Table {
-        var texts = ["", "_OTHER", "monitor"]
-        var ids: [String: UInt32] = ["": 0, "_OTHER": 1, "monitor": 2]
+        var texts = ["", "_OTHER", "monitor", "began unmonitored"]
+        var ids: [String: UInt32] = ["": 0, "_OTHER": 1, "monitor": 2, "began unmonitored": 3]
 
         mutating func intern(_ text: String) -> CallbackName {
             if let id = ids[text] { return CallbackName(id: id) }

@@ -101,6 +101,28 @@ import Testing
         }
     }
 
+    /// At level `off` nobody knows that a dispatch runs, but for the callback itself.
+    @Test func watchdogSetUpInACallbackThatIsNotMonitored_tellsOfIt() throws {
+        let reports = Reports()
+        try withLoop { loop in
+            loop.execute {
+                loop.monitoring.startWatchdog(limit: .milliseconds(60)) { reports.append($0) }
+                busyParser(reports)
+            }
+            loop.execute("next") {
+                WatchingThread.shared.look()
+                WatchingThread.shared.flushReports()
+                #expect(loop.core.vitals.inFlight.current?.name.text == "next")
+            }
+            try loop.run()
+            #expect(loop.core.vitals.inFlight.current == nil)
+        }
+        let told = reports.all.filter { $0.callbackName == "began unmonitored" && $0.dispatches == nil }
+        #expect(told.map(\.phase).filter { $0 != .continues } == [.began, .ended])
+        #expect(isThreadSanitized || told[0].stack.contains { $0.function.contains("busyParser") })
+        #expect(told.last!.duration >= .milliseconds(60))
+    }
+
     @Test func watchdogSetUpDuringAStall_tellsItsEnd() throws {
         let reports = Reports()
         let wall = Box(Duration.zero)
