@@ -33,7 +33,7 @@ extension LoopCore {
         switch remote.push(job) {
         case .queued: break
         case .queuedFirst: wakeUp.send()
-        case .refused: refuseJob()
+        case .refused: moveJob(job, route)
         }
     }
 
@@ -45,13 +45,6 @@ extension LoopCore {
 
     /// An operation of a task may have completed at once: whether the task is to give way now. Any thread.
     var isTurnOver: Bool { isRunningHere && budget.isSpent(now: clock.now) }
-
-    private func refuseJob() -> Never {
-        fatalError(
-            "a task or an actor went on on UVEventLoop '\(name.text)' after it was closed. "
-                + "Let what runs on a loop end before you close the loop."
-        )
-    }
 
     /// Loop thread: puts a job that is stamped behind the others.
     @inline(__always)

@@ -13,25 +13,12 @@ extension LoopCore {
         if !isIdleActive { startIdle() }
     }
 
-    /// Any thread.
-    func postRemotely(_ site: CallSite, _ body: @escaping @Sendable () -> Void) {
-        if !postIfOpen(site, body) { refusePost() }
-    }
-
     /// Any thread; `false` if the loop was closed.
     func postIfOpen(_ site: CallSite, _ body: @escaping @Sendable () -> Void) -> Bool {
         let now = isMonitoredElsewhere ? MonotonicClock.read() : 0
         let push = remote.push(PostedWork(body: body, site: site, posted: now, kind: .posted, isRemote: true))
         if push == .queuedFirst { wakeUp.send() }
         return push != .refused
-    }
-
-    @inline(never)
-    func refusePost() -> Never {
-        fatalError(
-            "work was posted to UVEventLoop '\(name.text)' after it was closed. "
-                + "End what posts to a loop before you close the loop."
-        )
     }
 
     /// Moves what other threads posted behind what is queued.

@@ -100,9 +100,7 @@ extension LoopCore {
             ordering: .acquiringAndReleasing
         )
         if exchanged { return }
-        if found == Self.closed {
-            throw UVError(.invalidArgument, operation: "\(operation)", detail: "UVEventLoop '\(name.text)' is closed")
-        }
+        if found == Self.closed { throw closedError("\(operation)") }
         let place = found == currentThread() ? "from inside one of its own callbacks" : "while another thread runs it"
         fatalError(
             "UVEventLoop.\(operation)() was called on '\(name.text)' \(place). "

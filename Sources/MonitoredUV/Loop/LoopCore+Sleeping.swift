@@ -6,7 +6,8 @@ extension LoopCore {
     func enqueue(_ job: Job, after delay: UInt64) {
         let due = MonotonicClock.read() + delay
         if isRunningHere { return sleep(job, due: due) }
-        postRemotely(CallSite(named: "Task.sleep")) { CurrentLoop.loop?.core.sleep(job, due: due) }
+        let isQueued = postIfOpen(CallSite(named: "Task.sleep")) { CurrentLoop.loop?.core.sleep(job, due: due) }
+        if !isQueued { moveJob(job, after: delay) }
     }
 
     /// Loop thread: runs `job` at `due`. The task that is running sleeps until then, if the job is its waking.

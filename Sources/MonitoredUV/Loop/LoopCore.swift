@@ -24,6 +24,7 @@ final class LoopCore {
     let vitals: LoopVitals
     let watch: LoopWatch
     let listeners = Lock(Listeners())
+    let afterClose = AfterClose()
     /// How actors come to the loop: another way where it is `MainActor`'s. Set before any thread could ask.
     @exclusivity(unchecked) var serialRoute = Job.Route.serial
 

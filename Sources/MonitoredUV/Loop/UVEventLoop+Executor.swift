@@ -15,7 +15,8 @@
 /// polls of I/O. Jobs that wait keep a run of the loop going; a task that waits for something else than the loop does
 /// not.
 ///
-/// The loop must not be closed before what runs on it has ended: a task that then goes on traps.
+/// Let what runs on the loop end before you close it. A task that goes on later does so on Swift's own threads, and actors
+/// that are pinned to the loop run one after the other on one of these; the first time, a warning says so.
 extension UVEventLoop: SerialExecutor, TaskExecutor {
     /// For actors that are pinned to the loop; the runtime calls it.
     @_implements(SerialExecutor,enqueue(_:))
@@ -31,8 +32,8 @@ extension UVEventLoop: SerialExecutor, TaskExecutor {
     public func enqueue(_ job: consuming ExecutorJob) { core.enqueue(Job(job), .task) }
 
     /// Traps unless this is the thread that the loop belongs to.
-    public func checkIsolated() { core.preconditionOnOwnThread("an actor of \(self)") }
+    public func checkIsolated() { if !core.isolatesHere { core.preconditionOnOwnThread("an actor of \(self)") } }
 
     /// Whether this is the thread that the loop belongs to.
-    public func isIsolatingCurrentContext() -> Bool? { core.isOnOwnThread }
+    public func isIsolatingCurrentContext() -> Bool? { core.isolatesHere }
 }

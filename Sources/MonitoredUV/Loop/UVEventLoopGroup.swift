@@ -80,7 +80,7 @@ public final class UVEventLoopGroup: Sendable {
     /// What one of the loops posts to another whose thread has gone already runs on the thread that called this.
     ///
     /// Any thread but the group's own, which would wait for itself: that traps. A second call waits for the first.
-    /// Posting to one of the loops afterwards traps, as with any closed loop.
+    /// What is posted to one of the loops afterwards is refused, as with any closed loop.
     public func shutdown() {
         for loop in loops where loop.core.isRunningHere {
             fatalError(

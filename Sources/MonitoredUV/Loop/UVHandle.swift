@@ -26,6 +26,7 @@ public class UVHandle {
     ) throws(Failure) {
         core.preconditionOnOwnThread("a new handle")
         if core.isClosed {
+            if let error = core.closedError("a new \(Self.self)") as? Failure { throw error }
             fatalError(
                 "a handle was made on UVEventLoop '\(core.name.text)' after it was closed. Make a new loop instead."
             )
@@ -114,8 +115,8 @@ public class UVHandle {
         core.preconditionOnOwnThread("close() of \(self)")
         if state == .closed {
             if core.isTearingDown { return false }
-            if core.isClosed && completion != nil { core.refusePost() }
-            if let completion { post(.close, site, completion) }
+            guard let completion else { return false }
+            if core.isClosed { completion() } else { post(.close, site, completion) }
             return false
         }
         if let completion { closeCompletions.append((site, core.clock.now(), completion)) }

@@ -28,7 +28,7 @@ public final class UVGetAddrInfo {
         _ completion: @escaping Completion
     ) throws(UVError) {
         core.preconditionOnOwnThread("getaddrinfo")
-        if core.isClosed { fatalError("getaddrinfo was called on UVEventLoop '\(core.name.text)' after it was closed") }
+        if core.isClosed { throw core.closedError("uv_getaddrinfo") }
         self.core = core
         self.site = site
         self.completion = completion

@@ -106,16 +106,6 @@ import Testing
         )
     }
 
-    @Test func aTaskThatGoesOnAfterItsLoopWasClosedTrapsWithAdvice() async {
-        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-            let loop = try UVEventLoop(name: "gone")
-            try loop.close()
-            Task(executorPreference: loop) {}
-        }
-        let message = result.map { String(decoding: $0.standardErrorContent, as: UTF8.self) } ?? ""
-        #expect(message.contains("UVEventLoop 'gone' after it was closed"))
-    }
-
     @Test func aLoopDoesNotCloseWhileJobsOrSleepsWait() throws {
         try withLoop { loop in
             Task(executorPreference: loop) { try await Task.sleep(for: .milliseconds(100)) }
