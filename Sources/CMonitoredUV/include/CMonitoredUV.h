@@ -1,4 +1,5 @@
 #pragma once
+#include "accept.h"
 #include "jobs.h"
 #include "lines.h"
 #include "mainqueue.h"

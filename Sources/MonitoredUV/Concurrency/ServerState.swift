@@ -18,9 +18,8 @@ final class ServerState: @unchecked Sendable {
         self.onAcceptError = onAcceptError
     }
 
-    func listen(_ backlog: Int32, _ file: StaticString, _ line: UInt, _ function: StaticString) throws(UVError) {
-        try tcp.listenWithoutAccepting(backlog: backlog, file: file, line: line, function: function) {
-            [unowned self] error in
+    func listen(_ backlog: Int32, _ policy: UVStream.OutOfDescriptors, _ site: CallSite) throws(UVError) {
+        try tcp.listen(backlog, policy, site) { [unowned self] error in
             if let error { return failed(error) }
             if accepted.count < Self.acceptAhead { acceptPending() } else { isPending = true }
         }

@@ -37,10 +37,10 @@ public final class UVTCPServer: Sendable {
     /// - Parameters:
     ///   - backlog: How many connections the kernel keeps until they are accepted.
     ///   - loop: The loop of the server and its connections; by default the one that runs the task.
-    ///   - onAcceptError: Told, on the loop's thread, of connections that could not be accepted; the server goes on. Of
-    ///     one that its client has reset already the error is ``UVError/Code/notConnected``. By default the first
-    ///     other one is printed on standard error. When the process has no descriptors left, libuv closes most of the
-    ///     connections that wait without a word.
+    ///   - policy: What becomes of clients while the process has no descriptors left.
+    ///   - onAcceptError: Told, on the loop's thread, where connections cannot be accepted, once until one is accepted
+    ///     again; the server goes on. Of one that its client has reset already the error is
+    ///     ``UVError/Code/notConnected``. By default the first other one is printed on standard error.
     /// - Throws: ``UVError/Code/addressInUse`` and others.
     ///
     /// The corresponding libuv functions are `uv_tcp_bind` and `uv_listen`.
@@ -48,6 +48,7 @@ public final class UVTCPServer: Sendable {
         host: String,
         port: Int,
         backlog: Int32 = 511,
+        whenOutOfDescriptors policy: UVStream.OutOfDescriptors = .hold,
         on loop: UVEventLoop? = nil,
         onAcceptError: (@Sendable (UVError) -> Void)? = nil,
         file: StaticString = #fileID,
@@ -63,7 +64,7 @@ public final class UVTCPServer: Sendable {
                     do {
                         try tcp.bind(to: address)
                         let state = ServerState(tcp, onAcceptError)
-                        try state.listen(backlog, file, line, function)
+                        try state.listen(backlog, policy, CallSite(file, line, function))
                         return try UVTCPServer(state)
                     } catch {
                         tcp.close()

@@ -11,7 +11,7 @@ internal import CLibUV
 /// The corresponding libuv type is `uv_stream_t`.
 public class UVStream: UVHandle {
     @exclusivity(unchecked) private final var reader: Unmanaged<StreamReader>?
-    @exclusivity(unchecked) private final var listener: Unmanaged<StreamListener>?
+    @exclusivity(unchecked) private(set) final var listener: StreamListener?
     /// The place at which the stream began to listen or to read.
     @exclusivity(unchecked) private final var site = CallbackName.none
     @exclusivity(unchecked) private final var isShutDown = false
@@ -27,47 +27,96 @@ public class UVStream: UVHandle {
     /// Listens for connections, and calls back for each that waits to be accepted; `listen` also accepts them.
     ///
     /// As long as a connection has not been accepted no further one is announced, so a server that does not accept
-    /// holds its clients off. The callback gets an error where accepting failed.
+    /// holds its clients off.
+    ///
+    /// Where accepting fails, for want of descriptors for example, the callback gets the error, once until a connection is
+    /// accepted again. The loop goes on meanwhile, and tries again every 5 ms, and whenever one of its handles has closed.
     ///
     /// - Parameters:
     ///   - backlog: How many connections the kernel keeps until they are accepted.
+    ///   - policy: What becomes of clients while the process has no descriptors left.
     ///   - onPending: Accepts, on the loop's thread, now or later.
     /// - Throws: ``UVError/Code/addressInUse`` if the address that was bound is taken, among others.
     ///
-    /// The corresponding libuv function is `uv_listen`.
+    /// The corresponding libuv function is `uv_listen`; the system calls behind are `listen` and `accept4`, which this
+    /// makes itself, with `uv_poll_t`.
     public final func listenWithoutAccepting(
         backlog: Int32 = 511,
+        whenOutOfDescriptors policy: OutOfDescriptors = .hold,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
         onPending: @escaping (UVError?) -> Void
     ) throws(UVError) {
-        try listen(backlog, CallSite(file, line, function), onPending)
+        try listen(backlog, policy, CallSite(file, line, function), onPending)
     }
 
-    final func listen(_ backlog: Int32, _ site: CallSite, _ onPending: @escaping (UVError?) -> Void) throws(UVError) {
-        try checkOpen("uv_listen")
-        try UVError.check(uv_listen(stream, backlog) { UVStream.connectionPending($0, $1) }, "uv_listen")
-        core.spares.begin()
-        deferRelease(listener)
-        listener = .passRetained(StreamListener(onPending))
+    /// What a listening stream does when the process has no descriptors left to accept with.
+    public enum OutOfDescriptors: Sendable {
+        /// Clients wait in the kernel's queue, and are served when there are descriptors again.
+        case hold
+        /// Clients are accepted and closed at once, so that they see an end instead of waiting: with the one descriptor
+        /// that the loop holds in reserve.
+        case shed
+    }
+
+    final func listen(
+        _ backlog: Int32,
+        _ policy: OutOfDescriptors,
+        _ site: CallSite,
+        _ onPending: @escaping (UVError?) -> Void
+    ) throws(UVError) {
+        try checkOpen("listen")
+        // What libuv has put off until now.
+        try UVError.check(stream.pointee.delayed_error, "listen")
+        let socket = try socketToListen()
+        if Descriptor.listen(socket, backlog) != 0 { throw UVError(.init(rawValue: -errno), operation: "listen") }
+        let callback = StreamListener.Callback(onPending)
+        let pending = listener?.takePending() ?? -1
+        endListening()
+        do throws(UVError) {
+            listener = try StreamListener(self, socket, policy, pending: pending, callback)
+        } catch {
+            if pending >= 0 { Descriptor.close(pending) }
+            throw error
+        }
         self.site = core.siteNames.name(of: site)
     }
 
-    private static func connectionPending(_ raw: UnsafeMutablePointer<uv_stream_t>?, _ status: Int32) {
-        Unmanaged<UVStream>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { stream in
-            let error = UVError.of(status, "uv_listen")
-            if let error, [.tooManyOpenFiles, .tooManyOpenFilesInSystem].contains(error.code) {
-                // Without a descriptor libuv tries again at once; only another thread, or the callback, can free one.
-                if !stream.core.spares.replaceReserve(of: stream.core.uv) { poll(nil, 0, 1) }
-            }
-            if status >= 0 { stream.core.spares.fill() }
-            guard let listener = stream.listener else { return }
-            stream.core.dispatch(.connection, stream.dispatchName(stream.site), .io(raw!)) {
-                listener._withUnsafeGuaranteedRef { $0.onPending(error) }
-            }
-        }
+    /// The descriptor of a socket that can listen.
+    func socketToListen() throws(UVError) -> Int32 { try descriptor() }
+
+    final func descriptor() throws(UVError) -> Int32 {
+        try checkOpen("uv_fileno")
+        var descriptor: uv_os_fd_t = -1
+        try UVError.check(uv_fileno(raw, &descriptor), "uv_fileno")
+        return descriptor
     }
+
+    /// Accepts the connection that a pending callback announced, without a handle: for a handle of another loop.
+    ///
+    /// ```swift
+    /// let descriptor = try server.acceptDescriptor()
+    /// other.execute { let connection = try UVTCP(on: other, adopting: descriptor) … }
+    /// ```
+    ///
+    /// - Returns: The descriptor of the connection's socket, which does not block. The caller has to close it, or to let a
+    ///   handle do so.
+    /// - Throws: ``UVError/Code/resourceTemporarilyUnavailable`` if none waits.
+    public final func acceptDescriptor() throws(UVError) -> Int32 {
+        try checkOpen("accept")
+        if let descriptor = listener?.takeConnection() { return descriptor }
+        throw UVError(.resourceTemporarilyUnavailable, operation: "accept", detail: "no connection waits")
+    }
+
+    private final func endListening() {
+        guard let listener else { return }
+        self.listener = nil
+        if let callback = listener.end() { core.deferRelease(callback, dispatchName(site)) }
+    }
+
+    override final var isHelped: Bool { listener != nil }
+    override final func refChanged(_ hasRef: Bool) { listener?.keepRunning(hasRef) }
 
     // MARK: Reading
 
@@ -208,13 +257,12 @@ public class UVStream: UVHandle {
         if isShutDown { throw UVError(.brokenPipe, operation: "\(operation)", detail: "\(self) was shut down") }
     }
 
-    override final func willClose() { closeRequested = core.clock.now() }
-
-    override final func dropCallbacks() {
-        replaceReader(nil)
-        deferRelease(listener)
-        listener = nil
+    override final func willClose() {
+        closeRequested = core.clock.now()
+        endListening()
     }
+
+    override final func dropCallbacks() { replaceReader(nil) }
 
     override final var registeredName: CallbackName { site }
 }
@@ -228,11 +276,4 @@ private final class StreamReader {
         self.onBytes = onBytes
         self.onEnd = onEnd
     }
-}
-
-/// What ``UVStream/listenWithoutAccepting(backlog:file:line:function:onPending:)`` was given.
-private final class StreamListener {
-    let onPending: (UVError?) -> Void
-
-    init(_ onPending: @escaping (UVError?) -> Void) { self.onPending = onPending }
 }

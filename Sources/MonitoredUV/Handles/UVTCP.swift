@@ -27,7 +27,7 @@ public final class UVTCP: UVStream {
     /// Takes over an open socket, such as one from a supervisor; from then on the handle closes it.
     ///
     /// - Throws: ``UVError/Code/invalidArgument`` for descriptors 0 to 2, which libuv does not close: pass a `dup` of
-    ///   it. ``UVError/Code/fileExists`` if a handle of the loop reads or writes it already, ``UVError/Code/notSocket``
+    ///   it; `EPROTOTYPE` for a socket that is no stream, such as one of UDP. ``UVError/Code/fileExists`` if a handle of the loop reads or writes it already, ``UVError/Code/notSocket``
     ///   and ``UVError/Code/badFileDescriptor`` for what is no socket. After an error the descriptor is still the
     ///   caller's.
     ///
@@ -41,7 +41,15 @@ public final class UVTCP: UVStream {
         if getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) != 0 {
             throw UVError(.init(rawValue: -errno), operation: "uv_tcp_open", detail: "descriptor \(descriptor)")
         }
-        try self.init(loop.core)
+        if type != streamType {
+            let detail = "descriptor \(descriptor) is no stream socket"
+            throw UVError(.init(rawValue: -EPROTOTYPE), operation: "uv_tcp_open", detail: detail)
+        }
+        try self.init(loop.core, opening: descriptor)
+    }
+
+    private convenience init(_ core: LoopCore, opening descriptor: Int32) throws(UVError) {
+        try self.init(core)
         do {
             try UVError.check(uv_tcp_open(tcp, descriptor), "uv_tcp_open")
         } catch {
@@ -73,22 +81,21 @@ public final class UVTCP: UVStream {
     }
 
     /// Listens, and calls back with each connection, accepted; see
-    /// ``UVStream/listenWithoutAccepting(backlog:file:line:function:onPending:)`` for accepting at a later time.
+    /// ``UVStream/listenWithoutAccepting(backlog:whenOutOfDescriptors:file:line:function:onPending:)`` for accepting at a later time.
     ///
-    /// The callback gets a failure where a connection could not be accepted; libuv tells of that up to version 1.44, and
-    /// later ones are silent. When the process runs out of descriptors the connections that wait are closed, so that
-    /// clients see an end instead of hanging, and the server goes on; a few descriptors are held back for that from the
-    /// first call on.
+    /// The callback gets a failure where connections cannot be accepted, once until one is accepted again; the server goes
+    /// on by itself. When the process runs out of descriptors, clients wait by default until there are some again.
     ///
     /// The corresponding libuv functions are `uv_listen` and `uv_accept`.
     public func listen(
         backlog: Int32 = 511,
+        whenOutOfDescriptors policy: OutOfDescriptors = .hold,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
         onConnection: @escaping (Result<UVTCP, UVError>) -> Void
     ) throws(UVError) {
-        try listen(backlog, CallSite(file, line, function)) { [unowned self] error in
+        try listen(backlog, policy, CallSite(file, line, function)) { [unowned self] error in
             if let error { return onConnection(.failure(error)) }
             onConnection(Result { () throws(UVError) in try accept() })
         }
@@ -100,15 +107,19 @@ public final class UVTCP: UVStream {
     ///
     /// The corresponding libuv function is `uv_accept`.
     public func accept() throws(UVError) -> UVTCP {
-        try checkOpen("uv_accept")
-        let client = try UVTCP(core)
-        do {
-            try UVError.check(uv_accept(stream, client.stream), "uv_accept")
-        } catch {
-            client.close()
+        let descriptor = try acceptDescriptor()
+        do throws(UVError) { return try UVTCP(core, opening: descriptor) } catch {
+            Descriptor.close(descriptor)
             throw error
         }
-        return client
+    }
+
+    /// One that was never bound gets a port of the system's choice.
+    override func socketToListen() throws(UVError) -> Int32 {
+        do { return try descriptor() } catch UVError.Code.badFileDescriptor {
+            try bind(to: UVSocketAddress("0.0.0.0", port: 0))
+            return try descriptor()
+        }
     }
 
     // MARK: Client
@@ -180,12 +191,7 @@ public final class UVTCP: UVStream {
     }
 
     /// The socket's descriptor, which stays the handle's. The corresponding libuv function is `uv_fileno`.
-    public func fileDescriptor() throws(UVError) -> Int32 {
-        try checkOpen("uv_fileno")
-        var descriptor: uv_os_fd_t = -1
-        try UVError.check(uv_fileno(raw, &descriptor), "uv_fileno")
-        return descriptor
-    }
+    public func fileDescriptor() throws(UVError) -> Int32 { try descriptor() }
 
     /// Closes with a reset instead of an orderly end: what was not yet sent is dropped, and the peer sees
     /// ``UVError/Code/connectionReset``.
@@ -207,3 +213,9 @@ public final class UVTCP: UVStream {
         if beginClose(CallSite(file, line, function), completion) { dropCallbacks() }
     }
 }
+
+#if canImport(Darwin)
+    private let streamType = SOCK_STREAM
+#else
+    private let streamType = Int32(SOCK_STREAM.rawValue)
+#endif

@@ -93,7 +93,8 @@ final class LoopCore {
     @exclusivity(unchecked) var siteNames = CallSiteNames()
     @exclusivity(unchecked) var releases = DeferredReleases()
 
-    @exclusivity(unchecked) var spares = SpareDescriptors()
+    /// Those that stopped because accepting failed.
+    @exclusivity(unchecked) var listenersWithoutDescriptors: [StreamListener] = []
     /// Where all reads of this loop land, one after the other; allocated with the first stream that reads.
     @exclusivity(unchecked) var readBuffer = uv_buf_t(base: nil, len: 0)
     static let readBufferSize = 256 * 1024
@@ -195,7 +196,6 @@ final class LoopCore {
     @inline(__always)
     private func afterPoll() {
         if meter.isPolling { leavePoll() }
-        if _slowPath(uv.pointee.emfile_fd == -1) { _ = spares.replaceReserve(of: uv) }
         if isResting { stopResting(forOwnWork: !queue.isEmpty || !jobs.isEmpty || !remote.isEmpty) }
         takeRemote()
         if hasDrain { drainQueues() }

@@ -68,7 +68,7 @@ public class UVHandle {
     /// Whether the handle is doing something: a timer that was started, a stream that reads, listens or writes.
     ///
     /// The corresponding libuv function is `uv_is_active`.
-    public final var isActive: Bool { isOpenHere && uv_is_active(raw) != 0 }
+    public final var isActive: Bool { isOpenHere && (uv_is_active(raw) != 0 || isHelped) }
 
     /// Whether ``close(_:file:line:function:)`` was called. The corresponding libuv function is `uv_is_closing`.
     public final var isClosing: Bool {
@@ -86,10 +86,18 @@ public class UVHandle {
     /// Lets the handle, while active, keep a run of its loop going, which is how handles start out.
     ///
     /// The corresponding libuv function is `uv_ref`.
-    public final func ref() { if isOpenHere { uv_ref(raw) } }
+    public final func ref() {
+        guard isOpenHere else { return }
+        uv_ref(raw)
+        refChanged(true)
+    }
 
     /// Lets a run of the loop end although the handle is active. The corresponding libuv function is `uv_unref`.
-    public final func unref() { if isOpenHere { uv_unref(raw) } }
+    public final func unref() {
+        guard isOpenHere else { return }
+        uv_unref(raw)
+        refChanged(false)
+    }
 
     /// Ends the handle and all it was doing; pending requests complete with ``UVError/Code/canceled``.
     ///
@@ -139,6 +147,7 @@ public class UVHandle {
         core.vitals.handles.add(-1, Int(raw.pointee.type.rawValue))
         core.handleMemory.deallocate(raw)
         if core.isTearingDown { return }
+        core.retryAccepting()
         while let (site, requested) = closeCompletions.first.map({ ($0.site, $0.requested) }) {
             // Completions that were posted before come first.
             if pendingPosts > 0 {
@@ -154,6 +163,12 @@ public class UVHandle {
             }
         }
     }
+
+    /// Whether others of libuv's handles are active for this one.
+    var isHelped: Bool { false }
+
+    /// Such handles are to keep a run of the loop going, or not.
+    func refChanged(_ hasRef: Bool) {}
 
     /// The last moment at which the C struct may be handed to other threads.
     func willClose() {}

@@ -253,33 +253,51 @@ import Testing
         }
     }
 
-    @Test func aServerThatRunsOutOfDescriptorsClosesWhoWaits_andGoesOn() async {
-        await #expect(processExitsWith: .success) {
-            try await withTasks { loop in
-                let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
-                let port = server.localAddress.port
-                let serving = Task(executorPreference: loop) {
-                    try await server.serve { connection in
-                        for try await bytes in connection.inbound { try await connection.write(bytes) }
-                    }
-                }
-                #expect(setDescriptorLimit { $0.rlim_cur = 64 })
-                var fillers: [Int32] = []
-                while case let descriptor = dup(0), descriptor >= 0 { fillers.append(descriptor) }
-                close(fillers.removeLast())
-                // The client takes the last one; the server has none left to accept it with.
-                let refused = try await UVTCPConnection.connect(host: "127.0.0.1", port: port)
-                #expect((try? await refused.read()) == nil)
-                await refused.close()
-                #expect(setDescriptorLimit { $0.rlim_cur = 256 })
-                let client = try await UVTCPConnection.connect(host: "127.0.0.1", port: port)
-                try await client.write("again")
-                try await #expect(client.read() == Array("again".utf8))
-                await server.close()
-                await client.close()
-                for descriptor in fillers { close(descriptor) }
-                try await serving.value
+    @Test func aServerThatRunsOutOfDescriptorsHoldsWhoWaits_orClosesThem_andGoesOn() async {
+        await #expect(processExitsWith: .success) { try await serveWithoutDescriptors(.hold) }
+        await #expect(processExitsWith: .success) { try await serveWithoutDescriptors(.shed) }
+    }
+}
+
+private func serveWithoutDescriptors(_ policy: UVStream.OutOfDescriptors) async throws {
+    try await withTasks { loop in
+        let errors = Lock<[UVError.Code]>([])
+        let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0, whenOutOfDescriptors: policy) { error in
+            errors.withLock { $0.append(error.code) }
+        }
+        let port = server.localAddress.port
+        let serving = Task(executorPreference: loop) {
+            try await server.serve { connection in
+                for try await bytes in connection.inbound { try await connection.write(bytes) }
             }
         }
+        #expect(setDescriptorLimit { $0.rlim_cur = 64 })
+        var fillers: [Int32] = []
+        while case let descriptor = dup(0), descriptor >= 0 { fillers.append(descriptor) }
+        close(fillers.removeLast())
+        // The client takes the last one; the server has none left to accept it with.
+        let waiting = try await UVTCPConnection.connect(host: "127.0.0.1", port: port)
+        try await waiting.write("first")
+        if policy == .shed {
+            let end = try? await waiting.read()
+            #expect(end == nil)
+        } else {
+            while errors.withLock({ $0.isEmpty }) { try await Task.sleep(for: .milliseconds(1)) }
+        }
+        #expect(setDescriptorLimit { $0.rlim_cur = 256 })
+        if policy == .hold {
+            let answer = try await waiting.read()
+            #expect(answer == Array("first".utf8))
+        }
+        await waiting.close()
+        let client = try await UVTCPConnection.connect(host: "127.0.0.1", port: port)
+        try await client.write("again")
+        let answer = try await client.read()
+        #expect(answer == Array("again".utf8))
+        await server.close()
+        await client.close()
+        for descriptor in fillers { close(descriptor) }
+        try await serving.value
+        #expect(errors.withLock { $0 } == [.tooManyOpenFiles])
     }
 }

@@ -3,9 +3,11 @@ import Foundation
 /// What the two C libraries spell differently.
 #if canImport(Darwin)
     let streamSocketType = SOCK_STREAM
+    let datagramSocketType = SOCK_DGRAM
     private let descriptorLimit = RLIMIT_NOFILE
 #else
     let streamSocketType = Int32(SOCK_STREAM.rawValue)
+    let datagramSocketType = Int32(SOCK_DGRAM.rawValue)
     private let descriptorLimit = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
 #endif
 

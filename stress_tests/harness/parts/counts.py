@@ -54,13 +54,17 @@ def _for_each(count, messages, at_once=True):
     with concurrent.futures.ThreadPoolExecutor(2 if at_once else 1) as runs:
         fewer, more = runs.map(count, (messages, messages * 6), processors)
     if isinstance(more, dict):
-        names = more.keys() | fewer.keys()
-        each = {name: (more.get(name, 0) - fewer.get(name, 0)) / (messages * 5) for name in names}
-        return {name: value for name, value in sorted(each.items()) if value > 0.005}
+        return calls_for_each(fewer, more, messages * 5)
     # Some are made once, or not, as threads happen to start.
     if more < fewer * 0.99:
         raise Failure(f"less for more messages ({fewer}, {more})")
     return max(0, more - fewer) / (messages * 5)
+
+
+def calls_for_each(fewer, more, number):
+    """From those of two runs, of which one served so many more."""
+    each = {name: (more.get(name, 0) - fewer.get(name, 0)) / number for name in more.keys() | fewer.keys()}
+    return {name: value for name, value in sorted(each.items()) if value > 0.005}
 
 
 def _serve(contender, messages, processor, wrapper):
@@ -114,13 +118,18 @@ def _total_allocations(output, name):
 
 
 def _calls(contender, messages, processor):
+    return calls_during(lambda wrapper: _serve(contender, messages, processor, wrapper), contender.label)
+
+
+def calls_during(serve, name):
+    """What system calls a server makes, and how often, that `serve` runs behind the words of a tool."""
     with tempfile.NamedTemporaryFile() as summary:
-        _serve(contender, messages, processor, ["strace", "-f", "-c", "-U", "calls,name", "-o", summary.name])
+        serve(["strace", "-f", "-c", "-U", "calls,name", "-o", summary.name])
         lines = open(summary.name, encoding="utf-8").read().splitlines()
     found = [line.split() for line in lines]
     calls = {line[1]: int(line[0]) for line in found if len(line) == 2 and line[0].isdigit() and line[1] != "total"}
     if not calls:
-        raise Failure(f"strace counted nothing for {contender.label}")
+        raise Failure(f"strace counted nothing for {name}")
     return calls
 
 

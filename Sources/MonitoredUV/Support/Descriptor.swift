@@ -1,0 +1,28 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// System calls whose names methods of handles and loops hide.
+enum Descriptor {
+    static func close(_ descriptor: Int32) {
+        #if canImport(Glibc)
+            _ = Glibc.close(descriptor)
+        #else
+            _ = Darwin.close(descriptor)
+        #endif
+    }
+
+    /// 0, or -1 with `errno`.
+    static func listen(_ socket: Int32, _ backlog: Int32) -> Int32 {
+        #if canImport(Glibc)
+            Glibc.listen(socket, backlog)
+        #else
+            Darwin.listen(socket, backlog)
+        #endif
+    }
+
+    /// One that does nothing but to be held; negative if there is none left.
+    static func placeholder() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }
+}
