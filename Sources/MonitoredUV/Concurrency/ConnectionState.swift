@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// What a ``UVTCPConnection`` is on its loop's thread: the handle, the bytes that came before somebody asked for them,
 /// and who waits for more.
 ///
@@ -13,6 +19,16 @@ final class ConnectionState: @unchecked Sendable {
     private(set) var reader: LoopOperation<[UInt8]?>?
     private var end: UVStream.ReadEnd?
     private var isReading = false
+    /// Who waits until the connection is gone.
+    private var watchers: [Watcher] = []
+    /// Looks for the end of a connection that is not read from.
+    private var lookout: UVTimer?
+    var isLookingOut: Bool { lookout != nil }
+
+    private struct Watcher {
+        let operation: LoopOperation<Void>
+        let isContentWithEndOfStream: Bool
+    }
 
     init(_ tcp: UVTCP) { self.tcp = tcp }
 
@@ -30,6 +46,7 @@ final class ConnectionState: @unchecked Sendable {
             pieces.removeAll(keepingCapacity: true)
             firstPiece = 0
         }
+        if !watchers.isEmpty { watch() }
         return bytes
     }
 
@@ -51,6 +68,7 @@ final class ConnectionState: @unchecked Sendable {
     }
 
     private func startReading() throws(UVError) {
+        endLookout()
         if isReading { return }
         try tcp.startReading(CallSite(named: "UVTCPConnection.inbound")) { [unowned self] bytes in
             received(Array(copying: bytes))
@@ -70,17 +88,75 @@ final class ConnectionState: @unchecked Sendable {
         if buffered < Self.bufferLimit { return }
         tcp.stopReading()
         isReading = false
+        if !watchers.isEmpty { watch() }
     }
 
     private func ended(_ end: UVStream.ReadEnd) {
         self.end = end
         isReading = false
+        if end == .endOfStream { tellEndOfStream() } else { tellGone() }
         guard let reader else { return }
         self.reader = nil
         switch end {
         case .endOfStream: reader.resume(returning: nil)
         case .failed(let error): reader.resume(throwing: error)
         }
+    }
+
+    // MARK: Being gone
+
+    func waitUntilGone(orEndOfStream: Bool, _ operation: LoopOperation<Void>) {
+        let isGone =
+            switch end {
+            case .failed: true
+            case .endOfStream: orEndOfStream || tcp.isClosing
+            case nil: tcp.isClosing
+            }
+        if isGone { return operation.resume(returning: ()) }
+        watchers.append(Watcher(operation: operation, isContentWithEndOfStream: orEndOfStream))
+        operation.onCancel = { [unowned self, unowned operation] in
+            watchers.removeAll { $0.operation === operation }
+            if watchers.isEmpty { endLookout() }
+        }
+        watch()
+    }
+
+    /// Reads, or looks out where there is too much already that nobody has taken.
+    private func watch() {
+        if isReading || end != nil || tcp.isClosing { return }
+        if buffered < Self.bufferLimit {
+            do { try startReading() } catch { tellGone() }
+        } else if lookout == nil {
+            let timer = UVTimer(on: tcp.loop) { [unowned self] _ in look() }
+            timer.name = "UVTCPConnection.closed"
+            timer.unref()
+            timer.start(after: .seconds(1), repeating: .seconds(1))
+            lookout = timer
+        }
+    }
+
+    private func look() {
+        guard let descriptor = try? tcp.descriptor() else { return endLookout() }
+        var polled = pollfd(fd: descriptor, events: 0, revents: 0)
+        if poll(&polled, 1, 0) > 0 { tellGone() }
+    }
+
+    private func endLookout() {
+        lookout?.close()
+        lookout = nil
+    }
+
+    private func tellEndOfStream() {
+        let content = watchers.filter(\.isContentWithEndOfStream)
+        watchers.removeAll(where: \.isContentWithEndOfStream)
+        content.forEach { $0.operation.resume(returning: ()) }
+    }
+
+    private func tellGone() {
+        let all = watchers
+        watchers = []
+        endLookout()
+        all.forEach { $0.operation.resume(returning: ()) }
     }
 
     // MARK: Writing and closing
@@ -117,6 +193,7 @@ final class ConnectionState: @unchecked Sendable {
 
     func close(_ completion: (() -> Void)?) {
         tcp.close(CallSite(named: "UVTCPConnection.close"), completion)
+        tellGone()
         guard let reader else { return }
         self.reader = nil
         reader.resume(returning: nil)

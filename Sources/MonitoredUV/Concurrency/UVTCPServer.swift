@@ -16,6 +16,7 @@ public final class UVTCPServer: Sendable {
     /// Where the server listens.
     public let localAddress: UVSocketAddress
     private let state: ServerState
+    private let handlers = ServedHandlers()
 
     private init(_ state: ServerState) throws(UVError) {
         loop = state.tcp.loop
@@ -114,35 +115,89 @@ public final class UVTCPServer: Sendable {
         }
     }
 
+    /// When `serve` cancels a handler on account of its client.
+    public enum HandlerCancellation: Sendable {
+        /// The handler learns of its client when it next reads or writes.
+        case never
+        /// When the client has reset the connection, or the connection is broken otherwise.
+        case onReset
+        /// The same, and when the client has ended its side. One that only does not want to send any more does that as
+        /// well: its handler is canceled before it can answer.
+        case onEndOfStream
+    }
+
     /// Serves each connection with a child task of its own on the server's loop, and closes it when that task's
-    /// `handler` returns or throws. Returns when the server is closed and all handlers have ended.
+    /// `handler` returns or throws. Returns when the server is closed and all handlers have ended; those that go on for
+    /// longer than ``close(gracePeriod:)`` allows are canceled.
     ///
     /// What a handler throws ends its own connection alone. Cancelling the task cancels the handlers.
     ///
-    /// - Parameter onError: Told what handlers throw, resets by clients among it.
+    /// - Parameters:
+    ///   - cancellation: Whether a handler is canceled when its client is gone. As long as a handler does not read, what
+    ///     its client sends is kept, up to 64 KiB and one piece; beyond that the kernel is asked once a second.
+    ///   - onError: Told what handlers throw, resets by clients among it; not of handlers that were canceled because
+    ///     their client was gone.
     public nonisolated(nonsending) func serve(
+        cancelingHandlers cancellation: HandlerCancellation = .never,
         onError: (@Sendable (any Error, UVTCPConnection) -> Void)? = nil,
         _ handler: @escaping @Sendable (UVTCPConnection) async throws -> Void
     ) async throws {
-        let loop = loop
+        let (loop, handlers) = (loop, handlers)
         try await withThrowingDiscardingTaskGroup { group in
             for try await connection in connections {
+                handlers.began()
                 group.addTask(executorPreference: loop) {
-                    do { try await connection.executeThenClose(handler) } catch { onError?(error, connection) }
+                    do {
+                        if cancellation == .never {
+                            try await connection.executeThenClose(handler)
+                        } else {
+                            try await connection.executeUntilGone(cancellation, handler)
+                        }
+                    } catch { onError?(error, connection) }
+                    handlers.ended()
                 }
             }
+            await handlers.waitUntilEndedOrDue()
+            group.cancelAll()
         }
     }
 
-    /// Stops listening: connections that nobody has taken are closed, and ``connections`` ends. A second call does
-    /// nothing. The corresponding libuv function is `uv_close`.
-    public nonisolated(nonsending) func close() async {
+    /// Stops listening: connections that nobody has taken are closed, and ``connections`` ends. A second call may shorten
+    /// the grace period. Returns when the server does not listen any more; `serve` returns when its handlers have ended.
+    /// The corresponding libuv function is `uv_close`.
+    ///
+    /// - Parameter gracePeriod: For so long the handlers of `serve` may go on; then they are canceled. `nil` leaves them
+    ///   all the time they need, which may be for ever: a client that does nothing may stay connected.
+    public nonisolated(nonsending) func close(gracePeriod: Duration? = .seconds(10)) async {
+        if let gracePeriod { handlers.setDeadline(.now + min(gracePeriod, .seconds(1_000_000_000))) }
         let core = loop.core
         if core.isClosed { return }
         await withUnsafeContinuation { continuation in
             let close: @Sendable () -> Void = { [state] in state.close { continuation.resume() } }
             let site = CallSite(named: "UVTCPServer.close")
             if core.isRunningHere { close() } else if !core.postIfOpen(site, close) { continuation.resume() }
+        }
+    }
+}
+
+extension UVTCPConnection {
+    /// Runs `handler` with the connection and closes it afterwards; cancels it when the peer is gone.
+    fileprivate func executeUntilGone(
+        _ cancellation: UVTCPServer.HandlerCancellation,
+        _ handler: @escaping @Sendable (UVTCPConnection) async throws -> Void
+    ) async throws {
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                try await self.executeThenClose(handler)
+                return false
+            }
+            group.addTask {
+                await self.waitUntilGone(orEndOfStream: cancellation == .onEndOfStream)
+                return true
+            }
+            let isGone = try await group.next() ?? false
+            group.cancelAll()
+            do { while try await group.next() != nil {} } catch is CancellationError where isGone {}
         }
     }
 }
