@@ -9,9 +9,7 @@ extension LoopCore {
         let outer = CurrentLoop.enter(loop)
         defer { CurrentLoop.leave(to: outer) }
         defer { mainQueue?.stop() }
-        ProcessSetup.ignoreSIGPIPE()
-        var block = SIGPIPEBlock()
-        defer { block.end() }
+        ProcessSetup.catchSIGPIPE()
         if stopRequested.exchange(false, ordering: .acquiring) { return isAlive }
         applyMonitorChange()
         runMode = mode

@@ -123,7 +123,7 @@ final class LoopCore {
     /// A `name` of `nil` stands for `loop-` and a number.
     init(name: String?, monitor: LoopMonitor?) throws(UVError) {
         _ = ProcessSetup.openStandardDescriptors
-        ProcessSetup.ignoreSIGPIPE()
+        ProcessSetup.catchSIGPIPE()
         let uv = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
         let own = OwnHandles()
         do {

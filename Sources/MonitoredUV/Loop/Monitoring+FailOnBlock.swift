@@ -74,7 +74,7 @@ private final class BlockCollector: Sendable {
 
     /// - Parameter isPartOfADispatch: All of the body runs in the callback that the loop is in.
     init(_ limit: Duration, on core: LoopCore, isPartOfADispatch: Bool = false) {
-        precondition(limit >= .milliseconds(1), "failOnBlock(over: \(limit)): the limit is 1 ms at least")
+        require(limit >= .milliseconds(1), "failOnBlock(over: \(limit)): the limit is 1 ms at least")
         self.core = core
         self.isPartOfADispatch = isPartOfADispatch
         self.limit = limit.nanosecondsClamped

@@ -26,7 +26,7 @@ extension Monitoring {
         traces: TraceFiles? = nil,
         onStall: @escaping @Sendable (StallReport) -> Void
     ) {
-        precondition(limit >= .milliseconds(1), "startWatchdog(limit: \(limit)): the limit is 1 ms at least")
+        require(limit >= .milliseconds(1), "startWatchdog(limit: \(limit)): the limit is 1 ms at least")
         let watch = core.watch
         let listener = StallListener(
             limit: limit.nanosecondsClamped,

@@ -32,7 +32,7 @@ struct MonitoringEnvironment: Sendable {
     /// The process's own, from when its first loop is made.
     static let shared: MonitoringEnvironment = {
         let environment = MonitoringEnvironment { name in getenv(name).map { String(cString: $0) } }
-        environment.problems.forEach { warn($0) }
+        (environment.problems + problems(ofNames: namesOfAll)).forEach { warn($0) }
         if let names = environment.names { MonitoringOptions.current.names = names }
         if let count = environment.recordedDispatches { MonitoringOptions.current.recordedDispatches = count }
         MonitoringOptions.current.libraryModules.formUnion(environment.libraryModules)
@@ -50,9 +50,10 @@ struct MonitoringEnvironment: Sendable {
         let limit = "a duration of 1 ms or more, such as 100ms or 0.1s"
         stallLimit = read("STALL_LIMIT", limit) { Self.duration($0).flatMap { $0 >= .milliseconds(1) ? $0 : nil } }
         slowCallbacks = read("SLOW_CALLBACKS", "a duration, such as 100ms or 0.1s", Self.duration)
-        snapshotSignal = read("SNAPSHOT_SIGNAL", "a signal such as USR1, or its number", Self.signal)
-        traceSignal = read("TRACE_SIGNAL", "a signal such as USR2, or its number", Self.signal)
-        traceFolder = variable("MONITOREDUV_TRACE_FOLDER").flatMap { $0.isEmpty ? nil : $0 }
+        let signals = "a signal such as USR1, or its number, but none of a fault, and neither KILL nor STOP"
+        snapshotSignal = read("SNAPSHOT_SIGNAL", signals, Self.signal)
+        traceSignal = read("TRACE_SIGNAL", signals, Self.signal)
+        traceFolder = read("TRACE_FOLDER", "a folder that can be written to") { Self.canBeWrittenTo($0) ? $0 : nil }
         names = read("NAMES", "a number from 1 to 4096") { Int($0).flatMap { (1...4096).contains($0) ? $0 : nil } }
         recordedDispatches = read("RECORDED_DISPATCHES", "a number up to \(1 << 24)") { text in
             Int(text).flatMap { (1...1 << 24).contains($0) ? $0 : nil }
@@ -64,6 +65,33 @@ struct MonitoringEnvironment: Sendable {
         if snapshotSignal != nil || traceSignal != nil { level = .metrics }
         let levels = MonitoringLevel.allCases
         level = read("LEVEL", "off, metrics or callbacks") { text in levels.first { "\($0)" == text } } ?? level
+    }
+
+    private static let names = [
+        "LEVEL", "STALL_LIMIT", "SLOW_CALLBACKS", "SNAPSHOT_SIGNAL", "TRACE_SIGNAL", "TRACE_FOLDER", "NAMES",
+        "RECORDED_DISPATCHES", "LIBRARY_MODULES",
+    ]
+
+    /// What is called as if it were one of these variables and is none.
+    static func problems(ofNames names: [String]) -> [String] {
+        names.filter { $0.hasPrefix("MONITOREDUV_") && !Self.names.contains(String($0.dropFirst(12))) }.sorted().map {
+            "\($0) is ignored: there are \(Self.names.map { "MONITOREDUV_\($0)" }.joined(separator: ", "))"
+        }
+    }
+
+    private static var namesOfAll: [String] {
+        var names: [String] = []
+        var next = environ
+        while let entry = next.pointee {
+            names.append(String(String(cString: entry).prefix { $0 != "=" }))
+            next += 1
+        }
+        return names
+    }
+
+    private static func canBeWrittenTo(_ folder: String) -> Bool {
+        var status = stat()
+        return stat(folder, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR && access(folder, W_OK | X_OK) == 0
     }
 
     /// `100ms`, `0.1s`, `250us`.
@@ -78,7 +106,9 @@ struct MonitoringEnvironment: Sendable {
     private static func signal(_ text: String) -> Int32? {
         let known = ["HUP": SIGHUP, "USR1": SIGUSR1, "USR2": SIGUSR2, "WINCH": SIGWINCH, "URG": SIGURG]
         let name = text.hasPrefix("SIG") ? String(text.dropFirst(3)) : text
-        return known[name] ?? Int32(text).flatMap { (1..<65).contains($0) && $0 != SIGKILL && $0 != SIGSTOP ? $0 : nil }
+        // A fault that a handler takes for something else happens again and again.
+        let refused = [SIGKILL, SIGSTOP, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS]
+        return known[name] ?? Int32(text).flatMap { (1..<65).contains($0) && !refused.contains($0) ? $0 : nil }
     }
 
     private func watchSignals() {

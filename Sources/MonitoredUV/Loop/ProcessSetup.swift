@@ -13,47 +13,29 @@ enum ProcessSetup {
         }
     }()
 
-    /// libuv writes with `write(2)`, so a peer that is gone would end the process. A handler of the program's own is
-    /// left in place.
-    static func ignoreSIGPIPE() {
+    /// libuv writes with `write(2)`, so a peer that is gone would end the process by `SIGPIPE`. A handler of the program's
+    /// own is left in place.
+    ///
+    /// A handler that does nothing, for an ignored signal stays ignored in programs that this one starts.
+    static func catchSIGPIPE() {
         var current = sigaction()
-        guard sigaction(SIGPIPE, nil, &current) == 0 else { return }
+        guard sigaction(SIGPIPE, nil, &current) == 0, isDefault(current) else { return }
+        var new = sigaction()
         #if os(Linux)
-            let handler = current.__sigaction_handler.sa_handler
+            new.__sigaction_handler.sa_handler = { _ in }
         #else
-            let handler = current.__sigaction_u.__sa_handler
+            new.__sigaction_u.__sa_handler = { _ in }
         #endif
-        if unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_DFL, to: Int.self) { signal(SIGPIPE, SIG_IGN) }
+        new.sa_flags = Int32(SA_RESTART) | Int32(SA_ONSTACK)
+        sigaction(SIGPIPE, &new, nil)
     }
-}
 
-/// Keeps `SIGPIPE` from this thread while it runs a loop, for a program that resets the signal's handling after
-/// ``ProcessSetup/ignoreSIGPIPE()``. Darwin's sockets can be told not to raise it, which libuv does.
-struct SIGPIPEBlock {
-    #if os(Linux)
-        private var outer = sigset_t()
-
-        init() {
-            var pipe = SIGPIPEBlock.set
-            pthread_sigmask(SIG_BLOCK, &pipe, &outer)
-        }
-
-        /// Takes back what was raised meanwhile, which would end the process as soon as the signal is let through.
-        mutating func end() {
-            if sigismember(&outer, SIGPIPE) == 1 { return }
-            var pipe = SIGPIPEBlock.set
-            var none = timespec()
-            while sigtimedwait(&pipe, nil, &none) == SIGPIPE {}
-            pthread_sigmask(SIG_SETMASK, &outer, nil)
-        }
-
-        private static var set: sigset_t {
-            var set = sigset_t()
-            sigemptyset(&set)
-            sigaddset(&set, SIGPIPE)
-            return set
-        }
-    #else
-        mutating func end() {}
-    #endif
+    private static func isDefault(_ action: sigaction) -> Bool {
+        #if os(Linux)
+            let handler = action.__sigaction_handler.sa_handler
+        #else
+            let handler = action.__sigaction_u.__sa_handler
+        #endif
+        return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_DFL, to: Int.self)
+    }
 }

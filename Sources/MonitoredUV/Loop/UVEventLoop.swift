@@ -36,7 +36,7 @@ public final class UVEventLoop: Sendable {
 
     /// Makes a loop that belongs to this thread until another one runs it.
     ///
-    /// The first loop of a process makes it ignore `SIGPIPE`, if the signal has no handler, and opens `/dev/null` on
+    /// The first loop of a process gives `SIGPIPE` a handler that does nothing, if it has none, and opens `/dev/null` on
     /// each of the descriptors 0 to 2 that is closed.
     ///
     /// - Parameters:

@@ -48,7 +48,7 @@ public struct DurationHistogram: Sendable, Hashable {
     ///
     /// - Parameter percent: From 0 to 100.
     public func percentile(_ percent: Double) -> Duration {
-        precondition((0...100).contains(percent), "percentile(\(percent)): a percentage is from 0 to 100")
+        require((0...100).contains(percent), "percentile(\(percent)): a percentage is from 0 to 100")
         let wanted = Swift.max(1, (Double(count) * percent / 100).rounded(.up))
         var seen = 0.0
         for (index, count) in counts.enumerated() where count > 0 {
@@ -103,7 +103,7 @@ public struct DurationHistogram: Sendable, Hashable {
         _ operation: (UInt64, UInt64) -> UInt64,
         maximum: UInt64
     ) -> DurationHistogram {
-        precondition(left.bins == right.bins, "these two histograms have bins of different widths")
+        require(left.bins == right.bins, "these two histograms have bins of different widths")
         return DurationHistogram(
             bins: left.bins,
             counts: zip(left.counts, right.counts).map(operation),

@@ -163,7 +163,7 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
     /// What happened between two snapshots of the same loop, or two sums of the same loops; what they hold is as in the
     /// `later` one.
     public static func - (later: LoopSnapshot, earlier: LoopSnapshot) -> LoopSnapshot {
-        precondition(
+        require(
             later.loopNames.sorted() == earlier.loopNames.sorted(),
             "a snapshot of \(earlier.loopNames) cannot be subtracted from one of \(later.loopNames)"
         )

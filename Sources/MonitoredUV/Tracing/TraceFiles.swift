@@ -17,7 +17,7 @@ public final class TraceFiles: Sendable {
     ///   - mostFiles: Then the oldest is replaced.
     ///   - mostBytes: For each file; of more dispatches than fit the last ones are written.
     public init(folder: String, mostFiles: Int = 10, mostBytes: Int = 16 << 20) {
-        precondition(mostFiles > 0 && mostBytes >= 65_536, "TraceFiles needs room for a file of 64 KiB at least")
+        require(mostFiles > 0 && mostBytes >= 65_536, "TraceFiles needs room for a file of 64 KiB at least")
         self.folder = folder
         self.mostFiles = mostFiles
         self.mostBytes = mostBytes

@@ -8,6 +8,23 @@ struct MonitoringEnvironmentTests {
         MonitoringEnvironment { variables[$0] }
     }
 
+    @Test func namesThatAreNone_areTold() {
+        let names = ["PATH", "MONITOREDUV_LEVEL", "MONITOREDUV_LEVL", "MONITOREDUV_", "XMONITOREDUV_NAMES"]
+        let problems = MonitoringEnvironment.problems(ofNames: names)
+        #expect(problems.count == 2)
+        #expect(problems[0].hasPrefix("MONITOREDUV_ is ignored: there are MONITOREDUV_LEVEL, "))
+        #expect(problems[1].hasPrefix("MONITOREDUV_LEVL is ignored: there are MONITOREDUV_LEVEL, "))
+    }
+
+    @Test func aVariableThatIsMisspelt_isTold_withTheFirstLoop() async {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            setenv("MONITOREDUV_STALLLIMIT", "100ms", 1)
+            try UVEventLoop().close()
+        }
+        let output = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(output.contains("warning: MONITOREDUV_STALLLIMIT is ignored: there are MONITOREDUV_LEVEL, "))
+    }
+
     @Test func nothing_asksForNothing() {
         let environment = environment([:])
         #expect(environment.level == .off)
@@ -40,7 +57,9 @@ struct MonitoringEnvironmentTests {
 
     @Test(arguments: [
         ("LEVEL", "loud"), ("STALL_LIMIT", "100"), ("STALL_LIMIT", "10us"), ("SLOW_CALLBACKS", "-1ms"),
-        ("SLOW_CALLBACKS", "soon"), ("SNAPSHOT_SIGNAL", "KILL"), ("TRACE_SIGNAL", "9"), ("NAMES", "0"),
+        ("SLOW_CALLBACKS", "soon"), ("SNAPSHOT_SIGNAL", "KILL"), ("SNAPSHOT_SIGNAL", "4"), ("TRACE_SIGNAL", "11"),
+        ("TRACE_SIGNAL", "6"), ("TRACE_FOLDER", "/nonexistent"), ("TRACE_FOLDER", "/dev/null"), ("TRACE_SIGNAL", "9"),
+        ("NAMES", "0"),
         ("NAMES", "many"), ("RECORDED_DISPATCHES", "99999999999"),
     ])
     func whatIsNotUnderstood_isNamed(_ name: String, _ value: String) {

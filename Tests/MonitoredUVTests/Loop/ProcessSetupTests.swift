@@ -26,14 +26,11 @@ struct ProcessSetupTests {
         }
     }
 
-    /// Before the run, which ignores the signal again, and inside it, where the thread does not let it through.
-    @Test(arguments: [false, true])
-    func sigpipe_cannotKill_whenResetToItsDefault(_ isInsideACallback: Bool) async {
-        await #expect(processExitsWith: .success) { [isInsideACallback] in
+    @Test func sigpipe_cannotKill_whenResetToItsDefault_beforeTheRun() async {
+        await #expect(processExitsWith: .success) {
             let loop = try UVEventLoop()
-            if !isInsideACallback { signal(SIGPIPE, SIG_DFL) }
+            signal(SIGPIPE, SIG_DFL)
             try loop.pair { client, accepted in
-                if isInsideACallback { signal(SIGPIPE, SIG_DFL) }
                 try accepted.closeReset()
                 for _ in 0..<5 {
                     usleep(2000)
@@ -43,6 +40,34 @@ struct ProcessSetupTests {
             }
             try loop.run()
             try loop.close()
+        }
+    }
+
+    #if os(Linux)
+        /// Neither ignored nor blocked, wherever it is started.
+        @Test(arguments: [false, true])
+        func children_haveTheDefaultOfSIGPIPE(_ isInsideACallback: Bool) async {
+            await #expect(processExitsWith: .success) { [isInsideACallback] in
+                func check() {
+                    let result = try! runProgram("/bin/grep", ["-E", "Sig(Blk|Ign)", "/proc/self/status"])
+                    let sets = result.output.split { $0.isWhitespace }.compactMap { UInt64($0, radix: 16) }
+                    precondition(sets.count == 2)
+                    precondition(sets.allSatisfy { $0 & 1 << UInt64(SIGPIPE - 1) == 0 })
+                }
+                let loop = try UVEventLoop()
+                if isInsideACallback { loop.callSoon { check() } } else { check() }
+                try loop.run()
+                try loop.close()
+            }
+        }
+    #endif
+
+    @Test func handlerOfTheProgram_isLeftInPlace() async {
+        await #expect(processExitsWith: .exitCode(17)) {
+            signal(SIGPIPE) { _ in _exit(17) }
+            let loop = try UVEventLoop()
+            loop.callSoon { raise(SIGPIPE) }
+            try loop.run()
         }
     }
 }

@@ -11,6 +11,12 @@ import Foundation
     private let descriptorLimit = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
 #endif
 
+/// Lets this process have so many descriptors above the highest that is open: a process that a test starts may inherit many.
+func limitDescriptors(to more: Int) {
+    let highest = (Int32(0)..<4096).last { fcntl($0, F_GETFD) != -1 } ?? 2
+    precondition(setDescriptorLimit { $0.rlim_cur = rlim_t(Int(highest) + 1 + more) })
+}
+
 /// Changes how many descriptors this process may have; `false` if the system refuses.
 func setDescriptorLimit(_ change: (inout rlimit) -> Void) -> Bool {
     var limit = rlimit()

@@ -38,6 +38,43 @@ struct TraceTests {
         )
     }
 
+    @Test func traceIsItsOwnersAlone_andDevicesStayWhatTheyAre() throws {
+        try withLoop { loop in
+            let path = NSTemporaryDirectory() + "trace-\(UUID().uuidString).json"
+            defer { unlink(path) }
+            loop.monitoring.level = .metrics
+            for _ in 0..<2 { try loop.monitoring.writeTrace(to: path) }
+            var status = stat()
+            #expect(stat(path, &status) == 0)
+            #expect(status.st_mode & 0o777 == 0o600)
+            try loop.monitoring.writeTrace(to: "/dev/null")
+            #expect(stat("/dev/null", &status) == 0)
+            #expect(status.st_mode & S_IFMT == S_IFCHR)
+        }
+    }
+
+    #if os(Linux)
+        @Test func fileThatGrowsTooLarge_isAnError() async {
+            await #expect(processExitsWith: .success) {
+                let loop = try UVEventLoop()
+                loop.monitoring.level = .metrics
+                for _ in 0..<100 { loop.callSoon {} }
+                try loop.run()
+                var limit = rlimit(rlim_cur: 100, rlim_max: 100)
+                precondition(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+                let path = NSTemporaryDirectory() + "trace-\(UUID().uuidString).json"
+                do {
+                    try loop.monitoring.writeTrace(to: path)
+                    fatalError("100 bytes were enough")
+                } catch let error as UVError {
+                    precondition(error.code == UVError.Code(rawValue: -EFBIG), "\(error)")
+                }
+                precondition(access(path, F_OK) != 0)
+                try loop.close()
+            }
+        }
+    #endif
+
     @Test func dispatches_areSlices_withArrowsFromWhatPostedThem() throws {
         let track = TraceWriter.Track(
             name: "a \"loop\"\n",

@@ -78,19 +78,26 @@ private final class Connection {
     let socket: UVTCP
     private var partialLine: [UInt8] = []
     private static let longestLine = 4096
+    private static let mostUnread = 1 << 20
 
     init(_ socket: UVTCP) { self.socket = socket }
 
     func readLines(_ onLine: @escaping (String) -> Void, onEnd: @escaping () -> Void) throws {
         do {
             try socket.startReading { [unowned self] bytes in
-                partialLine += [UInt8](copying: bytes)
-                while let end = partialLine.firstIndex(of: UInt8(ascii: "\n")) {
-                    let line = String(decoding: partialLine[..<end], as: UTF8.self)
-                    partialLine.removeSubrange(...end)
-                    onLine(line.trimmingCharacters(in: .whitespacesAndNewlines))
+                let lines = ([UInt8](copying: bytes)).split(
+                    separator: UInt8(ascii: "\n"),
+                    omittingEmptySubsequences: false
+                )
+                for line in lines.dropLast() {
+                    partialLine += line
+                    let text = String(decoding: partialLine, as: UTF8.self)
+                    partialLine.removeAll(keepingCapacity: true)
+                    onLine(text.trimmingCharacters(in: .whitespacesAndNewlines))
                 }
-                if partialLine.count > Self.longestLine { end(onEnd) }
+                partialLine += lines.last ?? []
+                // Nobody may fill the server with requests without an end, or with answers that it does not read.
+                if partialLine.count > Self.longestLine || socket.writeQueueSize > Self.mostUnread { end(onEnd) }
             } onEnd: { [unowned self] _ in
                 end(onEnd)
             }

@@ -1,0 +1,10 @@
+/// Traps with a message if `condition` is not met. `precondition` prints no message in a release build.
+@inline(__always)
+func require(
+    _ condition: @autoclosure () -> Bool,
+    _ message: @autoclosure () -> String,
+    file: StaticString = #file,
+    line: UInt = #line
+) {
+    if !condition() { fatalError(message(), file: file, line: line) }
+}
