@@ -10,7 +10,8 @@ public struct UVError: Error, Hashable, Sendable {
     public let code: Code
     /// The libuv function that failed, for example `uv_tcp_bind`.
     public let operation: String
-    /// What libuv does not know: which handles are still open, which argument was out of range.
+    /// What libuv does not know: which address, host or peer it was about, which handles are still open, which argument
+    /// was out of range.
     public let detail: String?
 
     /// Makes an error as libuv would report it from `operation`.
@@ -35,8 +36,12 @@ extension UVError {
     /// Turns a libuv status into a throw; the one place where a status is judged.
     @inline(__always)
     @discardableResult
-    static func check(_ status: Int32, _ operation: StaticString) throws(UVError) -> Int32 {
-        if status < 0 { throw UVError(Code(rawValue: status), operation: "\(operation)") }
+    static func check(
+        _ status: Int32,
+        _ operation: StaticString,
+        _ detail: @autoclosure () -> String? = nil
+    ) throws(UVError) -> Int32 {
+        if status < 0 { throw UVError(Code(rawValue: status), operation: "\(operation)", detail: detail()) }
         return status
     }
 
@@ -44,6 +49,9 @@ extension UVError {
     static func of(_ status: Int32, _ operation: StaticString) -> UVError? {
         status < 0 ? UVError(Code(rawValue: status), operation: "\(operation)") : nil
     }
+
+    /// The same about something, unless it says already what it is about.
+    func about(_ detail: String) -> UVError { UVError(code, operation: operation, detail: self.detail ?? detail) }
 
     /// For calls that libuv documents as unable to fail with the arguments given: a failure is a bug of this library.
     @inline(__always)

@@ -66,11 +66,12 @@ public class UVStream: UVHandle {
         _ site: CallSite,
         _ onPending: @escaping (UVError?) -> Void
     ) throws(UVError) {
-        try checkOpen("listen")
+        try checkOpen("uv_listen")
         // What libuv has put off until now.
-        try UVError.check(stream.pointee.delayed_error, "listen")
+        try UVError.check(stream.pointee.delayed_error, "uv_listen", operand)
         let socket = try socketToListen()
-        if Descriptor.listen(socket, backlog) != 0 { throw UVError(.init(rawValue: -errno), operation: "listen") }
+        let status = Descriptor.listen(socket, backlog) == 0 ? 0 : -errno
+        try UVError.check(status, "uv_listen", operand)
         let callback = StreamListener.Callback(onPending)
         let pending = listener?.takePending() ?? -1
         endListening()
@@ -82,6 +83,9 @@ public class UVStream: UVHandle {
         }
         self.site = core.siteNames.name(of: site)
     }
+
+    /// What an error of listening is about.
+    var operand: String? { nil }
 
     /// The descriptor of a socket that can listen.
     func socketToListen() throws(UVError) -> Int32 { try descriptor() }

@@ -77,8 +77,13 @@ public final class UVTCP: UVStream {
     public func bind(to address: UVSocketAddress, ipv6Only: Bool = false) throws(UVError) {
         try checkOpen("uv_tcp_bind")
         let flags = ipv6Only ? UInt32(UV_TCP_IPV6ONLY.rawValue) : 0
-        try UVError.check(address.withSockaddr { uv_tcp_bind(tcp, $0, flags) }, "uv_tcp_bind")
+        try UVError.check(address.withSockaddr { uv_tcp_bind(tcp, $0, flags) }, "uv_tcp_bind", "\(address)")
+        boundAddress = address
     }
+
+    /// As it was asked for.
+    private var boundAddress: UVSocketAddress?
+    override var operand: String? { boundAddress.map { "\($0)" } }
 
     /// Listens, and calls back with each connection, accepted; see
     /// ``UVStream/listenWithoutAccepting(backlog:whenOutOfDescriptors:file:line:function:onPending:)`` for accepting at a later time.
@@ -144,8 +149,13 @@ public final class UVTCP: UVStream {
         _ completion: @escaping (UVError?) -> Void
     ) throws(UVError) {
         try checkOpen("uv_tcp_connect")
-        try StreamRequest.start(.connect, "uv_tcp_connect", on: self, site, completion) { request, _ in
-            address.withSockaddr { uv_tcp_connect(request, tcp, $0) { StreamRequest.finish($0, $1) } }
+        let ended: (UVError?) -> Void = { error in completion(error?.about("\(address)")) }
+        do throws(UVError) {
+            try StreamRequest.start(.connect, "uv_tcp_connect", on: self, site, ended) { request, _ in
+                address.withSockaddr { uv_tcp_connect(request, tcp, $0) { StreamRequest.finish($0, $1) } }
+            }
+        } catch {
+            throw error.about("\(address)")
         }
         isConnecting = true
     }

@@ -5,6 +5,11 @@ extension LoopSnapshot: CustomStringConvertible {
     /// The same with so many names.
     public func text(names count: Int) -> String {
         let loops = loopNames.count == 1 ? "loop" : "loops"
+        if dispatches == 0 && time.elapsed == .zero {
+            return
+                "\(loops) \(loopNames.joined(separator: ", ")): nothing was noted at level off. Set monitoring.level to "
+                + ".metrics, or MONITOREDUV_LEVEL=metrics."
+        }
         var lines = [
             "\(loops) \(loopNames.joined(separator: ", ")): \(dispatches) dispatches in \(time.elapsed.brief),"
                 + " utilization \(Int((time.utilization * 100).rounded())) %",

@@ -18,7 +18,10 @@ struct CallbackName: Hashable, Sendable {
     static let unmonitored = CallbackName(id: 3)
 
     /// Interns a name that stands in the program's code: there are only so many.
-    init(_ text: String) { self = Self.table.withLock { $0.intern(text) } }
+    init(_ text: String) {
+        let text = Self.printable(text)
+        self = Self.table.withLock { $0.intern(text) }
+    }
 
     /// Interns a name that the program gives to a handle, which may be another one for each connection. The handle keeps it
     /// until ``release()``.
@@ -38,8 +41,26 @@ struct CallbackName: Hashable, Sendable {
         return Self.table.withLock { $0.texts[Int(id)] }
     }
 
-    /// The first 256 bytes, which is as long as a name may be.
-    static func cut(_ text: String) -> String {
+    /// Without what moves a terminal's cursor or ends a line: names come from clients, too, and go to logs.
+    private static func printable(_ text: String) -> String {
+        // Nearly all names have neither these bytes nor those with which the others begin.
+        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f && $0 != 0xc2 && $0 != 0xe2 }) { return text }
+        return String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { scalar in
+                    switch scalar.properties.generalCategory {
+                    case .control, .lineSeparator, .paragraphSeparator, .format: "_"
+                    default: scalar
+                    }
+                }
+            )
+        )
+    }
+
+    /// The first 256 bytes, which is as long as a name may be, in printable characters.
+    static func cut(_ text: String) -> String { printable(first256Bytes(of: text)) }
+
+    private static func first256Bytes(of text: String) -> String {
         let most = 256
         if text.utf8.count <= most { return text }
         var end = text.utf8.index(text.startIndex, offsetBy: most)

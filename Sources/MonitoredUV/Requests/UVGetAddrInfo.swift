@@ -15,6 +15,7 @@ public final class UVGetAddrInfo {
 
     private let core: LoopCore
     private let site: CallSite
+    private let host: String
     private let raw = UnsafeMutablePointer<uv_getaddrinfo_t>.allocate(capacity: 1)
     /// Gone once it was called, or will be.
     private var completion: Completion?
@@ -31,6 +32,7 @@ public final class UVGetAddrInfo {
         if core.isClosed { throw core.closedError("uv_getaddrinfo") }
         self.core = core
         self.site = site
+        self.host = host
         self.completion = completion
         do throws(UVError) {
             if !(0...65_535).contains(port) {
@@ -55,7 +57,7 @@ public final class UVGetAddrInfo {
                 String(port),
                 &hints
             )
-            try UVError.check(status, "uv_getaddrinfo")
+            try UVError.check(status, "uv_getaddrinfo", host)
         } catch {
             raw.deallocate()
             throw error
@@ -77,7 +79,9 @@ public final class UVGetAddrInfo {
         let status = UnsafeMutableRawPointer(raw).withMemoryRebound(to: uv_req_t.self, capacity: 1) { uv_cancel($0) }
         if status == 0 { return }
         self.completion = nil
-        core.post(.getaddrinfo, site) { completion(.failure(UVError(.canceled, operation: "uv_getaddrinfo"))) }
+        core.post(.getaddrinfo, site) { [host] in
+            completion(.failure(UVError(.canceled, operation: "uv_getaddrinfo", detail: host)))
+        }
     }
 
     private static func finish(
@@ -104,7 +108,9 @@ public final class UVGetAddrInfo {
     private func complete(_ status: Int32, _ addresses: [UVSocketAddress]) {
         let completion = self.completion
         self.completion = nil
-        func fail(_ code: UVError.Code) { completion?(.failure(UVError(code, operation: "uv_getaddrinfo"))) }
+        func fail(_ code: UVError.Code) {
+            completion?(.failure(UVError(code, operation: "uv_getaddrinfo", detail: host)))
+        }
         if status < 0 { return fail(canceledAt == nil ? UVError.Code(rawValue: status) : .canceled) }
         if addresses.isEmpty { return fail(.nameHasNoAddress) }
         completion?(.success(addresses))

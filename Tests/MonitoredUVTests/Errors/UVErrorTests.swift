@@ -4,6 +4,30 @@ import Testing
 @testable import MonitoredUV
 
 struct UVErrorTests {
+    @Test func error_saysWhatItIsAbout() throws {
+        try withLoop { loop in
+            let (server, address) = try loop.server { _ in }
+            let second = try UVTCP(on: loop)
+            try second.bind(to: address)
+            let taken = #expect(throws: UVError.self) { try second.listen { _ in } }
+            #expect(taken.map { "\($0)" } == "uv_listen: address already in use (EADDRINUSE): \(address)")
+            second.close()
+            server.close()
+            let nobody = try loop.addressWhereNobodyListens()
+            let client = try UVTCP(on: loop)
+            var errors: [UVError] = []
+            try client.connect(to: nobody) { error in
+                if let error { errors.append(error) }
+                client.close()
+            }
+            try loop.getaddrinfo("host.invalid", port: 1) { result in
+                if case .failure(let error) = result { errors.append(error) }
+            }
+            try loop.run()
+            #expect(Set(errors.compactMap(\.detail)) == ["\(nobody)", "host.invalid"])
+        }
+    }
+
     @Test func code_hasLibuvsNameAndText() {
         #expect(UVError.Code.connectionRefused.rawValue == UV_ECONNREFUSED.rawValue)
         #expect(UVError.Code.connectionRefused.name == "ECONNREFUSED")

@@ -8,6 +8,30 @@ struct MonitoringEnvironmentTests {
         MonitoringEnvironment { variables[$0] }
     }
 
+    /// Whatever is in them, each is taken or told, and nothing traps.
+    @Test func randomValues_areTakenOrTold() {
+        let pieces = [
+            "", "0", "1", "-", "9999999999999999999", "0.", "1e308", "nan", "inf", "ms", "s", "us", "USR1", "SIG",
+            "off",
+            "metrics", ",", " ", "\u{0}", "\u{1b}", "é", "0x10", "1e-320", "/", "/tmp", "%s",
+        ]
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<20_000 {
+            let text = (0..<Int.random(in: 0...4, using: &random)).map { _ in pieces.randomElement(using: &random)! }
+                .joined()
+            let parsed = MonitoringEnvironment { _ in text }
+            #expect(parsed.stallLimit.map { $0 >= .milliseconds(1) } ?? true)
+            #expect(parsed.names.map { (1...4096).contains($0) } ?? true)
+            #expect(parsed.recordedDispatches.map { (1...1 << 24).contains($0) } ?? true)
+            let isTaken = [
+                parsed.stallLimit != nil, parsed.slowCallbacks != nil, parsed.snapshotSignal != nil,
+                parsed.traceSignal != nil, parsed.traceFolder != nil, parsed.names != nil,
+                parsed.recordedDispatches != nil, MonitoringLevel.allCases.contains { "\($0)" == text },
+            ]
+            #expect(isTaken.count { $0 } + parsed.problems.count == (text.isEmpty ? 0 : isTaken.count))
+        }
+    }
+
     @Test func namesThatAreNone_areTold() {
         let names = ["PATH", "MONITOREDUV_LEVEL", "MONITOREDUV_LEVL", "MONITOREDUV_", "XMONITOREDUV_NAMES"]
         let problems = MonitoringEnvironment.problems(ofNames: names)

@@ -3,6 +3,15 @@ import Testing
 @testable import MonitoredUV
 
 struct DescriptionTests {
+    @Test func snapshotAtLevelOff_saysSo() throws {
+        try withLoop { loop in
+            loop.callSoon {}
+            try loop.run()
+            let text = "\(loop.monitoring.snapshot())"
+            #expect(text.hasPrefix("loop \(loop.name): nothing was noted at level off. Set monitoring.level"))
+        }
+    }
+
     @Test(arguments: [
         (Duration.zero, "0 ns"), (.nanoseconds(820), "820 ns"), (.nanoseconds(1000), "1.0 us"),
         (.microseconds(45), "45 us"),

@@ -3,6 +3,20 @@ import Testing
 @testable import MonitoredUV
 
 struct NamingTests {
+    /// Clients choose some of them, and they go to logs and terminals.
+    @Test(arguments: [
+        ("GET /a\u{1b}[2J", "GET /a_[2J"), ("a\nb\r\nc", "a_b__c"), ("tab\t", "tab_"), ("del\u{7f}", "del_"),
+        ("c1\u{9b}31m", "c1_31m"), ("line\u{2028}", "line_"), ("\u{202e}evil", "_evil"),
+        ("grüße – 日本 🙂", "grüße – 日本 🙂"),
+    ])
+    func controlCharacters_areReplaced(_ text: String, _ shown: String) {
+        #expect(CallbackName(passing: text).text == shown)
+        #expect(CallbackName(text).text == shown)
+        let name = CallbackName(ofHandle: text)
+        #expect(name.text == shown)
+        name.release()
+    }
+
     @Test func callSite_namesFileLineAndFunction() {
         #expect(CallSite("Shop/Server.swift", 42, "accept(_:)").text == "Server.swift:42 accept(_:)")
     }

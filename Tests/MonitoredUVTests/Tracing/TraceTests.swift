@@ -99,7 +99,7 @@ struct TraceTests {
         )
         let events = try events(TraceWriter.trace([track], process: 7, now: 5_000_000))
         let slices = events.filter { $0.phase == "X" }
-        #expect(slices.map(\.name) == ["poster \\ \u{1}", "posted", "read", "idle before", "stuck"])
+        #expect(slices.map(\.name) == ["poster \\ _", "posted", "read", "idle before", "stuck"])
         #expect(slices.map(\.start) == [1000, 1600, 1700, 2000, 3000])
         #expect(slices.map(\.length) == [500, 1, 2, 0.01, 2000])
         #expect(slices[1].arguments["lag_us"] as? Double == 300)
