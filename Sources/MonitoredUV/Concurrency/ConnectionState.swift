@@ -25,8 +25,11 @@ final class ConnectionState: @unchecked Sendable {
     private var lookout: UVTimer?
     var isLookingOut: Bool { lookout != nil }
 
+    /// Found by other means than reading.
+    private var isBroken = false
+
     private struct Watcher {
-        let operation: LoopOperation<Void>
+        let operation: LoopOperation<Bool>
         let isContentWithEndOfStream: Bool
     }
 
@@ -95,6 +98,7 @@ final class ConnectionState: @unchecked Sendable {
         self.end = end
         isReading = false
         if end == .endOfStream { tellEndOfStream() } else { tellGone() }
+        if !watchers.isEmpty { watch() }
         guard let reader else { return }
         self.reader = nil
         switch end {
@@ -105,14 +109,16 @@ final class ConnectionState: @unchecked Sendable {
 
     // MARK: Being gone
 
-    func waitUntilGone(orEndOfStream: Bool, _ operation: LoopOperation<Void>) {
+    /// The operation comes to whether the peer, rather than this side, has ended the connection.
+    func waitUntilGone(orEndOfStream: Bool, _ operation: LoopOperation<Bool>) {
+        if tcp.isClosing { return operation.resume(returning: false) }
         let isGone =
             switch end {
             case .failed: true
-            case .endOfStream: orEndOfStream || tcp.isClosing
-            case nil: tcp.isClosing
+            case .endOfStream: orEndOfStream || isBroken
+            case nil: isBroken
             }
-        if isGone { return operation.resume(returning: ()) }
+        if isGone { return operation.resume(returning: true) }
         watchers.append(Watcher(operation: operation, isContentWithEndOfStream: orEndOfStream))
         operation.onCancel = { [unowned self, unowned operation] in
             watchers.removeAll { $0.operation === operation }
@@ -121,10 +127,10 @@ final class ConnectionState: @unchecked Sendable {
         watch()
     }
 
-    /// Reads, or looks out where there is too much already that nobody has taken.
+    /// Reads, or looks out where there is nothing to read, or too much already that nobody has taken.
     private func watch() {
-        if isReading || end != nil || tcp.isClosing { return }
-        if buffered < Self.bufferLimit {
+        if isReading || tcp.isClosing { return }
+        if end == nil && buffered < Self.bufferLimit {
             do { try startReading() } catch { tellGone() }
         } else if lookout == nil {
             let timer = UVTimer(on: tcp.loop) { [unowned self] _ in look() }
@@ -138,7 +144,10 @@ final class ConnectionState: @unchecked Sendable {
     private func look() {
         guard let descriptor = try? tcp.descriptor() else { return endLookout() }
         var polled = pollfd(fd: descriptor, events: 0, revents: 0)
-        if poll(&polled, 1, 0) > 0 { tellGone() }
+        if poll(&polled, 1, 0) > 0 {
+            isBroken = true
+            tellGone()
+        }
     }
 
     private func endLookout() {
@@ -149,14 +158,14 @@ final class ConnectionState: @unchecked Sendable {
     private func tellEndOfStream() {
         let content = watchers.filter(\.isContentWithEndOfStream)
         watchers.removeAll(where: \.isContentWithEndOfStream)
-        content.forEach { $0.operation.resume(returning: ()) }
+        content.forEach { $0.operation.resume(returning: true) }
     }
 
-    private func tellGone() {
+    private func tellGone(byPeer isPeer: Bool = true) {
         let all = watchers
         watchers = []
         endLookout()
-        all.forEach { $0.operation.resume(returning: ()) }
+        all.forEach { $0.operation.resume(returning: isPeer) }
     }
 
     // MARK: Writing and closing
@@ -193,7 +202,7 @@ final class ConnectionState: @unchecked Sendable {
 
     func close(_ completion: (() -> Void)?) {
         tcp.close(CallSite(named: "UVTCPConnection.close"), completion)
-        tellGone()
+        tellGone(byPeer: false)
         guard let reader else { return }
         self.reader = nil
         reader.resume(returning: nil)

@@ -84,6 +84,7 @@ struct ProcessLoops {
             SleepDirectory.pool = nil
             main.core.timedPool = nil
             group?.shutdown()
+            main.core.serialRoute = .serial
             main.closeDown()
             isRefused.withLock { $0 = true }
             return nil

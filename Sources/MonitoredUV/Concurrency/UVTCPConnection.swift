@@ -186,16 +186,18 @@ public final class UVTCPConnection: Sendable {
     /// Waits until the connection is gone: closed on this side, reset by the peer, or broken otherwise. That a peer has
     /// ended its side alone is not that: it can still receive. Returns at once when the task is canceled.
     ///
-    /// What the peer sends meanwhile is kept for who reads, up to 64 KiB and one piece; beyond that the kernel is asked
-    /// once a second.
+    /// What the peer sends meanwhile is kept for who reads, up to 64 KiB and one piece; beyond that, and after the peer has
+    /// ended its side, the kernel is asked once a second.
     public var closed: Void {
-        get async { await waitUntilGone(orEndOfStream: false) }
+        get async { _ = await isPeerGone(orEndOfStream: false) }
     }
 
-    func waitUntilGone(orEndOfStream: Bool) async {
-        _ = try? await LoopOperation<Void>.wait(on: loop, "UVTCPConnection.closed") { [state] in
+    /// Waits until the connection is gone. `false` if this side has closed it, or the task was canceled.
+    func isPeerGone(orEndOfStream: Bool) async -> Bool {
+        let isPeerGone = try? await LoopOperation<Bool>.wait(on: loop, "UVTCPConnection.closed") { [state] in
             state.waitUntilGone(orEndOfStream: orEndOfStream, $0)
         }
+        return isPeerGone ?? false
     }
 
     /// Closes the connection, and waits until nothing is left of it. What waits to be written is dropped, who waits for

@@ -186,18 +186,23 @@ extension UVTCPConnection {
         _ cancellation: UVTCPServer.HandlerCancellation,
         _ handler: @escaping @Sendable (UVTCPConnection) async throws -> Void
     ) async throws {
-        try await withThrowingTaskGroup(of: Bool.self) { group in
+        enum End { case handler, peerGone, watching }
+        try await withThrowingTaskGroup(of: End.self) { group in
             group.addTask {
                 try await self.executeThenClose(handler)
-                return false
+                return .handler
             }
             group.addTask {
-                await self.waitUntilGone(orEndOfStream: cancellation == .onEndOfStream)
-                return true
+                await self.isPeerGone(orEndOfStream: cancellation == .onEndOfStream) ? .peerGone : .watching
             }
-            let isGone = try await group.next() ?? false
-            group.cancelAll()
-            do { while try await group.next() != nil {} } catch is CancellationError where isGone {}
+            var isGone = false
+            do {
+                // What the handler throws ends this as well.
+                while let end = try await group.next() {
+                    if end == .peerGone { isGone = true }
+                    if end != .watching { group.cancelAll() }
+                }
+            } catch is CancellationError where isGone {}
         }
     }
 }

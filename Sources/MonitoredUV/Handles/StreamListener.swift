@@ -13,8 +13,8 @@ internal import CMonitoredUV
 /// one never tries twice in a callback: it stops polling, and tries again some milliseconds later, or as soon as a handle
 /// of the loop has closed.
 ///
-/// A callback accepts several connections if there are many. The number is one as long as they come one by one, so that no
-/// system call is made only to learn that there are no more.
+/// A callback accepts several connections if there are many. The number is one, and grows when there are some in each
+/// iteration, so that few system calls are made only to learn that there are no more.
 final class StreamListener {
     /// A handle of libuv's with its listener behind it. It counts as one of the loop's own.
     private struct Handle<Raw> {
@@ -24,6 +24,8 @@ final class StreamListener {
 
     private enum State {
         case polling
+        /// A connection that another listener has accepted is to be announced.
+        case inherited
         /// The stream has not accepted what was announced.
         case waiting
         /// Accepting fails.
@@ -49,8 +51,10 @@ final class StreamListener {
     private var batch = 1
     /// A connection that was accepted here, and not yet by the stream; -1 for none.
     private var pending: Int32
-    /// The error that was told last, unless a connection was accepted since.
-    private var failure: Int32 = 0
+    /// An error was told, and no connection accepted since.
+    private var isFailing = false
+    /// When connections were last accepted.
+    private var iteration: UInt64 = 0
 
     /// What is to be called.
     final class Callback {
@@ -80,6 +84,7 @@ final class StreamListener {
         if status < 0 {
             poll.deallocate()
             timer.deallocate()
+            state = .closed
         }
         try UVError.check(status, "uv_poll_init")
         UVError.require(uv_timer_init(core.uv, rawTimer), "uv_timer_init")
@@ -87,7 +92,7 @@ final class StreamListener {
         setOwner(of: poll)
         setOwner(of: timer)
         if uv_has_ref(stream.raw) == 0 { handles.forEach { uv_unref($0) } }
-        if pending < 0 { startPolling() } else { wait() }
+        if pending < 0 { startPolling() } else { stopPolling(.inherited, for: 0) }
     }
 
     deinit { if state != .closed { fatalError("a listener was freed without being closed") } }
@@ -123,7 +128,7 @@ final class StreamListener {
     func takeConnection() -> Int32? {
         if pending < 0 { return nil }
         defer { pending = -1 }
-        if state == .waiting { startPolling() }
+        if state == .waiting || state == .inherited { startPolling() }
         return pending
     }
 
@@ -158,9 +163,13 @@ final class StreamListener {
     private func startPolling() {
         state = .polling
         UVError.require(uv_timer_stop(rawTimer), "uv_timer_stop")
-        let status = uv_poll_start(rawPoll, Int32(UV_READABLE.rawValue)) { raw, _, _ in
-            // Of an error that polling has found accepting tells more.
-            StreamListener.listener(of: raw)._withUnsafeGuaranteedRef { $0.acceptSome() }
+        let status = uv_poll_start(rawPoll, Int32(UV_READABLE.rawValue)) { raw, status, _ in
+            StreamListener.listener(of: raw)._withUnsafeGuaranteedRef { listener in
+                // Of an error that polling has found accepting tells more.
+                listener.acceptSome()
+                // With it libuv has stopped polling.
+                if status < 0 && listener.state == .polling { listener.pause() }
+            }
         }
         UVError.require(status, "uv_poll_start")
     }
@@ -189,6 +198,10 @@ final class StreamListener {
     /// Accepting may succeed again.
     func tryAgain() {
         core.stampLoopCode()
+        if state == .inherited {
+            announce(nil)
+            return state != .inherited ? () : wait()
+        }
         guard state == .paused else { return }
         if policy == .shed && !core.refillReserve() { return pause() }
         core.listenersWithoutDescriptors.removeAll { $0 === self }
@@ -199,6 +212,9 @@ final class StreamListener {
 
     private func acceptSome() {
         core.stampLoopCode()
+        // Connections that come one by one leave iterations between them for what they do.
+        let isCrowded = core.iteration == iteration &+ 1
+        iteration = core.iteration
         var left = batch
         while left > 0 {
             left -= 1
@@ -210,13 +226,13 @@ final class StreamListener {
                 case let error: return failed(error)
                 }
             }
-            failure = 0
+            isFailing = false
             pending = connection
             announce(nil)
             if state == .closed { return }
             if pending >= 0 { return wait() }
         }
-        batch = min(Self.mostAtOnce, batch << 1)
+        if isCrowded { batch = min(Self.mostAtOnce, batch << 1) }
     }
 
     /// Whether it is an error of a connection that is gone from the queue with it; the next one may be well.
@@ -231,8 +247,8 @@ final class StreamListener {
         batch = 1
         let isWithoutDescriptors = error == EMFILE || error == ENFILE
         if !(policy == .shed && isWithoutDescriptors && shedOne()) { pause() }
-        if failure == error { return }
-        failure = error
+        if isFailing { return }
+        isFailing = true
         announce(UVError(.init(rawValue: -error), operation: "accept"))
     }
 

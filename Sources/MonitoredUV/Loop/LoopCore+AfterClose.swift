@@ -38,8 +38,8 @@ extension LoopCore {
     func moveJob(_ job: Job, _ route: Job.Route) {
         warnOfMovedTask()
         guard route == .serial || route == .main, let face else { return globalConcurrentExecutor.enqueue(job.unowned) }
-        let executor = face._withUnsafeGuaranteedRef { UnownedSerialExecutor(ordinary: $0) }
-        actorsQueue.async { job.unowned.runSynchronously(on: executor) }
+        let loop = face.takeUnretainedValue()
+        actorsQueue.async { job.unowned.runSynchronously(on: UnownedSerialExecutor(ordinary: loop)) }
     }
 
     /// The same, after a `delay` in nanoseconds.
@@ -70,8 +70,11 @@ extension LoopCore {
         }
     }
 
-    /// Whether an actor that is pinned to the loop may run here: on its thread, or where such actors go after a close.
+    /// Whether an actor that is pinned to the loop may run here: on its thread, and once such actors have gone on after a
+    /// close, where they do that.
     var isolatesHere: Bool {
-        isOnOwnThread || isClosed && DispatchQueue.getSpecific(key: Self.actorsKey) == ObjectIdentifier(self)
+        if !isClosed { return isOnOwnThread }
+        if DispatchQueue.getSpecific(key: Self.actorsKey) == ObjectIdentifier(self) { return true }
+        return isOnOwnThread && afterClose.actors.withLock { $0 == nil }
     }
 }

@@ -48,6 +48,10 @@ extension LoopCore {
     /// Closes the loop, or says what is still open.
     func close() throws(UVError) {
         if isClosed { return }
+        if serialRoute == .main {
+            let detail = "UVEventLoop '\(name.text)' is the one that runMain has given the process to, for good"
+            throw UVError(.invalidArgument, operation: "close", detail: detail)
+        }
         try claim("close")
         let open = openWork
         guard open.isEmpty, remote.close() else {

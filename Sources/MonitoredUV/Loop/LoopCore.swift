@@ -68,6 +68,8 @@ final class LoopCore {
     @exclusivity(unchecked) var ownActive = 0
     /// For `.once`: something ran before the poll, so the poll must not block.
     @exclusivity(unchecked) var ranBeforePoll = false
+    /// Counts polls.
+    @exclusivity(unchecked) var iteration: UInt64 = 0
     /// A timer's callback runs: libuv takes no other turn before all timers that are due have run.
     @exclusivity(unchecked) var isInTimer = false
     @exclusivity(unchecked) var runMode = UVEventLoop.RunMode.untilDone
@@ -195,6 +197,7 @@ final class LoopCore {
     /// The check hook. I/O callbacks ran before it, so what they posted runs in the same iteration.
     @inline(__always)
     private func afterPoll() {
+        iteration &+= 1
         if meter.isPolling { leavePoll() }
         if isResting { stopResting(forOwnWork: !queue.isEmpty || !jobs.isEmpty || !remote.isEmpty) }
         takeRemote()

@@ -81,7 +81,8 @@ struct MonitoringEnvironment: Sendable {
 
     private static var namesOfAll: [String] {
         var names: [String] = []
-        var next = environ
+        let first: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = environ
+        guard var next = first else { return [] }  // after clearenv
         while let entry = next.pointee {
             names.append(String(String(cString: entry).prefix { $0 != "=" }))
             next += 1

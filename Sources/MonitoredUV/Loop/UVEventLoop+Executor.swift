@@ -31,9 +31,9 @@ extension UVEventLoop: SerialExecutor, TaskExecutor {
     /// Runs a job on the loop, as one of a task that prefers the loop. Any thread.
     public func enqueue(_ job: consuming ExecutorJob) { core.enqueue(Job(job), .task) }
 
-    /// Traps unless this is the thread that the loop belongs to.
+    /// Traps unless this is the thread that the loop belongs to, or where its actors go on after a close.
     public func checkIsolated() { if !core.isolatesHere { core.preconditionOnOwnThread("an actor of \(self)") } }
 
-    /// Whether this is the thread that the loop belongs to.
+    /// Whether this is the thread that the loop belongs to, or where its actors go on after a close.
     public func isIsolatingCurrentContext() -> Bool? { core.isolatesHere }
 }

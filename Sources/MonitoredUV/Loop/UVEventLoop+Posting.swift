@@ -35,13 +35,13 @@ extension UVEventLoop {
         function: StaticString = #function,
         _ body: @escaping () -> Void
     ) {
-        core.preconditionOnOwnThread("callSoon at \(file):\(line)")
+        if !core.isClosed { core.preconditionOnOwnThread("callSoon at \(file):\(line)") }
         _ = post(CallSite(file, line, function), local: body)
     }
 
     /// The same under a `name` that the monitor shows, instead of the place of the call.
     public func callSoon(_ name: StaticString, _ body: @escaping () -> Void) {
-        core.preconditionOnOwnThread("callSoon '\(name)'")
+        if !core.isClosed { core.preconditionOnOwnThread("callSoon '\(name)'") }
         _ = post(CallSite(named: name), local: body)
     }
 

@@ -120,11 +120,13 @@ public class UVHandle {
 
     /// The part of closing that comes before libuv's: `false` if the handle is closing or closed already.
     final func beginClose(_ site: CallSite, _ completion: (() -> Void)?) -> Bool {
+        if core.isClosed {
+            if !core.isTearingDown { completion?() }
+            return false
+        }
         core.preconditionOnOwnThread("close() of \(self)")
         if state == .closed {
-            if core.isTearingDown { return false }
-            guard let completion else { return false }
-            if core.isClosed { completion() } else { post(.close, site, completion) }
+            if let completion, !core.isTearingDown { post(.close, site, completion) }
             return false
         }
         if let completion { closeCompletions.append((site, core.clock.now(), completion)) }

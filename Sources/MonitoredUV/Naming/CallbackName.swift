@@ -43,8 +43,7 @@ struct CallbackName: Hashable, Sendable {
 
     /// Without what moves a terminal's cursor or ends a line: names come from clients, too, and go to logs.
     private static func printable(_ text: String) -> String {
-        // Nearly all names have neither these bytes nor those with which the others begin.
-        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f && $0 != 0xc2 && $0 != 0xe2 }) { return text }
+        if text.utf8.allSatisfy({ (0x20..<0x7f).contains($0) }) { return text }
         return String(
             String.UnicodeScalarView(
                 text.unicodeScalars.map { scalar in

@@ -29,12 +29,12 @@ public final class UVGetAddrInfo {
         _ completion: @escaping Completion
     ) throws(UVError) {
         core.preconditionOnOwnThread("getaddrinfo")
-        if core.isClosed { throw core.closedError("uv_getaddrinfo") }
         self.core = core
         self.site = site
         self.host = host
         self.completion = completion
         do throws(UVError) {
+            if core.isClosed { throw core.closedError("uv_getaddrinfo") }
             if !(0...65_535).contains(port) {
                 let detail = "port \(port) is not in 0...65535"
                 throw UVError(.invalidArgument, operation: "uv_getaddrinfo", detail: detail)

@@ -19,11 +19,16 @@ struct SignalBlock {
     mutating func end() {
         if sigismember(&outer, signal) == 1 { return }
         var set = Self.set(signal)
-        var pending = sigset_t()
-        while sigpending(&pending) == 0 && sigismember(&pending, signal) == 1 {
-            var taken: Int32 = 0
-            sigwait(&set, &taken)
-        }
+        #if os(Linux)
+            var none = timespec()
+            while sigtimedwait(&set, nil, &none) == signal {}
+        #else
+            var pending = sigset_t()
+            while sigpending(&pending) == 0 && sigismember(&pending, signal) == 1 {
+                var taken: Int32 = 0
+                sigwait(&set, &taken)
+            }
+        #endif
         pthread_sigmask(SIG_SETMASK, &outer, nil)
     }
 

@@ -5,12 +5,16 @@
 #endif
 
 /// Writes a whole file, or none, which only its owner can read: under another name first, which then takes the place of
-/// what was there. A device or a pipe is written to as it is.
-func writeFile(_ bytes: [UInt8], to path: String) throws(UVError) {
-    if !isFileOrNothing(path) { return try write(bytes, to: path, O_WRONLY) }
+/// what was there.
+///
+/// - Parameter keepingDevices: A device or a pipe that somebody reads is written to instead.
+func writeFile(_ bytes: [UInt8], to path: String, keepingDevices: Bool = false) throws(UVError) {
+    if keepingDevices, let device = try openDevice(path) { return try write(bytes, to: device, path) }
     let temporary = "\(path).\(getpid())-\(MonotonicClock.read()).part"
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+    if descriptor < 0 { throw systemError("open", temporary) }
     do throws(UVError) {
-        try write(bytes, to: temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
+        try write(bytes, to: descriptor, temporary)
         if rename(temporary, path) != 0 { throw systemError("rename", path) }
     } catch {
         unlink(temporary)
@@ -18,27 +22,32 @@ func writeFile(_ bytes: [UInt8], to path: String) throws(UVError) {
     }
 }
 
-private func isFileOrNothing(_ path: String) -> Bool {
+/// `nil` for a file, and where there is nothing yet. Does not wait for a pipe's reader.
+private func openDevice(_ path: String) throws(UVError) -> Int32? {
     var status = stat()
-    return stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG
+    if stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG { return nil }
+    let descriptor = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+    if descriptor < 0 { throw systemError("open", path) }
+    _ = fcntl(descriptor, F_SETFL, 0)
+    return descriptor
 }
 
-private func write(_ bytes: [UInt8], to path: String, _ flags: Int32) throws(UVError) {
+/// Writes all of it, and closes the descriptor.
+private func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws(UVError) {
     var block = SignalBlock(SIGXFSZ)  // a file that grows too large for the process's limit is an error like others
     defer { block.end() }
-    var descriptor = open(path, flags | O_CLOEXEC, 0o600)
-    if descriptor < 0 { throw systemError("open", path) }
-    defer { if descriptor >= 0 { close(descriptor) } }
     var written = 0
     while written < bytes.count {
         let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress! + written, $0.count - written) }
         if count < 0 && errno == EINTR { continue }
-        if count < 0 { throw systemError("write", path) }
+        if count < 0 {
+            let error = systemError("write", path)
+            close(descriptor)
+            throw error
+        }
         written += count
     }
-    let status = close(descriptor)
-    descriptor = -1
-    if status != 0 { throw systemError("close", path) }
+    if close(descriptor) != 0 { throw systemError("close", path) }
 }
 
 private func systemError(_ operation: StaticString, _ path: String) -> UVError {

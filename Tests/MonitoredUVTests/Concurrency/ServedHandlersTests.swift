@@ -166,6 +166,57 @@ import Testing
         }
     }
 
+    /// Its own close is no reason to cancel it, nor are others' cancellations kept quiet.
+    @Test func aHandlerThatClosesItsConnectionGoesOn_andItsOwnCancellationIsTold() async throws {
+        try await withTasks { loop in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+            let ends = Box<[String]>([])
+            let serving = serve(loop, server, .onReset, ends) { connection in
+                let bytes = try await connection.read()
+                if bytes == nil { throw CancellationError() }
+                await connection.close()
+                try await Task.sleep(for: .milliseconds(5))
+                try Task.checkCancellation()
+            }
+            let first = try await client(server)
+            try await first.write("x")
+            await wait(ends, for: 2)
+            #expect(ends.value == ["began", "ended"])
+            let second = try await client(server)
+            try await second.finish()
+            await wait(ends, for: 5)
+            #expect(ends.value[2...] == ["began", "CancellationError", "told CancellationError"])
+            let third = try await client(server)
+            await wait(ends, for: 6)
+            await server.close(gracePeriod: .zero)
+            try await serving.value
+            #expect(ends.value[5...] == ["began", "CancellationError", "told CancellationError"])
+            await third.close()
+        }
+    }
+
+    /// The client has ended its side, and is gone altogether later: only the kernel knows.
+    @Test func aResetAfterTheEndOfStreamIsSeenAsWell() async throws {
+        try await withTasks { loop in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+            var accepted = server.connections.makeAsyncIterator()
+            let client = try await client(server)
+            let connection = try #require(try await accepted.next())
+            try await client.finish()
+            let end = try await connection.read()
+            #expect(end == nil)
+            let waiting = Task(executorPreference: loop) { await connection.closed }
+            while !connection.state.isLookingOut { await Task.yield() }
+            await client.close()
+            // What comes now is answered by a reset.
+            while (try? await connection.write("x")) != nil { await Task.yield() }
+            await waiting.value
+            await connection.closed  // at once
+            await connection.close()
+            await server.close()
+        }
+    }
+
     @Test func closedReturns_onAReset_onACloseHere_andWhenCanceled() async throws {
         try await withTasks { loop in
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
