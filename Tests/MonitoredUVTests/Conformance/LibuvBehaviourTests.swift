@@ -6,7 +6,7 @@ import Testing
 
 /// What this library builds on in libuv itself; a libuv that changes one of these must fail here first.
 struct LibuvBehaviourTests {
-    private static let version = ProcessInfo.processInfo.environment["MONITOREDUV_TEST_LIBUV"]
+    private static let version = ProcessInfo.processInfo.environment["EXPECTED_LIBUV_VERSION"]
 
     /// Whoever has the tests run with another libuv than the system's names its version.
     @Test(.enabled(if: version != nil))
