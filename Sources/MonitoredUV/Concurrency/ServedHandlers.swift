@@ -57,7 +57,7 @@ final class ServedHandlers: Sendable {
             await withDiscardingTaskGroup { group in
                 let waiter = Waiter()
                 if let deadline {
-                    group.addTask {
+                    group.addTask(name: "server's grace period") {
                         try? await Task.sleep(until: deadline)
                         waiter.end()
                     }

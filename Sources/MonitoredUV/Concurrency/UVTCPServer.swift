@@ -192,7 +192,7 @@ extension UVTCPConnection {
                 try await self.executeThenClose(handler)
                 return .handler
             }
-            group.addTask {
+            group.addTask(name: "server's look at a client") {
                 await self.isPeerGone(orEndOfStream: cancellation == .onEndOfStream) ? .peerGone : .watching
             }
             var isGone = false
