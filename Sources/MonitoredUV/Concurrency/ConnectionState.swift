@@ -19,13 +19,13 @@ final class ConnectionState: @unchecked Sendable {
     private(set) var reader: LoopOperation<[UInt8]?>?
     private var end: UVStream.ReadEnd?
     private var isReading = false
-    /// Who waits until the connection is gone.
+    /// Operations that wait until the connection is gone.
     private var watchers: [Watcher] = []
-    /// Looks for the end of a connection that is not read from.
+    /// Polls a connection that is not being read for errors.
     private var lookout: UVTimer?
     var isLookingOut: Bool { lookout != nil }
 
-    /// Found by other means than reading.
+    /// The lookout has found an error.
     private var isBroken = false
 
     private struct Watcher {
@@ -109,7 +109,7 @@ final class ConnectionState: @unchecked Sendable {
 
     // MARK: Being gone
 
-    /// The operation comes to whether the peer, rather than this side, has ended the connection.
+    /// Resumes the operation with `true` when the peer has ended the connection, and with `false` when this side has.
     func waitUntilGone(orEndOfStream: Bool, _ operation: LoopOperation<Bool>) {
         if tcp.isClosing { return operation.resume(returning: false) }
         let isGone =
@@ -127,7 +127,7 @@ final class ConnectionState: @unchecked Sendable {
         watch()
     }
 
-    /// Reads, or looks out where there is nothing to read, or too much already that nobody has taken.
+    /// Reads ahead; starts the lookout instead after the end of the stream and while the buffer is full.
     private func watch() {
         if isReading || tcp.isClosing { return }
         if end == nil && buffered < Self.bufferLimit {

@@ -1,13 +1,13 @@
-/// The handlers that `serve` runs for a server's connections, and until when they may go on after its close.
+/// Counts the handlers that `serve` runs, and holds their deadline once the server is closing.
 final class ServedHandlers: Sendable {
     private struct State {
         var count = 0
-        /// `nil` as long as there is none.
+        /// `nil` if handlers may take any time.
         var deadline: ContinuousClock.Instant?
         var waiters: [Waiter] = []
     }
 
-    /// Who waits for the last handler's end, or for another deadline.
+    /// Waits for the last handler to end or for a new deadline.
     private final class Waiter: Sendable {
         private let state = Lock<(continuation: UnsafeContinuation<Void, Never>?, isOver: Bool)>((nil, false))
 
@@ -40,7 +40,7 @@ final class ServedHandlers: Sendable {
         waiters.forEach { $0.end() }
     }
 
-    /// The server closes: handlers may go on until then, unless an earlier instant was given before.
+    /// Sets the deadline of all handlers, unless there is an earlier one.
     func setDeadline(_ deadline: ContinuousClock.Instant) {
         let waiters = state.withLock { state in
             state.deadline = min(deadline, state.deadline ?? deadline)
@@ -74,7 +74,7 @@ final class ServedHandlers: Sendable {
         }
     }
 
-    /// Unless there is nothing to wait for any more, or the deadline is another one by now.
+    /// Ends the waiter at once if no handler is left or the deadline has changed.
     private func add(_ waiter: Waiter, until deadline: ContinuousClock.Instant?) {
         let isOver = state.withLock { state in
             let isOver = state.count == 0 || state.deadline != deadline

@@ -20,7 +20,7 @@ extension UVEventLoop {
     /// loop, those in `Task.sleep` are canceled, what others wait for on the loop fails with ``UVError/Code/canceled``,
     /// and those that go on and on stop after some seconds, which a warning says. Only one that never waits holds the
     /// run: `while true { try? await Task.sleep(…) }` does not once it is canceled. A task that waits for something
-    /// else and comes back later goes on on Swift's own threads, with one warning.
+    /// else and resumes later continues on Swift's own threads, with one warning.
     ///
     /// Called from a task or from a callback of a loop this traps: it would block what runs those. Use
     /// `withTaskExecutorPreference` with a loop of ``UVEventLoopGroup`` there.

@@ -183,16 +183,16 @@ public final class UVTCPConnection: Sendable {
 
     // MARK: Closing
 
-    /// Waits until the connection is gone: closed on this side, reset by the peer, or broken otherwise. That a peer has
-    /// ended its side alone is not that: it can still receive. Returns at once when the task is canceled.
+    /// Waits until the connection is closed on this side, reset by the peer, or broken otherwise. The peer's end of stream
+    /// alone does not count: the peer can still receive. Returns at once when the task is canceled.
     ///
-    /// What the peer sends meanwhile is kept for who reads, up to 64 KiB and one piece; beyond that, and after the peer has
-    /// ended its side, the kernel is asked once a second.
+    /// Reads ahead meanwhile, up to 64 KiB and one piece. Once that is full, and after the end of the stream, a reset is
+    /// noticed within a second.
     public var closed: Void {
         get async { _ = await isPeerGone(orEndOfStream: false) }
     }
 
-    /// Waits until the connection is gone. `false` if this side has closed it, or the task was canceled.
+    /// Waits until the connection is gone. Returns `false` if this side has closed it or the task was canceled.
     func isPeerGone(orEndOfStream: Bool) async -> Bool {
         let isPeerGone = try? await LoopOperation<Bool>.wait(on: loop, "UVTCPConnection.closed") { [state] in
             state.waitUntilGone(orEndOfStream: orEndOfStream, $0)
@@ -203,7 +203,7 @@ public final class UVTCPConnection: Sendable {
     /// Closes the connection, and waits until nothing is left of it. What waits to be written is dropped, who waits for
     /// bytes gets the end, and who writes gets ``UVError/Code/canceled``. A second call waits as well.
     ///
-    /// Cancelling the task does not keep it from closing. The corresponding libuv function is `uv_close`.
+    /// Canceling the task does not keep it from closing. The corresponding libuv function is `uv_close`.
     public nonisolated(nonsending) func close() async {
         let site = CallSite(named: "UVTCPConnection.close")
         let core = loop.core

@@ -38,10 +38,10 @@ public final class UVTCPServer: Sendable {
     /// - Parameters:
     ///   - backlog: How many connections the kernel keeps until they are accepted.
     ///   - loop: The loop of the server and its connections; by default the one that runs the task.
-    ///   - policy: What becomes of clients while the process has no descriptors left.
-    ///   - onAcceptError: Told, on the loop's thread, where connections cannot be accepted, once until one is accepted
-    ///     again; the server goes on. Of one that its client has reset already the error is
-    ///     ``UVError/Code/notConnected``. By default the first other one is printed on standard error.
+    ///   - policy: What to do with clients while the process is out of descriptors.
+    ///   - onAcceptError: Called on the loop's thread when accepting fails, once until a connection is accepted again; the
+    ///     server continues. A connection that its client has already reset gives ``UVError/Code/notConnected``. By default
+    ///     the first other error is printed on standard error.
     /// - Throws: ``UVError/Code/addressInUse`` and others.
     ///
     /// The corresponding libuv functions are `uv_tcp_bind` and `uv_listen`.
@@ -115,14 +115,14 @@ public final class UVTCPServer: Sendable {
         }
     }
 
-    /// When `serve` cancels a handler on account of its client.
+    /// When `serve` cancels the handler of a client that is gone.
     public enum HandlerCancellation: Sendable {
-        /// The handler learns of its client when it next reads or writes.
+        /// Never: the handler finds out when it next reads or writes.
         case never
-        /// When the client has reset the connection, or the connection is broken otherwise.
+        /// When the client resets the connection, or the connection breaks otherwise.
         case onReset
-        /// The same, and when the client has ended its side. One that only does not want to send any more does that as
-        /// well: its handler is canceled before it can answer.
+        /// On a reset and on the client's end of stream. A client that half-closes to say that its request is complete gets
+        /// no answer with this.
         case onEndOfStream
     }
 
@@ -130,13 +130,13 @@ public final class UVTCPServer: Sendable {
     /// `handler` returns or throws. Returns when the server is closed and all handlers have ended; those that go on for
     /// longer than ``close(gracePeriod:)`` allows are canceled.
     ///
-    /// What a handler throws ends its own connection alone. Cancelling the task cancels the handlers.
+    /// What a handler throws ends its own connection alone. Canceling the task cancels the handlers.
     ///
     /// - Parameters:
-    ///   - cancellation: Whether a handler is canceled when its client is gone. As long as a handler does not read, what
-    ///     its client sends is kept, up to 64 KiB and one piece; beyond that the kernel is asked once a second.
-    ///   - onError: Told what handlers throw, resets by clients among it; not of handlers that were canceled because
-    ///     their client was gone.
+    ///   - cancellation: When to cancel the handler of a client that is gone. Any case but `never` reads ahead, as
+    ///     ``UVTCPConnection/closed`` does.
+    ///   - onError: Receives what handlers throw, including resets by clients, but not the `CancellationError` of a handler
+    ///     that was canceled because its client was gone.
     public nonisolated(nonsending) func serve(
         cancelingHandlers cancellation: HandlerCancellation = .never,
         onError: (@Sendable (any Error, UVTCPConnection) -> Void)? = nil,
@@ -162,12 +162,12 @@ public final class UVTCPServer: Sendable {
         }
     }
 
-    /// Stops listening: connections that nobody has taken are closed, and ``connections`` ends. A second call may shorten
-    /// the grace period. Returns when the server does not listen any more; `serve` returns when its handlers have ended.
-    /// The corresponding libuv function is `uv_close`.
+    /// Stops listening, closes connections that no task has taken, and ends ``connections``. Returns once the server no
+    /// longer listens; `serve` returns when its handlers have ended. A second call can shorten the grace period. The
+    /// corresponding libuv function is `uv_close`.
     ///
-    /// - Parameter gracePeriod: For so long the handlers of `serve` may go on; then they are canceled. `nil` leaves them
-    ///   all the time they need, which may be for ever: a client that does nothing may stay connected.
+    /// - Parameter gracePeriod: How long the handlers of `serve` may continue before they are canceled. With `nil` they are
+    ///   never canceled, so an idle client can keep `serve` from returning.
     public nonisolated(nonsending) func close(gracePeriod: Duration? = .seconds(10)) async {
         if let gracePeriod { handlers.setDeadline(.now + min(gracePeriod, .seconds(1_000_000_000))) }
         let core = loop.core
@@ -197,7 +197,7 @@ extension UVTCPConnection {
             }
             var isGone = false
             do {
-                // What the handler throws ends this as well.
+                // An error that the handler throws leaves the loop, which cancels the other task.
                 while let end = try await group.next() {
                     if end == .peerGone { isGone = true }
                     if end != .watching { group.cancelAll() }

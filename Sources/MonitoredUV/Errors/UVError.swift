@@ -10,8 +10,8 @@ public struct UVError: Error, Hashable, Sendable {
     public let code: Code
     /// The libuv function that failed, for example `uv_tcp_bind`.
     public let operation: String
-    /// What libuv does not know: which address, host or peer it was about, which handles are still open, which argument
-    /// was out of range.
+    /// Details that libuv does not give: the address, host or peer involved, the handles still open, the argument out of
+    /// range.
     public let detail: String?
 
     /// Makes an error as libuv would report it from `operation`.
@@ -50,7 +50,7 @@ extension UVError {
         status < 0 ? UVError(Code(rawValue: status), operation: "\(operation)") : nil
     }
 
-    /// The same about something, unless it says already what it is about.
+    /// Returns the error with this detail, unless it has one.
     func about(_ detail: String) -> UVError { UVError(code, operation: operation, detail: self.detail ?? detail) }
 
     /// For calls that libuv documents as unable to fail with the arguments given: a failure is a bug of this library.

@@ -7,16 +7,15 @@ internal import CMonitoredUV
     import Darwin
 #endif
 
-/// Takes connections off the listening socket of a stream, which this polls itself.
+/// Polls the listening socket of a stream, and accepts its connections.
 ///
-/// Where accepting fails for long, libuv's own way (`uv_listen`) tries again and again without returning to its loop. This
-/// one never tries twice in a callback: it stops polling, and tries again some milliseconds later, or as soon as a handle
-/// of the loop has closed.
+/// `uv_listen` is not used: when `accept` keeps failing, it retries without returning to its loop. This class stops polling
+/// after a failure, and retries a few milliseconds later, or as soon as a handle of the loop has closed.
 ///
-/// A callback accepts several connections if there are many. The number is one, and grows when there are some in each
-/// iteration, so that few system calls are made only to learn that there are no more.
+/// A callback accepts one connection. The number doubles, up to ``mostAtOnce``, while connections come in consecutive
+/// iterations, and shrinks when there are fewer, so that few calls of `accept` find nothing.
 final class StreamListener {
-    /// A handle of libuv's with its listener behind it. It counts as one of the loop's own.
+    /// One of libuv's handles, followed by its listener. It counts as one of the loop's own.
     private struct Handle<Raw> {
         var raw: Raw
         let listener: Unmanaged<StreamListener>
@@ -24,11 +23,11 @@ final class StreamListener {
 
     private enum State {
         case polling
-        /// A connection that another listener has accepted is to be announced.
+        /// Will announce a connection that another listener accepted.
         case inherited
-        /// The stream has not accepted what was announced.
+        /// The stream has not taken the announced connection.
         case waiting
-        /// Accepting fails.
+        /// Accepting failed.
         case paused
         case closed
     }
@@ -36,7 +35,7 @@ final class StreamListener {
     static let mostAtOnce = 64
     private static let retryMilliseconds: UInt64 = 5
 
-    /// What takes a connection off the socket, as ``muv_accept`` does.
+    /// Accepts a connection, with the result and `errno` of `muv_accept`. Tests replace it.
     var accept: (Int32) -> Int32 = { muv_accept($0) }
 
     private unowned(unsafe) let stream: UVStream
@@ -49,22 +48,22 @@ final class StreamListener {
     private let timer: UnsafeMutablePointer<Handle<uv_timer_t>>
     private var state = State.polling
     private var batch = 1
-    /// A connection that was accepted here, and not yet by the stream; -1 for none.
+    /// A connection that the stream has not taken, or -1.
     private var pending: Int32
-    /// An error was told, and no connection accepted since.
+    /// An error was announced, and no connection has been accepted since.
     private var isFailing = false
-    /// When connections were last accepted.
+    /// The last iteration with connections.
     private var iteration: UInt64 = 0
 
-    /// What is to be called.
+    /// Holds the closure of `listen`, to be released after a dispatch.
     final class Callback {
         let body: (UVError?) -> Void
         init(_ body: @escaping (UVError?) -> Void) { self.body = body }
     }
 
-    /// Begins to poll `socket`, which listens and does not block.
+    /// Starts to poll `socket`, which listens and does not block.
     ///
-    /// - Parameter pending: A connection that another listener has accepted, or -1.
+    /// - Parameter pending: A connection that another listener accepted, or -1.
     init(
         _ stream: UVStream,
         _ socket: Int32,
@@ -105,7 +104,7 @@ final class StreamListener {
     }
     private var handles: [UnsafeMutablePointer<uv_handle_t>] { [rawPoll.handle, rawTimer.handle] }
 
-    /// A handle keeps the listener until libuv is done with it.
+    /// Makes a handle retain the listener until it is closed.
     private func setOwner<Raw>(of handle: UnsafeMutablePointer<Handle<Raw>>) {
         let field = MemoryLayout<Handle<Raw>>.offset(of: \.listener)!
         (UnsafeMutableRawPointer(handle) + field).storeBytes(
@@ -121,10 +120,10 @@ final class StreamListener {
 
     // MARK: The stream
 
-    /// Whether the handles keep a run of the loop going.
+    /// References or unreferences the handles.
     func keepRunning(_ keeps: Bool) { handles.forEach { keeps ? uv_ref($0) : uv_unref($0) } }
 
-    /// The descriptor of the connection that was announced, which is the caller's from now on; `nil` if there is none.
+    /// Returns the descriptor of the announced connection, which the caller then owns; `nil` if there is none.
     func takeConnection() -> Int32? {
         if pending < 0 { return nil }
         defer { pending = -1 }
@@ -132,20 +131,20 @@ final class StreamListener {
         return pending
     }
 
-    /// Stops for good, before the socket is closed. A connection that the stream has not accepted is closed.
+    /// Closes the handles, and a connection that the stream has not taken. Called before the socket is closed.
     ///
     /// - Returns: The callback, which may be running.
     func end() -> Callback? {
         if pending >= 0 { Descriptor.close(takePending()) }
         state = .closed
-        core.listenersWithoutDescriptors.removeAll { $0 === self }
+        core.pausedListeners.removeAll { $0 === self }
         uv_close(rawPoll.handle) { raw in StreamListener.closed(raw, as: uv_poll_t.self) }
         uv_close(rawTimer.handle) { raw in StreamListener.closed(raw, as: uv_timer_t.self) }
         defer { callback = nil }
         return callback
     }
 
-    /// For another listener of the same socket.
+    /// Gives up the pending connection, to another listener of the same socket.
     func takePending() -> Int32 {
         defer { pending = -1 }
         return pending
@@ -165,9 +164,9 @@ final class StreamListener {
         UVError.require(uv_timer_stop(rawTimer), "uv_timer_stop")
         let status = uv_poll_start(rawPoll, Int32(UV_READABLE.rawValue)) { raw, status, _ in
             StreamListener.listener(of: raw)._withUnsafeGuaranteedRef { listener in
-                // Of an error that polling has found accepting tells more.
+                // `accept` tells more about an error than the poll's status.
                 listener.acceptSome()
-                // With it libuv has stopped polling.
+                // After an error libuv has stopped the poll.
                 if status < 0 && listener.state == .polling { listener.pause() }
             }
         }
@@ -179,7 +178,7 @@ final class StreamListener {
         UVError.require(uv_poll_stop(rawPoll), "uv_poll_stop")
         let status = uv_timer_start(
             rawTimer,
-            { raw in StreamListener.listener(of: raw)._withUnsafeGuaranteedRef { $0.tryAgain() } },
+            { raw in StreamListener.listener(of: raw)._withUnsafeGuaranteedRef { $0.timerFired() } },
             milliseconds,
             0
         )
@@ -190,21 +189,26 @@ final class StreamListener {
 
     private func pause() {
         stopPolling(.paused, for: Self.retryMilliseconds)
-        if !core.listenersWithoutDescriptors.contains(where: { $0 === self }) {
-            core.listenersWithoutDescriptors.append(self)
+        if !core.pausedListeners.contains(where: { $0 === self }) {
+            core.pausedListeners.append(self)
         }
     }
 
-    /// Accepting may succeed again.
-    func tryAgain() {
+    private func timerFired() {
         core.stampLoopCode()
-        if state == .inherited {
-            announce(nil)
-            return state != .inherited ? () : wait()
-        }
+        if state == .inherited { announceInherited() } else { tryAgain() }
+    }
+
+    private func announceInherited() {
+        announce(nil)
+        if state == .inherited { wait() }
+    }
+
+    /// Polls again after a failure.
+    func tryAgain() {
         guard state == .paused else { return }
         if policy == .shed && !core.refillReserve() { return pause() }
-        core.listenersWithoutDescriptors.removeAll { $0 === self }
+        core.pausedListeners.removeAll { $0 === self }
         startPolling()
     }
 
@@ -212,7 +216,7 @@ final class StreamListener {
 
     private func acceptSome() {
         core.stampLoopCode()
-        // Connections that come one by one leave iterations between them for what they do.
+        // Connections that come one by one leave iterations without any between them.
         let isCrowded = core.iteration == iteration &+ 1
         iteration = core.iteration
         var left = batch
@@ -235,7 +239,7 @@ final class StreamListener {
         if isCrowded { batch = min(Self.mostAtOnce, batch << 1) }
     }
 
-    /// Whether it is an error of a connection that is gone from the queue with it; the next one may be well.
+    /// Whether the error belongs to one connection, which is then gone from the queue.
     private static func isOfConnection(_ error: Int32) -> Bool {
         #if os(Linux)
             if [ENONET, EHOSTDOWN].contains(error) { return true }
@@ -252,8 +256,7 @@ final class StreamListener {
         announce(UVError(.init(rawValue: -error), operation: "accept"))
     }
 
-    /// Accepts a connection with the descriptor that the loop holds in reserve, and closes it; `false` if the reserve is
-    /// lost.
+    /// Accepts a connection with the loop's reserve descriptor, and closes it. Returns `false` if the reserve is lost.
     private func shedOne() -> Bool {
         core.giveUpReserve()
         let connection = accept(socket)
@@ -268,22 +271,22 @@ final class StreamListener {
 }
 
 extension LoopCore {
-    /// Closes the descriptor that libuv holds in reserve for each loop with a stream.
+    /// Closes the reserve descriptor that libuv keeps for each loop with a stream.
     fileprivate func giveUpReserve() {
         if uv.pointee.emfile_fd >= 0 { Descriptor.close(uv.pointee.emfile_fd) }
         uv.pointee.emfile_fd = -1
     }
 
-    /// `false` if there is no descriptor to be had.
+    /// Opens the reserve descriptor again. Returns `false` if the process is out of descriptors.
     fileprivate func refillReserve() -> Bool {
         if uv.pointee.emfile_fd < 0 { uv.pointee.emfile_fd = Descriptor.placeholder() }
         return uv.pointee.emfile_fd >= 0
     }
 
-    /// A handle of the loop has closed, and may have given a descriptor back.
+    /// Called when a handle of the loop has closed, which may have freed a descriptor.
     @inline(__always)
-    func retryAccepting() { if _slowPath(!listenersWithoutDescriptors.isEmpty) { retryAll() } }
+    func retryAccepting() { if _slowPath(!pausedListeners.isEmpty) { retryAll() } }
 
     @inline(never)
-    private func retryAll() { for listener in listenersWithoutDescriptors { listener.tryAgain() } }
+    private func retryAll() { for listener in pausedListeners { listener.tryAgain() } }
 }

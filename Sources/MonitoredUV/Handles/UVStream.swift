@@ -29,17 +29,16 @@ public class UVStream: UVHandle {
     /// As long as a connection has not been accepted no further one is announced, so a server that does not accept
     /// holds its clients off.
     ///
-    /// Where accepting fails, for want of descriptors for example, the callback gets the error, once until a connection is
-    /// accepted again. The loop goes on meanwhile, and tries again every 5 ms, and whenever one of its handles has closed.
+    /// If accepting fails, for example because the process is out of descriptors, `onPending` gets the error, once until a
+    /// connection is accepted again. The loop retries every 5 ms, and whenever one of its handles has closed.
     ///
     /// - Parameters:
     ///   - backlog: How many connections the kernel keeps until they are accepted.
-    ///   - policy: What becomes of clients while the process has no descriptors left.
+    ///   - policy: What to do with clients while the process is out of descriptors.
     ///   - onPending: Accepts, on the loop's thread, now or later.
     /// - Throws: ``UVError/Code/addressInUse`` if the address that was bound is taken, among others.
     ///
-    /// The corresponding libuv function is `uv_listen`; the system calls behind are `listen` and `accept4`, which this
-    /// makes itself, with `uv_poll_t`.
+    /// The corresponding libuv function is `uv_listen`; this calls `listen` and `accept4` itself, with a `uv_poll_t`.
     public final func listenWithoutAccepting(
         backlog: Int32 = 511,
         whenOutOfDescriptors policy: OutOfDescriptors = .hold,
@@ -51,12 +50,11 @@ public class UVStream: UVHandle {
         try listen(backlog, policy, CallSite(file, line, function), onPending)
     }
 
-    /// What a listening stream does when the process has no descriptors left to accept with.
+    /// What a listening stream does with clients while the process is out of descriptors.
     public enum OutOfDescriptors: Sendable {
-        /// Clients wait in the kernel's queue, and are served when there are descriptors again.
+        /// Leaves them in the kernel's queue until descriptors are available.
         case hold
-        /// Clients are accepted and closed at once, so that they see an end instead of waiting: with the one descriptor
-        /// that the loop holds in reserve.
+        /// Accepts them with a descriptor that the loop keeps in reserve, and closes them at once.
         case shed
     }
 
@@ -67,7 +65,7 @@ public class UVStream: UVHandle {
         _ onPending: @escaping (UVError?) -> Void
     ) throws(UVError) {
         try checkOpen("uv_listen")
-        // What libuv has put off until now.
+        // An error of `uv_tcp_bind` that libuv reports when the socket is used.
         try UVError.check(stream.pointee.delayed_error, "uv_listen", operand)
         let socket = try socketToListen()
         let status = Descriptor.listen(socket, backlog) == 0 ? 0 : -errno
@@ -84,10 +82,10 @@ public class UVStream: UVHandle {
         self.site = core.siteNames.name(of: site)
     }
 
-    /// What an error of listening is about.
+    /// The detail of an error of listening.
     var operand: String? { nil }
 
-    /// The descriptor of a socket that can listen.
+    /// Returns the descriptor of the socket to listen on.
     func socketToListen() throws(UVError) -> Int32 { try descriptor() }
 
     final func descriptor() throws(UVError) -> Int32 {
@@ -97,15 +95,14 @@ public class UVStream: UVHandle {
         return descriptor
     }
 
-    /// Accepts the connection that a pending callback announced, without a handle: for a handle of another loop.
+    /// Accepts the connection that `onPending` announced without making a handle, for use on another loop.
     ///
     /// ```swift
     /// let descriptor = try server.acceptDescriptor()
     /// other.execute { let connection = try UVTCP(on: other, adopting: descriptor) … }
     /// ```
     ///
-    /// - Returns: The descriptor of the connection's socket, which does not block. The caller has to close it, or to let a
-    ///   handle do so.
+    /// - Returns: The descriptor of the connection's socket, in non-blocking mode. The caller owns it.
     /// - Throws: ``UVError/Code/resourceTemporarilyUnavailable`` if none waits.
     public final func acceptDescriptor() throws(UVError) -> Int32 {
         try checkOpen("accept")

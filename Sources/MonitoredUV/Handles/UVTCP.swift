@@ -27,9 +27,9 @@ public final class UVTCP: UVStream {
     /// Takes over an open socket, such as one from a supervisor; from then on the handle closes it.
     ///
     /// - Throws: ``UVError/Code/invalidArgument`` for descriptors 0 to 2, which libuv does not close: pass a `dup` of
-    ///   it; `EPROTOTYPE` for a socket that is no stream, such as one of UDP. ``UVError/Code/fileExists`` if a handle of the loop reads or writes it already, ``UVError/Code/notSocket``
-    ///   and ``UVError/Code/badFileDescriptor`` for what is no socket. After an error the descriptor is still the
-    ///   caller's.
+    ///   it. `EPROTOTYPE` for a socket that is not a stream, such as one of UDP. ``UVError/Code/fileExists`` if a handle of
+    ///   the loop reads or writes it already, ``UVError/Code/notSocket`` and ``UVError/Code/badFileDescriptor`` for what is
+    ///   no socket. After an error the descriptor is still the caller's.
     ///
     /// The corresponding libuv function is `uv_tcp_open`.
     public convenience init(on loop: UVEventLoop, adopting descriptor: Int32) throws(UVError) {
@@ -81,15 +81,15 @@ public final class UVTCP: UVStream {
         boundAddress = address
     }
 
-    /// As it was asked for.
+    /// The address that was passed to `bind`.
     private var boundAddress: UVSocketAddress?
     override var operand: String? { boundAddress.map { "\($0)" } }
 
     /// Listens, and calls back with each connection, accepted; see
-    /// ``UVStream/listenWithoutAccepting(backlog:whenOutOfDescriptors:file:line:function:onPending:)`` for accepting at a later time.
+    /// ``UVStream/listenWithoutAccepting(backlog:whenOutOfDescriptors:file:line:function:onPending:)`` for accepting later.
     ///
-    /// The callback gets a failure where connections cannot be accepted, once until one is accepted again; the server goes
-    /// on by itself. When the process runs out of descriptors, clients wait by default until there are some again.
+    /// If accepting fails, the callback gets a failure, once until a connection is accepted again; the server continues.
+    /// By default, clients wait while the process is out of descriptors.
     ///
     /// The corresponding libuv functions are `uv_listen` and `uv_accept`.
     public func listen(
@@ -119,7 +119,7 @@ public final class UVTCP: UVStream {
         }
     }
 
-    /// One that was never bound gets a port of the system's choice.
+    /// Lets the system choose a port if the socket is not bound.
     override func socketToListen() throws(UVError) -> Int32 {
         do { return try descriptor() } catch UVError.Code.badFileDescriptor {
             try bind(to: UVSocketAddress("0.0.0.0", port: 0))

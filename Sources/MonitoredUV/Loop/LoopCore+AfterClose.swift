@@ -1,14 +1,14 @@
 import Dispatch
 import Synchronization
 
-/// What comes to a loop after it was closed: closures are refused, tasks go on elsewhere. Any thread.
+/// State for closures, which are refused, and tasks, which continue elsewhere, that reach a closed loop. Any thread.
 struct AfterClose: Sendable {
     let hasRefusedPost = OnceFlag()
     let hasMovedTask = OnceFlag()
-    /// Runs actors that are pinned to the loop, one after the other as the loop did.
+    /// Runs actors that are pinned to the loop, one at a time as the loop did.
     let actors = Lock<DispatchQueue?>(nil)
 
-    /// Is set the first time that somebody asks.
+    /// Becomes set when it is first read.
     final class OnceFlag: Sendable {
         private let flag = Atomic<Bool>(false)
         func isFirst() -> Bool { !flag.exchange(true, ordering: .relaxed) }
@@ -16,24 +16,24 @@ struct AfterClose: Sendable {
 }
 
 extension LoopCore {
-    /// For what throws.
+    /// The error of operations on a closed loop.
     func closedError(_ operation: String) -> UVError {
         UVError(.invalidArgument, operation: operation, detail: "UVEventLoop '\(name.text)' is closed")
     }
 
-    /// Refuses a closure, and says so the first time.
+    /// Returns `false`; prints a warning the first time.
     @inline(never)
     func refusePost() -> Bool {
         if afterClose.hasRefusedPost.isFirst() {
             warn(
-                "work was posted to UVEventLoop '\(name.text)' after it was closed, and is dropped, as all that comes later. "
-                    + "End what posts to a loop before you close it, or look at what execute returns."
+                "work was posted to UVEventLoop '\(name.text)' after it was closed, and was dropped; later work is dropped "
+                    + "silently. Stop posting before you close a loop, or check the result of execute."
             )
         }
         return false
     }
 
-    /// Lets a job go on where Swift would run it without the loop, and says so the first time.
+    /// Runs a job where Swift would run it without the loop; prints a warning the first time.
     @inline(never)
     func moveJob(_ job: Job, _ route: Job.Route) {
         warnOfMovedTask()
@@ -42,7 +42,7 @@ extension LoopCore {
         actorsQueue.async { job.unowned.runSynchronously(on: UnownedSerialExecutor(ordinary: loop)) }
     }
 
-    /// The same, after a `delay` in nanoseconds.
+    /// Runs a job there after a `delay` in nanoseconds.
     func moveJob(_ job: Job, after delay: UInt64) {
         warnOfMovedTask()
         let delay = DispatchTimeInterval.nanoseconds(Int(clamping: delay))
@@ -52,8 +52,8 @@ extension LoopCore {
     private func warnOfMovedTask() {
         if afterClose.hasMovedTask.isFirst() {
             warn(
-                "a task or an actor went on on UVEventLoop '\(name.text)' after it was closed, and goes on on Swift's own "
-                    + "threads, as all that come later. Let what runs on a loop end before you close the loop."
+                "a task or an actor resumed on UVEventLoop '\(name.text)' after it was closed; it and later ones continue on "
+                    + "Swift's own threads. Let the tasks of a loop end before you close it."
             )
         }
     }
@@ -70,8 +70,8 @@ extension LoopCore {
         }
     }
 
-    /// Whether an actor that is pinned to the loop may run here: on its thread, and once such actors have gone on after a
-    /// close, where they do that.
+    /// Whether this thread may run actors that are pinned to the loop: the loop's thread, or their queue once they have
+    /// moved there after a close.
     var isolatesHere: Bool {
         if !isClosed { return isOnOwnThread }
         if DispatchQueue.getSpecific(key: Self.actorsKey) == ObjectIdentifier(self) { return true }

@@ -32,7 +32,7 @@ extension LoopCore {
         if metrics != nil && vitals.inFlight.current == nil { showUnmonitoredDispatch() }
     }
 
-    /// The dispatch that is running began at level `off`, where nothing is noted of it. From now on others see it as well.
+    /// Makes a dispatch that began at level `off`, and is not recorded, visible to other threads.
     private func showUnmonitoredDispatch() {
         currentName = .unmonitored
         currentKind = .posted
@@ -118,7 +118,7 @@ extension LoopCore {
     func hideThread() { if watchedThread != nil { watch.thread.withLock { $0 = nil } } }
 }
 
-/// A dispatch that is not recorded, but shown as running until this is released at its end.
+/// Ends the visibility of an unrecorded dispatch when that releases it at its end.
 private final class UnmonitoredDispatch {
     private let vitals: LoopVitals
 

@@ -49,7 +49,7 @@ extension LoopCore {
     func close() throws(UVError) {
         if isClosed { return }
         if serialRoute == .main {
-            let detail = "UVEventLoop '\(name.text)' is the one that runMain has given the process to, for good"
+            let detail = "UVEventLoop '\(name.text)' runs the whole process since runMain, and stays open"
             throw UVError(.invalidArgument, operation: "close", detail: detail)
         }
         try claim("close")

@@ -95,8 +95,8 @@ final class LoopCore {
     @exclusivity(unchecked) var siteNames = CallSiteNames()
     @exclusivity(unchecked) var releases = DeferredReleases()
 
-    /// Those that stopped because accepting failed.
-    @exclusivity(unchecked) var listenersWithoutDescriptors: [StreamListener] = []
+    /// Listeners whose last `accept` failed.
+    @exclusivity(unchecked) var pausedListeners: [StreamListener] = []
     /// Where all reads of this loop land, one after the other; allocated with the first stream that reads.
     @exclusivity(unchecked) var readBuffer = uv_buf_t(base: nil, len: 0)
     static let readBufferSize = 256 * 1024

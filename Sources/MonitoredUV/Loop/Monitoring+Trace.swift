@@ -6,8 +6,8 @@ extension Monitoring {
     ///
     /// Any thread but the loop's, which it would hold for some ten milliseconds; the loop does not wait for it.
     ///
-    /// - Throws: ``UVError`` with the system call that failed. A file that was there is replaced as a whole or not at
-    ///   all.
+    /// - Throws: ``UVError`` with the system call that failed. An existing file is replaced as a whole or not at all; only
+    ///   its owner can read it. A device or a pipe is written to.
     public func writeTrace(to path: String) throws(UVError) { try Self.writeTrace(of: [self], to: path) }
 
     /// The same for several loops, each on a track of its own.

@@ -72,7 +72,7 @@ struct MonitoringEnvironment: Sendable {
         "RECORDED_DISPATCHES", "LIBRARY_MODULES",
     ]
 
-    /// What is called as if it were one of these variables and is none.
+    /// A message for each name with the prefix of these variables that is not one of them.
     static func problems(ofNames names: [String]) -> [String] {
         names.filter { $0.hasPrefix("MONITOREDUV_") && !Self.names.contains(String($0.dropFirst(12))) }.sorted().map {
             "\($0) is ignored: there are \(Self.names.map { "MONITOREDUV_\($0)" }.joined(separator: ", "))"
@@ -107,7 +107,7 @@ struct MonitoringEnvironment: Sendable {
     private static func signal(_ text: String) -> Int32? {
         let known = ["HUP": SIGHUP, "USR1": SIGUSR1, "USR2": SIGUSR2, "WINCH": SIGWINCH, "URG": SIGURG]
         let name = text.hasPrefix("SIG") ? String(text.dropFirst(3)) : text
-        // A fault that a handler takes for something else happens again and again.
+        // After a handler returns, a fault happens again.
         let refused = [SIGKILL, SIGSTOP, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS]
         return known[name] ?? Int32(text).flatMap { (1..<65).contains($0) && !refused.contains($0) ? $0 : nil }
     }

@@ -13,10 +13,10 @@ enum ProcessSetup {
         }
     }()
 
-    /// libuv writes with `write(2)`, so a peer that is gone would end the process by `SIGPIPE`. A handler of the program's
-    /// own is left in place.
+    /// Keeps `SIGPIPE` from ending the process when libuv writes to a peer that is gone. A handler of the program's own is
+    /// left in place.
     ///
-    /// A handler that does nothing, for an ignored signal stays ignored in programs that this one starts.
+    /// The signal gets an empty handler rather than being ignored, which child processes would inherit.
     static func catchSIGPIPE() {
         var current = sigaction()
         guard sigaction(SIGPIPE, nil, &current) == 0, isDefault(current) else { return }

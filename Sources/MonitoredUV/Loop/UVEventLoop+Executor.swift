@@ -15,8 +15,8 @@
 /// polls of I/O. Jobs that wait keep a run of the loop going; a task that waits for something else than the loop does
 /// not.
 ///
-/// Let what runs on the loop end before you close it. A task that goes on later does so on Swift's own threads, and actors
-/// that are pinned to the loop run one after the other on one of these; the first time, a warning says so.
+/// Let the tasks of a loop end before you close it. A task that resumes later continues on Swift's own threads, and actors
+/// that are pinned to the loop run there one at a time; the first time, a warning is printed.
 extension UVEventLoop: SerialExecutor, TaskExecutor {
     /// For actors that are pinned to the loop; the runtime calls it.
     @_implements(SerialExecutor,enqueue(_:))
@@ -31,9 +31,9 @@ extension UVEventLoop: SerialExecutor, TaskExecutor {
     /// Runs a job on the loop, as one of a task that prefers the loop. Any thread.
     public func enqueue(_ job: consuming ExecutorJob) { core.enqueue(Job(job), .task) }
 
-    /// Traps unless this is the thread that the loop belongs to, or where its actors go on after a close.
+    /// Traps unless this is the loop's thread, or after a close, the queue that its actors have moved to.
     public func checkIsolated() { if !core.isolatesHere { core.preconditionOnOwnThread("an actor of \(self)") } }
 
-    /// Whether this is the thread that the loop belongs to, or where its actors go on after a close.
+    /// Whether this is the loop's thread, or after a close, the queue that its actors have moved to.
     public func isIsolatingCurrentContext() -> Bool? { core.isolatesHere }
 }

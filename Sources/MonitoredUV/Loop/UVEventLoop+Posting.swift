@@ -6,8 +6,8 @@ extension UVEventLoop {
     /// posts waits for the next, so that I/O and timers get their turn. A closure that comes after the run has ended
     /// waits for the next run.
     ///
-    /// - Returns: `false` if the loop is closed: then `body` never runs, and is released. The first time, a warning on
-    ///   standard error says so.
+    /// - Returns: `false` if the loop is closed; `body` is released without running. The first time, a warning is printed
+    ///   on standard error.
     ///
     /// The corresponding libuv function is `uv_async_send`.
     @discardableResult

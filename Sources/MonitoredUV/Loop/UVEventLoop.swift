@@ -36,8 +36,8 @@ public final class UVEventLoop: Sendable {
 
     /// Makes a loop that belongs to this thread until another one runs it.
     ///
-    /// The first loop of a process gives `SIGPIPE` a handler that does nothing, if it has none, and opens `/dev/null` on
-    /// each of the descriptors 0 to 2 that is closed.
+    /// The first loop of a process installs a handler of `SIGPIPE` that does nothing, unless there is one, and opens
+    /// `/dev/null` on each of the descriptors 0 to 2 that is closed.
     ///
     /// - Parameters:
     ///   - name: What monitors, traces and messages call the loop; `loop-1`, `loop-2` … by default, where the

@@ -166,10 +166,10 @@ public class UVHandle {
         }
     }
 
-    /// Whether others of libuv's handles are active for this one.
+    /// Whether another of libuv's handles works for this one.
     var isHelped: Bool { false }
 
-    /// Such handles are to keep a run of the loop going, or not.
+    /// Called when the handle is referenced or unreferenced, to do the same to the handle that works for it.
     func refChanged(_ hasRef: Bool) {}
 
     /// The last moment at which the C struct may be handed to other threads.

@@ -7,7 +7,7 @@ extension LoopSnapshot: CustomStringConvertible {
         let loops = loopNames.count == 1 ? "loop" : "loops"
         if dispatches == 0 && time.elapsed == .zero {
             return
-                "\(loops) \(loopNames.joined(separator: ", ")): nothing was noted at level off. Set monitoring.level to "
+                "\(loops) \(loopNames.joined(separator: ", ")): no data at level off. Set monitoring.level to "
                 + ".metrics, or MONITOREDUV_LEVEL=metrics."
         }
         var lines = [

@@ -14,7 +14,7 @@ struct CallbackName: Hashable, Sendable {
     static let other = CallbackName(id: 1)
     /// The monitor, while it runs.
     static let monitor = CallbackName(id: 2)
-    /// What began at level `off`, so that nobody asked for its name.
+    /// A dispatch that began at level `off`, whose name was not noted.
     static let unmonitored = CallbackName(id: 3)
 
     /// Interns a name that stands in the program's code: there are only so many.
@@ -41,7 +41,7 @@ struct CallbackName: Hashable, Sendable {
         return Self.table.withLock { $0.texts[Int(id)] }
     }
 
-    /// Without what moves a terminal's cursor or ends a line: names come from clients, too, and go to logs.
+    /// Replaces control characters, which could end a line or drive a terminal: clients choose some of the names in logs.
     private static func printable(_ text: String) -> String {
         if text.utf8.allSatisfy({ (0x20..<0x7f).contains($0) }) { return text }
         return String(

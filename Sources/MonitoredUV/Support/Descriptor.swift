@@ -23,6 +23,6 @@ enum Descriptor {
         #endif
     }
 
-    /// One that does nothing but to be held; negative if there is none left.
+    /// Opens `/dev/null`; negative if the process is out of descriptors.
     static func placeholder() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }
 }

@@ -4,7 +4,7 @@
     import Darwin
 #endif
 
-/// Keeps a signal from this thread that a system call raises on it. What the call returns tells the same.
+/// Blocks a signal that a system call would raise on this thread; the call's result tells the same.
 struct SignalBlock {
     private let signal: Int32
     private var outer = sigset_t()
@@ -15,7 +15,7 @@ struct SignalBlock {
         pthread_sigmask(SIG_BLOCK, &set, &outer)
     }
 
-    /// Takes back what was raised meanwhile, which would end the process as soon as the signal is let through.
+    /// Consumes a pending signal, which would end the process once unblocked, and restores the mask.
     mutating func end() {
         if sigismember(&outer, signal) == 1 { return }
         var set = Self.set(signal)

@@ -4,10 +4,9 @@
     import Darwin
 #endif
 
-/// Writes a whole file, or none, which only its owner can read: under another name first, which then takes the place of
-/// what was there.
+/// Writes a whole file, or none, that only its owner can read: to a temporary name first, which then replaces `path`.
 ///
-/// - Parameter keepingDevices: A device or a pipe that somebody reads is written to instead.
+/// - Parameter keepingDevices: Writes to a device or a pipe instead of replacing it.
 func writeFile(_ bytes: [UInt8], to path: String, keepingDevices: Bool = false) throws(UVError) {
     if keepingDevices, let device = try openDevice(path) { return try write(bytes, to: device, path) }
     let temporary = "\(path).\(getpid())-\(MonotonicClock.read()).part"
@@ -22,7 +21,7 @@ func writeFile(_ bytes: [UInt8], to path: String, keepingDevices: Bool = false) 
     }
 }
 
-/// `nil` for a file, and where there is nothing yet. Does not wait for a pipe's reader.
+/// `nil` for a file, and if there is nothing yet. Fails if nobody reads a pipe.
 private func openDevice(_ path: String) throws(UVError) -> Int32? {
     var status = stat()
     if stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG { return nil }
@@ -34,7 +33,7 @@ private func openDevice(_ path: String) throws(UVError) -> Int32? {
 
 /// Writes all of it, and closes the descriptor.
 private func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws(UVError) {
-    var block = SignalBlock(SIGXFSZ)  // a file that grows too large for the process's limit is an error like others
+    var block = SignalBlock(SIGXFSZ)  // exceeding the process's file-size limit is an error like others
     defer { block.end() }
     var written = 0
     while written < bytes.count {

@@ -122,6 +122,7 @@ import Testing
             #expect(output.status == 0)
             #expect(output["sum"] == "42")
             #expect(output["third"]?.contains("runs with 0 workers already") == true)
+            #expect(output["close"]?.contains("runs the whole process since runMain") == true)
         }
 
         @Test func runMainTakesOverAlsoAfterTasksRanElsewhere() async throws {

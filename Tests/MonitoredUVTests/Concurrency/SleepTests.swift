@@ -207,8 +207,10 @@ import Testing
     }
 
     @Test func withTimeoutReturnsWhatComesInTime_andCancelsWhatDoesNot() async throws {
+        try await #expect(withTimeout(.seconds(Int64.max)) { 42 } == 42)  // on no loop
         try await withTasks { loop in
             try await #expect(withTimeout(.seconds(60)) { 42 } == 42)
+            try await #expect(withTimeout(.seconds(Int64.max)) { 42 } == 42)
             let cancelled = Box(false)
             let late = await #expect(throws: UVError.self) {
                 try await withTimeout(.milliseconds(5)) {

@@ -73,7 +73,7 @@ struct AfterCloseTests {
                 _ = try await UVTCPConnection.connect(host: "127.0.0.1", port: 1, on: loop)
             }
         }
-        #expect(count("a task or an actor went on on UVEventLoop 'gone' after it was closed", in: result) == 1)
+        #expect(count("a task or an actor resumed on UVEventLoop 'gone' after it was closed", in: result) == 1)
     }
 
     /// Never two at once, and always isolated.

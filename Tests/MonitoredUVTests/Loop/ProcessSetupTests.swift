@@ -48,15 +48,19 @@ struct ProcessSetupTests {
         @Test(arguments: [false, true])
         func children_haveTheDefaultOfSIGPIPE(_ isInsideACallback: Bool) async {
             await #expect(processExitsWith: .success) { [isInsideACallback] in
-                func check() {
-                    let result = try! runProgram("/bin/grep", ["-E", "Sig(Blk|Ign)", "/proc/self/status"])
+                @Sendable func check() throws {
+                    let result = try runProgram("/bin/grep", ["-E", "Sig(Blk|Ign)", "/proc/self/status"])
                     let sets = result.output.split { $0.isWhitespace }.compactMap { UInt64($0, radix: 16) }
                     precondition(sets.count == 2)
                     precondition(sets.allSatisfy { $0 & 1 << UInt64(SIGPIPE - 1) == 0 })
                 }
                 let loop = try UVEventLoop()
-                if isInsideACallback { loop.callSoon { check() } } else { check() }
-                try loop.run()
+                if isInsideACallback {
+                    loop.callSoon { succeed { try check() } }
+                    try loop.run()
+                } else {
+                    try check()
+                }
                 try loop.close()
             }
         }

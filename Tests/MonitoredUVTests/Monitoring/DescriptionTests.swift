@@ -8,7 +8,7 @@ struct DescriptionTests {
             loop.callSoon {}
             try loop.run()
             let text = "\(loop.monitoring.snapshot())"
-            #expect(text.hasPrefix("loop \(loop.name): nothing was noted at level off. Set monitoring.level"))
+            #expect(text.hasPrefix("loop \(loop.name): no data at level off. Set monitoring.level"))
         }
     }
 

@@ -21,6 +21,8 @@ struct WhereItRan {
             let second = try UVEventLoop.runMain { @MainActor in 2 }
             print("sum: \(first + second)")
             do { try UVEventLoop.runMain(workers: 1) {} } catch { print("third: \(error)") }
+            let main = try UVEventLoop.runMain { UVEventLoop.current! }
+            do { try main.close() } catch { print("close: \(error)") }
         case "throws":
             do { try UVEventLoop.runMain { throw CancellationError() } } catch { print("thrown: \(error)") }
         case "negative":
