@@ -147,13 +147,18 @@ def running(contenders):
 
 def load(server, connections, size, *options):
     """Sends echo messages to a server; what the load generator measured."""
-    command = [str(tools.BIN / "echoload"), "-p", str(server.port), "-c", str(connections), "-s", str(size)]
-    command += ["-P", str(server.process.pid), *map(str, options)]
+    words = ["-p", server.port, "-c", connections, "-s", size, "-P", server.process.pid, *options]
+    measured = generate_load(server, "echoload", *words)
+    server.sent += measured["all_msgs"]
+    return measured
+
+
+def generate_load(server, program, *words):
+    """Runs a load generator against a server; what it measured."""
+    command = [str(tools.BIN / program), *map(str, words)]
     result = subprocess.run(
         pinned(LOAD_PROCESSOR, command), capture_output=True, text=True, timeout=400, check=False
     )
     if result.returncode or server.process.poll() is not None:
         raise Failure(f"{server.name} under load: {result.stderr}{server.output()}")
-    measured = json.loads(result.stdout)
-    server.sent += measured["all_msgs"]
-    return measured
+    return json.loads(result.stdout)

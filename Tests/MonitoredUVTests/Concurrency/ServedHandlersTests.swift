@@ -31,6 +31,14 @@ import Testing
         try await UVTCPConnection.connect(host: "127.0.0.1", port: server.localAddress.port)
     }
 
+    /// A server with one connection, and both ends of that.
+    private func connected() async throws -> (UVTCPServer, client: UVTCPConnection, accepted: UVTCPConnection) {
+        let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+        let client = try await client(server)
+        var connections = server.connections.makeAsyncIterator()
+        return (server, client, try #require(try await connections.next()))
+    }
+
     private func wait(_ ends: Box<[String]>, for count: Int) async {
         while ends.value.count < count { await Task.yield() }
     }
@@ -198,10 +206,7 @@ import Testing
     /// The client has ended its side, and is gone altogether later: only the kernel knows.
     @Test func aResetAfterTheEndOfStreamIsSeenAsWell() async throws {
         try await withTasks { loop in
-            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
-            var accepted = server.connections.makeAsyncIterator()
-            let client = try await client(server)
-            let connection = try #require(try await accepted.next())
+            let (server, client, connection) = try await connected()
             try await client.finish()
             let end = try await connection.read()
             #expect(end == nil)
@@ -247,10 +252,7 @@ import Testing
     /// Nobody reads, and the client has sent more than is kept.
     @Test func aResetBehindBytesThatNobodyTakesIsSeenAsWell() async throws {
         try await withTasks { loop in
-            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
-            var accepted = server.connections.makeAsyncIterator()
-            let client = try await client(server)
-            let connection = try #require(try await accepted.next())
+            let (server, client, connection) = try await connected()
             let waiting = Task(executorPreference: loop) { await connection.closed }
             let writing = Task(executorPreference: loop) {
                 try await client.write([UInt8](repeating: 1, count: 16 * 1024 * 1024))

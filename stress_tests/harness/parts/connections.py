@@ -1,11 +1,7 @@
 """Connections that come, have one byte echoed, and go: what accepting and closing takes a server."""
 
-import json
-import subprocess
-
-from .. import contenders, servers, summaries, tools
+from .. import contenders, servers, summaries
 from ..aims import Aim
-from ..failures import Failure
 from . import counts
 
 NAME = "connections"
@@ -39,13 +35,7 @@ def measure(run):
 
 
 def _load(server, connections, at_once):
-    command = [str(tools.BIN / "connload"), str(server.port), str(connections), str(at_once), str(server.process.pid)]
-    result = subprocess.run(
-        servers.pinned(servers.LOAD_PROCESSOR, command), capture_output=True, text=True, timeout=200, check=False
-    )
-    if result.returncode:
-        raise Failure(f"{server.name}: {result.stderr}{server.output()}")
-    measured = json.loads(result.stdout)
+    measured = servers.generate_load(server, "connload", server.port, connections, at_once, server.process.pid)
     server.sent += measured["connections"]
     return measured
 

@@ -1,12 +1,8 @@
 """Many users who ask for something quick, and now and then for something that waits on timers."""
 
-import json
-import subprocess
-
 from .. import servers, summaries, tools
 from ..aims import Aim
 from ..contenders import Contender
-from ..failures import Failure
 
 NAME = "users"
 TITLE = "many users: response times, monitored against not"
@@ -46,13 +42,7 @@ def measure(run):
 
 
 def _load(server, users, length):
-    command = [str(tools.BIN / "usersload"), str(server.port), str(users), str(length), str(server.process.pid)]
-    result = subprocess.run(
-        servers.pinned(servers.LOAD_PROCESSOR, command), capture_output=True, text=True, timeout=100, check=False
-    )
-    if result.returncode:
-        raise Failure(f"{server.name} with {users} users: {result.stderr}{server.output()}")
-    measured = json.loads(result.stdout)
+    measured = servers.generate_load(server, "usersload", server.port, users, length, server.process.pid)
     server.sent += measured["answers"]
     return measured
 
