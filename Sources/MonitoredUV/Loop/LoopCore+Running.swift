@@ -85,6 +85,7 @@ extension LoopCore {
         }
         isTearingDown = true
         closeAllHandles()
+        dropThreadRequests()
         while !remote.close() { dropPosted() }
         dropPosted()
         while handlesFreed < handlesCreated || requestsFreed < requestsCreated { _ = uv_run(uv, UV_RUN_ONCE) }

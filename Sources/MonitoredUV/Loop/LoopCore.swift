@@ -19,7 +19,8 @@ final class LoopCore {
     let stopRequested = Atomic<Bool>(false)
     let shutdownRequested = Atomic<Bool>(false)
     let remote = RemoteQueue()
-    let wakeUp = AsyncSender()
+    let wakeUp: AsyncSender
+    let finishedWork: FinishedWork
     let monitorSwitch: MonitorSwitch
     let vitals: LoopVitals
     let watch: LoopWatch
@@ -60,12 +61,15 @@ final class LoopCore {
     @exclusivity(unchecked) var isResting = false
     /// What tasks wait for on this loop.
     @exclusivity(unchecked) var pendingOperations: PendingOperation?
+    /// By the work that threads do for them.
+    @exclusivity(unchecked) var threadRequests: [ObjectIdentifier: any ThreadRequest] = [:]
     /// Since when, and for how many iterations, a shutdown has waited for nothing but posted work.
     private var lastWork: (since: UInt64, turns: Int)?
     /// Active, and referenced, as long as a queue holds something: keeps the poll from blocking and the loop alive.
     @exclusivity(unchecked) var isIdleActive = false
     /// How many of the library's own handles count as active and referenced.
     @exclusivity(unchecked) var ownActive = 0
+    @exclusivity(unchecked) private var holds = 0
     /// For `.once`: something ran before the poll, so the poll must not block.
     @exclusivity(unchecked) var ranBeforePoll = false
     /// Counts polls.
@@ -142,6 +146,8 @@ final class LoopCore {
         watch = LoopWatch(vitals)
         self.uv = uv
         self.own = own
+        wakeUp = AsyncSender()
+        finishedWork = FinishedWork(wakeUp)
         owner = Atomic(currentThread())
         meter = DispatchMeter(at: clock.now(), vitals.time)
         monitorSwitch = MonitorSwitch(monitor, base: MonitoringEnvironment.shared.level)
@@ -271,11 +277,12 @@ final class LoopCore {
 
     /// Whatever callbacks and tasks began meanwhile ends as well.
     private func continueShutdown() {
-        if hasOpenHandles || pendingOperations != nil || sleeps.count > 0 {
+        if hasOpenHandles || pendingOperations != nil || sleeps.count > 0 || !threadRequests.isEmpty {
             dispatch(.release, Self.shutdownName, .notApplicable) {
                 closeAllHandles()
                 endOperations()
                 endSleeps()
+                cancelThreadRequests()
             }
         }
         if hasOpenHandles || uv.pointee.active_reqs.count > 0 || waitingCount == 0 { return lastWork = nil }
@@ -294,6 +301,7 @@ final class LoopCore {
             isShuttingDown = true
             holdOpen(false)
         }
+        if !finishedWork.isEmpty { finishThreadRequests() }
         if timedPool != nil { armSleepTimer() }
         applyMonitorChange()
         if !releases.isEmpty { dispatchReleases() }
@@ -312,7 +320,7 @@ final class LoopCore {
     @inline(__always)
     var heldCount: Int {
         Int(uv.pointee.active_handles) &- ownActive &+ Int(uv.pointee.active_reqs.count) &+ waitingCount
-            &+ (pool == nil ? 0 : pool!.count)
+            &+ threadRequests.count &+ (pool == nil ? 0 : pool!.count)
     }
 
     /// What waits in the loop's own queues.
@@ -323,8 +331,10 @@ final class LoopCore {
 
     var isAlive: Bool { uv_loop_alive(uv) != 0 || waitingCount > 0 }
 
-    /// Keeps a run from ending for want of work, for loops that wait for other threads.
+    /// Keeps a run from ending for want of work, for loops that wait for other threads. Each hold ends with one release.
     func holdOpen(_ hold: Bool) {
+        holds += hold ? 1 : -1
+        if holds != (hold ? 1 : 0) { return }
         ownActive += hold ? 1 : -1
         if hold { uv_ref(own.wake.handle) } else { uv_unref(own.wake.handle) }
     }

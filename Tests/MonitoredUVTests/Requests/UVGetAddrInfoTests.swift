@@ -3,7 +3,7 @@ import Testing
 @testable import MonitoredUV
 
 @Suite struct UVGetAddrInfoTests {
-    @Test func aHostsAddressesComeWithThePort() throws {
+    @Test func addresses_comeWithThePort() throws {
         try withLoop { loop in
             var found: [UVSocketAddress] = []
             let recorder = Recorder(on: loop)
@@ -16,7 +16,7 @@ import Testing
         }
     }
 
-    @Test func anUnknownHostIsAnError() throws {
+    @Test func unknownHost_isAnError() throws {
         try withLoop { loop in
             var codes: [UVError.Code] = []
             try loop.getaddrinfo("no.such.host.invalid", port: 80) { result in
@@ -29,20 +29,23 @@ import Testing
         }
     }
 
-    @Test(arguments: [("", 80), ("localhost", -1), ("localhost", 65_536), ("local\0host", 80)])
-    func whatIsNoHostAndPortIsRefusedAtOnce(host: String, port: Int) throws {
+    @Test(arguments: [
+        ("", 80), ("localhost", -1), ("localhost", 65_536), ("local\0host", 80),
+        (String(repeating: "a", count: 300), 80),
+    ])
+    func impossibleHostOrPort_isRefusedAtOnce(host: String, port: Int) throws {
         try withLoop { loop in
             let error = #expect(throws: UVError.self) {
                 try loop.getaddrinfo(host, port: port) { _ in Issue.record("was called") }
             }
-            #expect(error?.code == .invalidArgument)
+            #expect(error.map { [.invalidArgument, .nameTooLong].contains($0.code) } == true)
         }
     }
 
-    @Test func cancellingCallsBackOnce_whetherOrNotTheLookUpHasBegun() throws {
+    @Test func canceling_callsBackOnce_whetherOrNotTheLookupHasBegun() throws {
         try withLoop { loop in
             var codes: [UVError.Code?] = []
-            // More than libuv's pool has threads: some have begun, others wait.
+            // More than there are threads: some have begun, others wait.
             let requests = try (0..<16).map { _ in
                 try loop.getaddrinfo("localhost", port: 80) { result in
                     if case .failure(let error) = result { codes.append(error.code) } else { codes.append(nil) }
@@ -61,7 +64,7 @@ import Testing
         }
     }
 
-    @Test func aLoopIsNotClosedBeforeItsLookUpsAreOver() throws {
+    @Test func loop_isNotClosed_beforeItsLookupsAreOver() throws {
         try withLoop { loop in
             var calls = 0
             try loop.getaddrinfo("localhost", port: 80) { _ in
@@ -77,18 +80,7 @@ import Testing
         }
     }
 
-    @Test func aLoopThatIsReleasedWaitsForItsLookUpsAndCallsNobody() throws {
-        var isCalled = false
-        let request: UVGetAddrInfo
-        do {
-            let loop = try UVEventLoop()
-            request = try loop.getaddrinfo("localhost", port: 80) { _ in isCalled = true }
-        }
-        request.cancel()
-        #expect(!isCalled)
-    }
-
-    @Test func aTasksLookUpEndsWithItsCancellation() async throws {
+    @Test func taskLookup_endsWithItsCancellation() async throws {
         try await withTasks { loop in
             try await #expect(loop.getaddrinfo("localhost", port: 1).isEmpty == false)
             let tasks = (0..<16).map { _ in

@@ -1,0 +1,80 @@
+internal import CLibUV
+import Synchronization
+
+/// A request on which other threads work. Loop thread only.
+protocol ThreadRequest: AnyObject {
+    /// libuv's number for the kind.
+    var type: uv_req_type { get }
+    /// Calls back, within a dispatch: a thread finished the work at `time`.
+    func finish(at time: UInt64)
+    /// Calls back soon, whatever the threads do.
+    func cancel()
+    /// Never calls back.
+    func drop()
+}
+
+/// Work for threads that has ended, on its way to the loop that waits for it.
+final class FinishedWork: Sendable {
+    struct Entry: Sendable {
+        let work: any AnyObject & Sendable
+        let time: UInt64
+    }
+
+    private let entries = Lock<[Entry]>([])
+    private let hasEntries = Atomic<Bool>(false)
+    private let wakeUp: AsyncSender
+
+    /// Wakes a loop by `wakeUp`.
+    init(_ wakeUp: AsyncSender) { self.wakeUp = wakeUp }
+
+    /// Any thread.
+    func add(_ work: any AnyObject & Sendable) {
+        let entry = Entry(work: work, time: MonotonicClock.read())
+        entries.withLock {
+            $0.append(entry)
+            hasEntries.store(true, ordering: .relaxed)
+        }
+        wakeUp.send()
+    }
+
+    @inline(__always)
+    var isEmpty: Bool { !hasEntries.load(ordering: .relaxed) }
+
+    func takeAll() -> [Entry] {
+        entries.withLock { entries in
+            defer { entries = [] }
+            hasEntries.store(false, ordering: .relaxed)
+            return entries
+        }
+    }
+}
+
+extension LoopCore {
+    /// Keeps `request`, and the loop alive, until `work` ends.
+    func begin(_ request: some ThreadRequest, _ work: some AnyObject) {
+        threadRequests[ObjectIdentifier(work)] = request
+        requestsCreated += 1
+        vitals.requests.add(1, Int(request.type.rawValue))
+        holdOpen(true)
+    }
+
+    /// Stops waiting for `work`; `false` if the loop did not wait for it.
+    @discardableResult
+    func end(_ work: some AnyObject) -> Bool { take(work) != nil }
+
+    private func take(_ work: some AnyObject) -> (any ThreadRequest)? {
+        guard let request = threadRequests.removeValue(forKey: ObjectIdentifier(work)) else { return nil }
+        requestsFreed += 1
+        vitals.requests.add(-1, Int(request.type.rawValue))
+        holdOpen(false)
+        return request
+    }
+
+    /// Calls back for all work that has ended.
+    @inline(never)
+    func finishThreadRequests() { for entry in finishedWork.takeAll() { take(entry.work)?.finish(at: entry.time) } }
+
+    func cancelThreadRequests() { for request in threadRequests.values { request.cancel() } }
+
+    func dropThreadRequests() { for request in threadRequests.values { request.drop() } }
+}

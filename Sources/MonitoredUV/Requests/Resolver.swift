@@ -1,0 +1,129 @@
+internal import CLibUV
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Looks up hosts on threads of its own, because the system's resolver blocks. Any thread.
+///
+/// Hosts that need no name server have threads apart, so that they never wait for those that do.
+final class Resolver: Sendable {
+    typealias Answer = Result<[UVSocketAddress], UVError>
+
+    /// The resolver of the operating system.
+    static let system = Resolver(isLocal: HostsFile.lists, ask: SystemResolver.addresses)
+
+    private let local: ThreadPool<Lookup>
+    private let network: ThreadPool<Lookup>
+
+    /// - Parameters:
+    ///   - isLocal: Whether a host needs no name server.
+    ///   - ask: Looks up the addresses of a host, with a port in them, and blocks meanwhile.
+    init(isLocal: @escaping @Sendable (String) -> Bool, ask: @escaping @Sendable (String, Int) -> Answer) {
+        let network = ThreadPool<Lookup>(name: "uv-lookup-net", atMost: 16) { lookup in
+            if !lookup.isWithdrawn { lookup.finish(ask(lookup.host, lookup.port)) }
+        }
+        self.network = network
+        local = ThreadPool(name: "uv-lookup", atMost: 4) { lookup in
+            if lookup.isWithdrawn { return }
+            if isLocal(lookup.host) { return lookup.finish(ask(lookup.host, lookup.port)) }
+            do throws(UVError) { try network.add(lookup) } catch { lookup.finish(.failure(error)) }
+        }
+    }
+
+    /// - Throws: ``UVError`` if no thread can be started.
+    func begin(_ lookup: Lookup) throws(UVError) { try local.add(lookup) }
+
+    /// Saves a thread the work, if the lookup has not begun; its end is not told any more.
+    func withdraw(_ lookup: Lookup) {
+        lookup.withdraw()
+        local.remove(lookup)
+        network.remove(lookup)
+    }
+}
+
+/// A question to a ``Resolver``. Any thread.
+final class Lookup: Sendable {
+    let host: String
+    let port: Int
+    private let finished: FinishedWork
+    private let state = Lock<(answer: Resolver.Answer?, isWithdrawn: Bool)>((nil, false))
+
+    /// Goes to `finished` with its answer.
+    init(_ host: String, _ port: Int, _ finished: FinishedWork) {
+        self.host = host
+        self.port = port
+        self.finished = finished
+    }
+
+    /// `nil` before the end.
+    var answer: Resolver.Answer? { state.withLock { $0.answer } }
+
+    var isWithdrawn: Bool { state.withLock { $0.isWithdrawn } }
+
+    fileprivate func withdraw() { state.withLock { $0.isWithdrawn = true } }
+
+    fileprivate func finish(_ answer: Resolver.Answer) {
+        state.withLock { $0.answer = answer }
+        if !isWithdrawn { finished.add(self) }
+    }
+}
+
+/// The blocking calls of the operating system's resolver, through libuv, which knows how to write names that are not
+/// ASCII.
+enum SystemResolver {
+    /// Asks for the addresses of `host`, and blocks meanwhile. Any thread.
+    static func addresses(of host: String, port: Int) -> Resolver.Answer {
+        // libuv counts the request in its loop, and looks at nothing else there when the call blocks. A loop cannot be
+        // shared by threads, and one that was initialized would hold descriptors.
+        let loop = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
+        defer { loop.deallocate() }
+        memset(loop, 0, MemoryLayout<uv_loop_t>.size)
+        do throws(UVError) { return .success(try ask(loop, host, port, 0)) } catch { return .failure(error) }
+    }
+
+    /// Reads a numeric address as the resolver does (`127.1` is one); `nil` for a name. Does not block.
+    ///
+    /// - Throws: ``UVError`` for what cannot be the name of a host.
+    static func numericAddresses(
+        of host: String,
+        port: Int,
+        _ loop: UnsafeMutablePointer<uv_loop_t>
+    ) throws(UVError) -> [UVSocketAddress]? {
+        do throws(UVError) {
+            return try ask(loop, host, port, AI_NUMERICHOST)
+        } catch UVError.Code.nameUnknown {
+            return nil
+        } catch {
+            throw error
+        }
+    }
+
+    private static func ask(
+        _ loop: UnsafeMutablePointer<uv_loop_t>,
+        _ host: String,
+        _ port: Int,
+        _ flags: Int32
+    ) throws(UVError) -> [UVSocketAddress] {
+        var hints = addrinfo()
+        hints.ai_flags = flags | AI_NUMERICSERV
+        #if canImport(Darwin)
+            hints.ai_socktype = SOCK_STREAM
+        #else
+            hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        #endif
+        let request = UnsafeMutablePointer<uv_getaddrinfo_t>.allocate(capacity: 1)
+        defer { request.deallocate() }
+        // Without a callback the call blocks.
+        try UVError.check(uv_getaddrinfo(loop, request, nil, host, String(port), &hints), "uv_getaddrinfo", host)
+        defer { uv_freeaddrinfo(request.pointee.addrinfo) }
+        let found = sequence(first: request.pointee.addrinfo) { $0?.pointee.ai_next }.prefix { $0 != nil }
+        let addresses = found.compactMap { entry in
+            entry.flatMap { UVSocketAddress($0.pointee.ai_addr, length: Int($0.pointee.ai_addrlen)) }
+        }
+        if addresses.isEmpty { throw UVError(.nameHasNoAddress, operation: "uv_getaddrinfo", detail: host) }
+        return addresses
+    }
+}
