@@ -47,7 +47,7 @@ let package = Package(
         .testTarget(
             name: "MonitoredUVTests",
             dependencies: [
-                "MonitoredUV", "CLibUV", "CMonitoredUV", "CTestFrames", "whereitran",
+                "MonitoredUV", "CLibUV", "CMonitoredUV", "CTestFrames", "whereitran", "scarcity",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
@@ -56,6 +56,7 @@ let package = Package(
         .executableTarget(name: "whereitran", dependencies: ["MonitoredUV"], path: "Tests/Programs/whereitran"),
         .executableTarget(name: "names", dependencies: ["MonitoredUV"], path: "Tests/Programs/names"),
         .executableTarget(name: "stalls", dependencies: ["MonitoredUV"], path: "Tests/Programs/stalls"),
+        .executableTarget(name: "scarcity", dependencies: ["MonitoredUV"], path: "Tests/Programs/scarcity"),
     ],
     swiftLanguageModes: [.v6]
 )

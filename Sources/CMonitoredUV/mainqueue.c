@@ -21,10 +21,8 @@ extern void _dispatch_main_queue_callback_4CF(void *) __attribute__((weak));
 
 bool muv_is_main_thread(void) { return getpid() == gettid(); }
 
-int muv_main_queue_descriptor(void) {
-    if (!_dispatch_get_main_queue_handle_4CF || !_dispatch_main_queue_callback_4CF) return -1;
-    return _dispatch_get_main_queue_handle_4CF();
-}
+bool muv_can_run_main_queue(void) { return _dispatch_get_main_queue_handle_4CF && _dispatch_main_queue_callback_4CF; }
+int muv_main_queue_descriptor(void) { return _dispatch_get_main_queue_handle_4CF(); }
 
 void muv_main_queue_drain(void) {
     uint64_t wakeups;
@@ -37,6 +35,7 @@ void muv_main_queue_drain(void) {
 #include <pthread.h>
 
 bool muv_is_main_thread(void) { return pthread_main_np() != 0; }
+bool muv_can_run_main_queue(void) { return false; }
 int muv_main_queue_descriptor(void) { return -1; }
 void muv_main_queue_drain(void) {}
 

@@ -49,8 +49,13 @@ extension UVEventLoop {
                     + "run meanwhile. Call runMain again instead."
             )
         }
-        if MainQueuePump.isMainThread && !MainQueuePump.isAvailable {
-            warn("MainActor and DispatchQueue.main wait until UVEventLoop.run returns: here the loop cannot run them.")
+        if MainQueuePump.isMainThread {
+            if !MainQueuePump.isAvailable {
+                warn(
+                    "MainActor and DispatchQueue.main wait until UVEventLoop.run returns: here the loop cannot run them."
+                )
+            }
+            try MainQueuePump.prepare()
         }
         if monitor != nil { Symbols.load() }
         let loop = try UVEventLoop(name: name, monitor: monitor)

@@ -71,6 +71,7 @@ struct ProcessLoops {
             throw UVError(.invalidArgument, operation: "runMain", detail: detail)
         }
         if isRefused.withLock({ $0 }) { return nil }
+        try MainQueuePump.prepare()
         let main = try UVEventLoop(name: "main")
         main.core.serialRoute = .main
         let pool = workers == 0 ? nil : JobPool(timer: main.core.wakeUp)

@@ -15,7 +15,7 @@ extension LoopCore {
         runMode = mode
         ranBeforePoll = false
         isTimeStale = true
-        startMainQueue()
+        try startMainQueue()
         meter.resume(at: clock.now())
         watch.depth =
             outer.map { Unmanaged<UVEventLoop>.fromOpaque($0).takeUnretainedValue().core.watch.depth + 1 } ?? 0
@@ -36,11 +36,15 @@ extension LoopCore {
     }
 
     /// On the main thread this loop runs what waits for that thread, unless a task holds it already.
-    private func startMainQueue() {
+    private func startMainQueue() throws(UVError) {
         if checkedThread != currentThread() {
-            checkedThread = currentThread()
-            mainQueue = MainQueuePump.isMainThread ? mainQueue ?? MainQueuePump(self) : mainQueue
             isOnMainThread = MainQueuePump.isMainThread
+            if isOnMainThread {
+                // Without descriptors a loop can still be shut down.
+                do throws(UVError) { try MainQueuePump.prepare() } catch { if !isShuttingDown { throw error } }
+                mainQueue = mainQueue ?? MainQueuePump(self)
+            }
+            checkedThread = currentThread()
         }
         if isOnMainThread && withUnsafeCurrentTask(body: { $0 == nil }) { mainQueue?.start() }
     }

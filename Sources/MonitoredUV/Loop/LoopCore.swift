@@ -128,7 +128,7 @@ final class LoopCore {
 
     /// A `name` of `nil` stands for `loop-` and a number.
     init(name: String?, monitor: LoopMonitor?) throws(UVError) {
-        _ = ProcessSetup.openStandardDescriptors
+        try ProcessSetup.openStandardDescriptors()
         ProcessSetup.catchSIGPIPE()
         let uv = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
         let own = OwnHandles()
@@ -169,7 +169,9 @@ final class LoopCore {
     }
 
     private static func initialize(_ uv: UnsafeMutablePointer<uv_loop_t>, _ own: OwnHandles) throws(UVError) {
+        try ProcessSetup.requireDescriptorsOfFirstLoop()
         try UVError.check(uv_loop_init(uv), "uv_loop_init")
+        ProcessSetup.noteLoop()
         do {
             try UVError.check(uv_async_init(uv, own.wake) { withCore(of: $0) { $0.woken() } }, "uv_async_init")
         } catch {

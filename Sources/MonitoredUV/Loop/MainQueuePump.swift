@@ -1,5 +1,6 @@
 internal import CLibUV
 internal import CMonitoredUV
+import Synchronization
 
 /// Runs `DispatchQueue.main`, and with it `MainActor` where that lives there, on a loop that has taken the main thread:
 /// nobody else would, and whoever waits for them would wait for ever.
@@ -13,18 +14,30 @@ final class MainQueuePump {
     static var isMainThread: Bool { muv_is_main_thread() }
 
     /// Whether the main queue can be run by somebody else than libdispatch on this system.
-    static var isAvailable: Bool { muv_main_queue_descriptor() >= 0 }
+    static var isAvailable: Bool { muv_can_run_main_queue() }
 
     /// Whether this is a block of the main queue that `dispatchMain` runs on another thread.
     static var isInMainQueueElsewhere: Bool { muv_is_in_main_queue() && !isMainThread }
 
-    /// `nil` on systems where the main queue cannot be run.
+    /// Lets libdispatch make the main queue's descriptor. After that, pumps can be made.
+    ///
+    /// - Throws: ``UVError`` if the process is out of descriptors.
+    static func prepare() throws(UVError) {
+        if !isAvailable || isPrepared.load(ordering: .relaxed) { return }
+        try Descriptor.requireFree(1, for: "eventfd")
+        _ = muv_main_queue_descriptor()
+        isPrepared.store(true, ordering: .relaxed)
+    }
+
+    private static let isPrepared = Atomic<Bool>(false)
+
+    /// `nil` on systems where the main queue cannot be run, and before ``prepare()``.
     init?(_ core: LoopCore) {
-        let descriptor = muv_main_queue_descriptor()
-        guard descriptor >= 0 else {
+        guard Self.isPrepared.load(ordering: .relaxed) else {
             raw.deallocate()
             return nil
         }
+        let descriptor = muv_main_queue_descriptor()
         UVError.require(uv_poll_init(core.uv, raw, descriptor), "uv_poll_init")
         raw.pointee.data = Unmanaged.passUnretained(core).toOpaque()
         uv_unref(raw.handle)

@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
@@ -6,12 +8,23 @@
 
 /// What a process needs before libuv may write to sockets and close descriptors in it.
 enum ProcessSetup {
-    /// Sees to it that descriptors 0 to 2 are open: libuv aborts when it closes a socket that got one of them.
-    static let openStandardDescriptors: Void = {
+    /// Opens `/dev/null` on each of the descriptors 0 to 2 that is closed: libuv aborts when it closes a socket that got
+    /// one of them.
+    static func openStandardDescriptors() throws(UVError) {
         for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) == -1 && errno == EBADF {
-            _ = open("/dev/null", O_RDWR)
+            if open("/dev/null", O_RDWR) >= 0 { continue }
+            throw UVError(UVError.Code(rawValue: -errno), operation: "open", detail: "/dev/null")
         }
-    }()
+    }
+
+    /// libuv's first loop makes a pipe for signals, and aborts if it cannot; before, it makes one other descriptor.
+    static func requireDescriptorsOfFirstLoop() throws(UVError) {
+        if !hasLoop.load(ordering: .relaxed) { try Descriptor.requireFree(3, for: "uv_loop_init") }
+    }
+
+    static func noteLoop() { hasLoop.store(true, ordering: .relaxed) }
+
+    private static let hasLoop = Atomic<Bool>(false)
 
     /// Keeps `SIGPIPE` from ending the process when libuv writes to a peer that is gone. A handler of the program's own is
     /// left in place.

@@ -81,7 +81,9 @@ enum SystemResolver {
         let loop = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
         defer { loop.deallocate() }
         memset(loop, 0, MemoryLayout<uv_loop_t>.size)
-        do throws(UVError) { return .success(try ask(loop, host, port, 0)) } catch { return .failure(error) }
+        do throws(UVError) { return .success(try ask(loop, host, port, 0)) } catch {
+            return .failure(cause(of: error, host))
+        }
     }
 
     /// Reads a numeric address as the resolver does (`127.1` is one); `nil` for a name. Does not block.
@@ -98,6 +100,16 @@ enum SystemResolver {
             return nil
         } catch {
             throw error
+        }
+    }
+
+    /// The system calls a host unknown if it has no descriptor left to look it up.
+    private static func cause(of error: UVError, _ host: String) -> UVError {
+        do throws(UVError) {
+            try Descriptor.requireFree(1, for: "uv_getaddrinfo")
+            return error
+        } catch {
+            return error.about(host)
         }
     }
 

@@ -25,4 +25,21 @@ enum Descriptor {
 
     /// Opens `/dev/null`; negative if the process is out of descriptors.
     static func placeholder() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }
+
+    /// Checks that `count` descriptors are free, for code that aborts the process where they are not. Other threads may
+    /// still take them before that code does.
+    ///
+    /// - Throws: ``UVError/Code/tooManyOpenFiles`` and ``UVError/Code/tooManyOpenFilesInSystem``.
+    static func requireFree(_ count: Int, for operation: StaticString) throws(UVError) {
+        var placeholders: [Int32] = []
+        defer { placeholders.forEach(close) }
+        for _ in 0..<count {
+            let new = placeholder()
+            if new >= 0 {
+                placeholders.append(new)
+            } else if errno == EMFILE || errno == ENFILE {
+                throw UVError(UVError.Code(rawValue: -errno), operation: "\(operation)")
+            }
+        }
+    }
 }

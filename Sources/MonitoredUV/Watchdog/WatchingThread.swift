@@ -125,7 +125,7 @@ final class WatchingThread: Sendable {
     private func start() -> Bool {
         var ends: [Int32] = [-1, -1]
         if pipe(&ends) != 0 {
-            warn("loops are not watched: pipe failed with \(errno)")
+            warn("loops are not watched: \(UVError(.init(rawValue: -errno), operation: "pipe"))")
             return false
         }
         for end in ends {

@@ -152,27 +152,6 @@ import Testing
         server.answer.signal()
     }
 
-    #if os(Linux)
-        @Test func withoutAThread_lookupsThrow_andLoseNothing() async {
-            await #expect(processExitsWith: .success) {
-                let loop = try UVEventLoop()
-                setDefaultStackSize(1 << 46)
-                do throws(UVError) {
-                    try loop.getaddrinfo("localhost", port: 80) { _ in fatalError("was called") }
-                    fatalError("a lookup needs no thread")
-                } catch {
-                    precondition([.resourceTemporarilyUnavailable, .outOfMemory].contains(error.code), "\(error)")
-                }
-                setDefaultStackSize(1 << 20)
-                var isCalled = false
-                try loop.getaddrinfo("localhost", port: 80) { _ in isCalled = true }
-                try loop.run()
-                precondition(isCalled)
-                try loop.close()
-            }
-        }
-    #endif
-
     @Test func hostsFile_isReadAsTheSystemReadsIt() {
         let file = Array(
             """

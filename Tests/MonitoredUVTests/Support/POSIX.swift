@@ -25,17 +25,6 @@ func setDescriptorLimit(_ change: (inout rlimit) -> Void) -> Bool {
     return setrlimit(descriptorLimit, &limit) == 0
 }
 
-#if os(Linux)
-    /// Sets the stack size of threads to come; with one that is larger than the address space, none can be started.
-    func setDefaultStackSize(_ size: Int) {
-        typealias SetDefault = @convention(c) (UnsafePointer<pthread_attr_t>) -> Int32
-        var attributes = pthread_attr_t()
-        precondition(pthread_attr_init(&attributes) == 0 && pthread_attr_setstacksize(&attributes, size) == 0)
-        let function = unsafeBitCast(dlsym(nil, "pthread_setattr_default_np"), to: SetDefault.self)
-        precondition(function(&attributes) == 0)
-    }
-#endif
-
 /// The name that debuggers show of this thread, where it is the one the kernel keeps.
 func currentThreadName() -> String {
     let file = (try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8)) ?? ""
