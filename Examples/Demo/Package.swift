@@ -15,7 +15,8 @@ let package = Package(
                 .product(name: "MonitoredUV", package: "MonitoredUV"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
-        )
+        ),
+        .testTarget(name: "DemoTests", dependencies: ["Demo"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -16,7 +16,8 @@ let package = Package(
                 .product(name: "MonitoredUVMetrics", package: "MonitoredUV"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
-        )
+        ),
+        .testTarget(name: "PrometheusTests", dependencies: ["Prometheus"]),
     ],
     swiftLanguageModes: [.v6]
 )

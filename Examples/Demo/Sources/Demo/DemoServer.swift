@@ -22,6 +22,8 @@ final class DemoServer {
 
     var address: UVSocketAddress { get throws { try listener.localAddress() } }
 
+    var connectionCount: Int { connections.count }
+
     func close() {
         listener.close()
         for connection in connections.values { connection.socket.close() }
@@ -45,22 +47,28 @@ final class DemoServer {
     private func handle(_ request: String, on connection: Connection) {
         switch request {
         case "ping": connection.answer("pong")
-        case "slow": handleSlow(connection)
-        case "block": handleBlocking(connection)
+        case "slow":
+            connection.begin()
+            handleSlow(connection)
+        case "block":
+            connection.begin()
+            handleBlocking(connection)
         default: connection.answer("unknown request; there are: ping, slow, block")
         }
     }
 
     /// Three waits of 50 ms that leave the loop to others.
     private func handleSlow(_ connection: Connection, waits: Int = 3) {
-        if waits == 0 { return connection.answer("slow, but nobody waited for it") }
+        if connection.hasEnded { return }
+        if waits == 0 { return connection.finish("slow, but nobody waited for it") }
         loop.callLater(.milliseconds(50)) { [unowned self] _ in handleSlow(connection, waits: waits - 1) }
     }
 
     /// Work of 200 ms that keeps the loop from everybody: what must never be done on it.
     private func handleBlocking(_ connection: Connection) {
         loop.callSoon {
-            connection.answer("blocked everybody for 200 ms: \(renderReport())")
+            if connection.hasEnded { return }
+            connection.finish("blocked everybody for 200 ms: \(renderReport())")
         }
     }
 }
@@ -73,33 +81,26 @@ final class DemoServer {
     return sum
 }
 
-/// One client, read line by line.
+/// One client, read line by line. Clients that take too much of the server are cut off.
 private final class Connection {
     let socket: UVTCP
     private var partialLine: [UInt8] = []
+    /// How many requests wait for their answers.
+    private var waiting = 0
     private static let longestLine = 4096
     private static let mostUnread = 1 << 20
+    private static let mostWaiting = 100
 
     init(_ socket: UVTCP) { self.socket = socket }
 
     func readLines(_ onLine: @escaping (String) -> Void, onEnd: @escaping () -> Void) throws {
         do {
             try socket.startReading { [unowned self] bytes in
-                let lines = ([UInt8](copying: bytes)).split(
-                    separator: UInt8(ascii: "\n"),
-                    omittingEmptySubsequences: false
-                )
-                for line in lines.dropLast() {
-                    partialLine += line
-                    let text = String(decoding: partialLine, as: UTF8.self)
-                    partialLine.removeAll(keepingCapacity: true)
-                    onLine(text.trimmingCharacters(in: .whitespacesAndNewlines))
-                }
-                partialLine += lines.last ?? []
-                // Nobody may fill the server with requests without an end, or with answers that it does not read.
-                if partialLine.count > Self.longestLine || socket.writeQueueSize > Self.mostUnread { end(onEnd) }
+                read([UInt8](copying: bytes), onLine)
+                if hasEnded { onEnd() }
             } onEnd: { [unowned self] _ in
-                end(onEnd)
+                socket.close()
+                onEnd()
             }
         } catch {
             socket.close()
@@ -107,13 +108,34 @@ private final class Connection {
         }
     }
 
+    /// Hands over each line that ends in `bytes`; closes the socket at a limit.
+    private func read(_ bytes: [UInt8], _ onLine: (String) -> Void) {
+        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for line in lines.dropLast() {
+            partialLine += line
+            let text = String(decoding: partialLine, as: UTF8.self)
+            partialLine.removeAll(keepingCapacity: true)
+            onLine(text.trimmingCharacters(in: .whitespacesAndNewlines))
+            if hasEnded { return }
+            if socket.writeQueueSize > Self.mostUnread || waiting > Self.mostWaiting { return socket.close() }
+        }
+        partialLine += lines.last ?? []
+        if partialLine.count > Self.longestLine { socket.close() }
+    }
+
+    var hasEnded: Bool { socket.isClosing }
+
     func answer(_ text: String) {
-        if socket.isClosing { return }
+        if hasEnded { return }
         do { try socket.write(text + "\n") } catch { socket.close() }
     }
 
-    private func end(_ onEnd: () -> Void) {
-        socket.close()
-        onEnd()
+    /// A request waits for its answer from now on.
+    func begin() { waiting += 1 }
+
+    /// Answers a request that waited.
+    func finish(_ text: String) {
+        waiting -= 1
+        answer(text)
     }
 }

@@ -44,39 +44,48 @@ struct Prometheus: ParsableCommand {
     }
 }
 
-/// As much HTTP as Prometheus needs: whatever is asked, the answer is the figures, and then the connection ends.
+/// As much HTTP as Prometheus needs: whatever is asked, the answer is the figures, and then the connection ends. No client
+/// may take longer than `timeout`.
 enum MetricsServer {
-    static func listen(on loop: UVEventLoop, port: Int) throws {
+    @discardableResult
+    static func listen(on loop: UVEventLoop, port: Int, timeout: Duration = .seconds(10)) throws -> UVTCP {
         let server = try UVTCP(on: loop)
         try server.bind(to: UVSocketAddress("127.0.0.1", port: port))
         try server.listen { connection in
             guard let client = try? connection.get() else { return }
+            let deadline = loop.callLater(timeout) { _ in client.close() }
+            deadline.name = "client timeout"
+            func end() {
+                deadline.close()
+                client.close()
+            }
             var request: [UInt8] = []
             do {
                 try client.startReading { bytes in
                     request += [UInt8](copying: bytes)
-                    guard request.suffix(4) == Array("\r\n\r\n".utf8)[...] || request.count > 16_384 else { return }
+                    guard request.firstRange(of: "\r\n\r\n".utf8) != nil || request.count > 16_384 else { return }
                     client.stopReading()
-                    answer(client)
+                    answer(client, end)
                 } onEnd: { _ in
-                    client.close()
+                    end()
                 }
             } catch {
-                client.close()
+                end()
             }
         }
+        return server
     }
 
-    private static func answer(_ client: UVTCP) {
+    private static func answer(_ client: UVTCP, _ end: @escaping () -> Void) {
         let loops = Monitoring.all.filter { $0.level != .off }.map { $0.snapshot() }
         let body = LoopSnapshot.prometheusText(loops, options: .init(names: 20))
         let head =
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
             + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n"
         do {
-            try client.write(head + body) { _ in client.close() }
+            try client.write(head + body) { _ in end() }
         } catch {
-            client.close()
+            end()
         }
     }
 }
