@@ -1,45 +1,64 @@
 /// What made the loop call out.
-public enum CallbackKind: UInt8, Sendable, BitwiseCopyable, CaseIterable, Codable, CodingKeyRepresentable {
-    /// A ``UVTimer`` came due, also one made by `callLater` or `callAt`.
-    case timer
-    /// A closure given to `execute` or `callSoon`.
-    case posted
-    /// A part of a Swift task, up to where it waits for something, or a turn of an actor.
-    case job
-    /// `DispatchQueue.main` had work, on a loop that has taken the main thread.
-    case mainQueue
-    /// A ``UVAsync`` was sent.
-    case async
-    /// A listening stream has a connection to accept.
-    case connection
-    /// A look-up of a host's addresses ended.
-    case getaddrinfo
-    /// A connect request ended.
-    case connect
-    /// Bytes arrived, or reading ended.
-    case read
-    /// A write request ended.
-    case write
-    /// A shutdown request ended.
-    case shutdown
-    /// A handle finished closing.
-    case close
-    /// An idle, prepare or check hook ran.
-    case hook
-    /// Objects of the program were released outside of any other dispatch: a monitor that another thread replaced, or
-    /// the callbacks of handles that a shutdown closes.
-    case release
+///
+/// Later versions, and other targets of this package, have kinds that are not listed here: a `switch` needs a `default`.
+public struct CallbackKind: RawRepresentable, Hashable, Sendable, BitwiseCopyable, Codable, CodingKeyRepresentable {
+    /// Good in this process: others know the name.
+    let number: UInt8
+
+    init(number: UInt8) { self.number = number }
+
+    /// Makes the kind of this name, such as `timer`. A process knows up to 63 of them; more count as `_OTHER`.
+    public init(rawValue: String) { number = Self.names.number(of: rawValue) }
+
+    /// The name.
+    public var rawValue: String { Self.names[number] }
+
+    static let limit = 64
+    private static let names = OpenNames(
+        [
+            "timer", "posted", "job", "mainQueue", "async", "connection", "getaddrinfo", "connect", "read", "write",
+            "shutdown", "close", "hook", "release",
+        ],
+        limit: limit
+    )
 }
 
 extension CallbackKind {
-    /// The case's name, as key of a dictionary.
-    public var codingKey: any CodingKey { String(describing: self).codingKey }
+    /// A ``UVTimer`` came due, also one made by `callLater` or `callAt`.
+    public static var timer: Self { Self(number: 0) }
+    /// A closure given to `execute` or `callSoon`.
+    public static var posted: Self { Self(number: 1) }
+    /// A part of a Swift task, up to where it waits for something, or a turn of an actor.
+    public static var job: Self { Self(number: 2) }
+    /// `DispatchQueue.main` had work, on a loop that has taken the main thread.
+    public static var mainQueue: Self { Self(number: 3) }
+    /// A ``UVAsync`` was sent.
+    public static var async: Self { Self(number: 4) }
+    /// A listening stream has a connection to accept.
+    public static var connection: Self { Self(number: 5) }
+    /// A lookup of a host's addresses ended.
+    public static var getaddrinfo: Self { Self(number: 6) }
+    /// A connect request ended.
+    public static var connect: Self { Self(number: 7) }
+    /// Bytes arrived, or reading ended.
+    public static var read: Self { Self(number: 8) }
+    /// A write request ended.
+    public static var write: Self { Self(number: 9) }
+    /// A shutdown request ended.
+    public static var shutdown: Self { Self(number: 10) }
+    /// A handle finished closing.
+    public static var close: Self { Self(number: 11) }
+    /// An idle, prepare or check hook ran.
+    public static var hook: Self { Self(number: 12) }
+    /// Objects of the program were released outside of any other dispatch: a monitor that another thread replaced, or
+    /// the callbacks of handles that a shutdown closes.
+    public static var release: Self { Self(number: 13) }
+}
 
-    /// The case of this name.
-    public init?(codingKey: some CodingKey) {
-        guard let found = Self.allCases.first(where: { String(describing: $0) == codingKey.stringValue }) else {
-            return nil
-        }
-        self = found
-    }
+extension CallbackKind: CaseIterable, CustomStringConvertible {
+    /// The kinds that this process knows.
+    public static var allCases: [Self] { names.numbers.map(Self.init(number:)) }
+
+    /// The name.
+    public var description: String { rawValue }
 }

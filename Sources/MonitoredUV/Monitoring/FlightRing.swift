@@ -58,7 +58,7 @@ final class FlightRing: @unchecked Sendable {
         // The count of the record before must be seen no later than what is written over now.
         atomicMemoryFence(ordering: .releasing)
         record.value = start
-        (record + 1).value = wall | UInt64(kind.rawValue) &<< 56
+        (record + 1).value = wall | UInt64(kind.number) &<< 56
         (record + 2).value = lag.upper | UInt64(lag.precision.rawValue) &<< 62
         (record + 3).value = UInt64(name.id)
         written.store(number &+ 1, ordering: .releasing)
@@ -128,7 +128,7 @@ final class FlightRing: @unchecked Sendable {
             wallTime: wall & (1 << 56 - 1),
             lag: lag & (1 << 62 - 1),
             lagPrecision: DispatchLag.Precision(rawValue: UInt8(lag >> 62)) ?? .none,
-            kind: CallbackKind(rawValue: UInt8(wall >> 56)) ?? .hook,
+            kind: CallbackKind(number: UInt8(wall >> 56)),
             name: CallbackName(id: UInt32(truncatingIfNeeded: name)),
             waiters: UInt32(truncatingIfNeeded: name >> 32)
         )

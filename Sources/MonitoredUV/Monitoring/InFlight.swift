@@ -22,7 +22,7 @@ struct InFlight: ~Copyable, Sendable {
     /// Loop thread: the name that is known only now.
     @inline(__always)
     func rename(_ kind: CallbackKind, _ name: CallbackName) {
-        what.store(UInt64(name.id) &<< 8 | UInt64(kind.rawValue), ordering: .releasing)
+        what.store(UInt64(name.id) &<< 8 | UInt64(kind.number), ordering: .releasing)
     }
 
     /// Loop thread.
@@ -39,7 +39,7 @@ struct InFlight: ~Copyable, Sendable {
             return Dispatch(
                 start: start,
                 name: CallbackName(id: UInt32(what >> 8)),
-                kind: CallbackKind(rawValue: UInt8(what & 0xff))!
+                kind: CallbackKind(number: UInt8(what & 0xff))
             )
         }
     }

@@ -7,8 +7,8 @@ import Synchronization
 final class LoopMetrics: @unchecked Sendable {
     // `@unchecked Sendable`: what is not atomic is marked as the loop thread's alone.
 
-    private static let kinds = CallbackKind.allCases.count
-    private static let sources = LagSource.allCases.count
+    private static let kinds = CallbackKind.limit
+    private static let sources = LagSource.limit
     private static let stride = HistogramStorage.wordCount(.fine)
 
     /// Wall times by kind, lags by source, then iterations and poll delays.
@@ -59,10 +59,10 @@ final class LoopMetrics: @unchecked Sendable {
         probablyReady: UInt64
     ) {
         let bin = LogLinearBins.fine.index(of: wall)
-        histogram(Int(kind.rawValue)).record(wall, in: bin)
+        histogram(Int(kind.number)).record(wall, in: bin)
         names.record(name, wall, fine: bin)
         if lag.precision != .none {
-            histogram(Self.kinds &+ Int(source.rawValue)).record(lag.upper)
+            histogram(Self.kinds &+ Int(source.number)).record(lag.upper)
             lagSum &+= lag.upper
             lagCount &+= 1
             // Of a range, what is likely: the upper bound would blame the dispatch before every answer of a peer.
@@ -104,8 +104,8 @@ final class LoopMetrics: @unchecked Sendable {
 
     // MARK: Any thread
 
-    func wallTime(_ kind: CallbackKind) -> DurationHistogram { histogram(Int(kind.rawValue)).read() }
-    func lag(_ source: LagSource) -> DurationHistogram { histogram(Self.kinds + Int(source.rawValue)).read() }
+    func wallTime(_ kind: CallbackKind) -> DurationHistogram { histogram(Int(kind.number)).read() }
+    func lag(_ source: LagSource) -> DurationHistogram { histogram(Self.kinds + Int(source.number)).read() }
     var iterations: DurationHistogram { histogram(Self.kinds + Self.sources).read() }
     var pollDelays: DurationHistogram { histogram(Self.kinds + Self.sources + 1).read() }
     /// How many dispatches of the iteration that is going on have ended.

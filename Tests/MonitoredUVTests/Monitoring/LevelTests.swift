@@ -70,7 +70,7 @@ struct LevelTests {
     @Test func metrics_stayWithinFourMiB() throws {
         let options = MonitoringOptions()
         let histograms =
-            (CallbackKind.allCases.count + LagSource.allCases.count + 2) * HistogramStorage.wordCount(.fine)
+            (CallbackKind.limit + LagSource.limit + 2) * HistogramStorage.wordCount(.fine)
         let names = (options.names + 1) * (HistogramStorage.wordCount(.coarse) + 3)
         let bytes = (histograms + names + options.recordedDispatches * 4) * 8 + CallbackName.limit * 2
         #expect(bytes < 4 << 20)
