@@ -195,7 +195,7 @@ final class StreamListener {
     }
 
     private func timerFired() {
-        core.stampLoopCode()
+        core.recorder.stampLoopCode()
         if state == .inherited { announceInherited() } else { tryAgain() }
     }
 
@@ -215,7 +215,7 @@ final class StreamListener {
     // MARK: Accepting
 
     private func acceptSome() {
-        core.stampLoopCode()
+        core.recorder.stampLoopCode()
         // Connections that come one by one leave iterations without any between them.
         let isCrowded = core.iteration == iteration &+ 1
         iteration = core.iteration

@@ -65,7 +65,7 @@ final class StreamRequest {
         core.vitals.requests.add(-1, Int(raw.assumingMemoryBound(to: uv_req_t.self).pointee.type.rawValue))
         raw.deallocate()
         if kind == .connect { stream.isConnecting = false }
-        if completion == nil || core.isTearingDown { return core.stampLoopCode() }
+        if completion == nil || core.isTearingDown { return core.recorder.stampLoopCode() }
         let error = UVError.of(status, operation)
         // A request that its handle's close canceled was ready with that; all others wait for the kernel.
         let canceledAt = stream.isEnding ? stream.closeRequested : nil
@@ -73,7 +73,7 @@ final class StreamRequest {
             return stream.post(kind, site, readySince: canceledAt) { [self] in complete(error) }
         }
         let readiness: Readiness = canceledAt.map { .exact($0, .completion) } ?? .io(stream.raw)
-        core.dispatch(kind, stream.dispatchName(core.siteNames.name(of: site)), readiness) { complete(error) }
+        core.dispatch(kind, stream.dispatchName(core.recorder.name(of: site)), readiness) { complete(error) }
     }
 
     /// Runs within the request's dispatch, which includes releasing the closure.

@@ -79,7 +79,7 @@ public class UVStream: UVHandle {
             if pending >= 0 { Descriptor.close(pending) }
             throw error
         }
-        self.site = core.siteNames.name(of: site)
+        self.site = core.recorder.name(of: site)
     }
 
     /// The detail of an error of listening.
@@ -113,7 +113,7 @@ public class UVStream: UVHandle {
     private final func endListening() {
         guard let listener else { return }
         self.listener = nil
-        if let callback = listener.end() { core.deferRelease(callback, dispatchName(site)) }
+        if let callback = listener.end() { core.recorder.retire(callback, dispatchName(site)) }
     }
 
     override final var isHelped: Bool { listener != nil }
@@ -164,7 +164,7 @@ public class UVStream: UVHandle {
         }
         try UVError.check(started, "uv_read_start")
         replaceReader(StreamReader(onBytes, onEnd))
-        self.site = core.siteNames.name(of: site)
+        self.site = core.recorder.name(of: site)
     }
 
     /// Ends the calls; what arrives meanwhile stays in the kernel, so that a fast peer has to wait. Neither end of
@@ -226,7 +226,7 @@ public class UVStream: UVHandle {
 
     /// It may be the one that is running.
     private final func deferRelease<Object: AnyObject>(_ object: Unmanaged<Object>?) {
-        if let object { core.deferRelease(object.takeRetainedValue(), dispatchName(site)) }
+        if let object { core.recorder.retire(object.takeRetainedValue(), dispatchName(site)) }
     }
 
     // MARK: Shutting down

@@ -39,7 +39,7 @@ public final class UVTimer: UVHandle {
 
     init(_ core: LoopCore, _ site: CallSite, _ purpose: Purpose, _ callback: @escaping (UVTimer) -> Void) {
         self.callback = callback
-        self.site = core.siteNames.name(of: site)
+        self.site = core.recorder.name(of: site)
         self.purpose = purpose
         super.init(core) { loop, raw in UVError.require(uv_timer_init(loop, raw), "uv_timer_init") }
     }

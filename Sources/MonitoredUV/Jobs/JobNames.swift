@@ -42,11 +42,19 @@ struct JobNames {
     private var given = [(task: UInt32, name: CallbackName)](repeating: (0, .none), count: Self.count)
 
     /// Whether the last name had to be looked up, which takes its time.
-    private(set) var wasLookedUp = false
+    private var wasLookedUp = false
 
     /// `nil` for a job that only wakes a task from `Task.sleep`. The job must not have run yet.
-    mutating func name(of job: Job) -> CallbackName? {
+    ///
+    /// - Parameter onLookup: Called if the name had to be looked up, which takes its time.
+    @inline(__always)
+    mutating func name(of job: Job, onLookup: () -> Void) -> CallbackName? {
         wasLookedUp = false
+        defer { if _slowPath(wasLookedUp) { onLookup() } }
+        return name(of: job)
+    }
+
+    private mutating func name(of job: Job) -> CallbackName? {
         guard JobLayout.isKnown else { return Self.task }
         switch job.kind {
         case .task: return name(ofTask: job)

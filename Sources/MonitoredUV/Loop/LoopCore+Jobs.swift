@@ -16,9 +16,9 @@ extension LoopCore {
     func enqueue(_ job: Job, _ route: Job.Route) {
         if let ticket = job.takeSleepMark() { Self.wake(ticket, sleeper: job) }
         if isRunningHere {
-            job.stamp(metrics == nil ? 0 : wakingSince != 0 ? wakingSince : clock.now(), route)
+            job.stamp(wakingSince != 0 && recorder.isOn ? wakingSince : recorder.readyNow, route)
             queue(job)
-            if metrics != nil {
+            if recorder.isOn {
                 vitals.localJobs.add(1)
                 publishQueueLength()
             }
@@ -55,22 +55,19 @@ extension LoopCore {
 
     /// Runs as many jobs as may run before the next poll; `false` if there was none.
     @inline(__always)
-    func drainJobs(_ isStamped: Bool) -> Bool {
+    func drainJobs() -> Bool {
         if jobs.isEmpty && pool == nil { return false }
-        return runJobs(isStamped)
+        return runJobs()
     }
 
     @inline(never)
-    private func runJobs(_ wasStamped: Bool) -> Bool {
+    private func runJobs() -> Bool {
         guard let face else { return false }
         let serial = face._withUnsafeGuaranteedRef { UnownedSerialExecutor(ordinary: $0) }
         let task = face._withUnsafeGuaranteedRef { UnownedTaskExecutor(ordinary: $0) }
-        var isStamped = wasStamped
         var ran = 0
         while ran < Self.jobsPerDrain, let job = nextJob(ran) {
-            let wasMonitored = metrics != nil
-            let isReported = run(job, isStamped, serial, task)
-            isStamped = isReported && wasMonitored && metrics != nil
+            run(job, serial, task)
             ran += 1
             // Nor does the next poll wait for others like it.
             if isStopping || budget.wasSpent { break }
@@ -86,25 +83,17 @@ extension LoopCore {
     }
 
     /// Jobs are run by the route that they came: any other costs the runtime another turn, or loses the isolation.
-    ///
-    /// `false` for one that is no dispatch.
     @inline(__always)
-    private func run(
-        _ job: Job,
-        _ isStamped: Bool,
-        _ serial: UnownedSerialExecutor,
-        _ task: UnownedTaskExecutor
-    ) -> Bool {
+    private func run(_ job: Job, _ serial: UnownedSerialExecutor, _ task: UnownedTaskExecutor) {
         budget.begin()
-        guard let name = metrics == nil ? CallbackName.none : jobNames.name(of: job) else {
-            job.unowned.runSynchronously(on: Job.anyExecutor)
-            return false
+        // A name that has to be looked up takes its time, which is not the job's.
+        guard let name = recorder.isOn ? jobNames.name(of: job, onLookup: recorder.breakBatch) : CallbackName.none
+        else {
+            job.unowned.runSynchronously(on: Job.anyExecutor)  // no dispatch
+            return recorder.breakBatch()
         }
-        if metrics != nil { publishQueueLength() }
-        // A name that had to be looked up took its time, which is not the job's.
-        let start = isStamped && !jobNames.wasLookedUp ? meter.last : nil
-        let ready = job.ready
-        dispatch(.job, name, .exact(ready == 0 ? meter.monitoredSince : ready, .job), startedAt: start) {
+        if recorder.isOn { publishQueueLength() }
+        dispatchNext(.job, name, .exact(recorder.ready(since: job.ready), .job)) {
             switch job.route {
             case .task: job.unowned.runSynchronously(on: task)
             case .serial: job.unowned.runSynchronously(isolatedTo: serial, taskExecutor: task)
@@ -112,6 +101,5 @@ extension LoopCore {
             case .main: job.unowned.runSynchronously(on: serial)
             }
         }
-        return true
     }
 }

@@ -4,9 +4,9 @@ extension LoopCore {
     /// Loop thread: queues work for the next drain.
     @inline(__always)
     func post(_ kind: CallbackKind, _ site: CallSite, readySince: UInt64? = nil, _ body: @escaping () -> Void) {
-        let ready = readySince ?? (metrics == nil ? 0 : clock.now())
+        let ready = readySince ?? recorder.readyNow
         queue.append(PostedWork(body: body, site: site, posted: ready, kind: kind, isRemote: false))
-        if metrics != nil {
+        if recorder.isOn {
             vitals.localPosts.add(1)
             publishQueueLength()
         }
@@ -33,7 +33,7 @@ extension LoopCore {
         } takeJob: {
             self.jobs.append($0)
         }
-        if metrics != nil {
+        if recorder.isOn {
             vitals.remotePosts.add(queue.count - posts)
             vitals.remoteJobs.add(self.jobs.count - jobs)
         }
@@ -45,39 +45,25 @@ extension LoopCore {
     @inline(never)
     func drainQueues() {
         let batch = queue.count
-        // In a batch the end of one dispatch is the start of the next: one reading of the clock serves both.
-        var isStamped = metrics != nil
-        if isStamped {
-            if meter.isPolling { leavePoll() } else { meter.stamp(at: clock.now()) }
-            vitals.queuedPeak.raise(to: batch &+ jobs.count)
-        }
-        for _ in 0..<batch {
-            let wasMonitored = metrics != nil
-            run(queue.removeFirst(), isStamped)
-            isStamped = wasMonitored && metrics != nil
-        }
-        let ranJobs = drainJobs(isStamped)
+        recorder.beginBatch()
+        if recorder.isOn { vitals.queuedPeak.raise(to: batch &+ jobs.count) }
+        for _ in 0..<batch { run(queue.removeFirst()) }
+        let ranJobs = drainJobs()
         if batch > 0 || ranJobs { ranBeforePoll = true }
-        if metrics != nil { publishQueueLength() }
+        recorder.breakBatch()
+        if recorder.isOn { publishQueueLength() }
         if isIdleActive && queue.isEmpty && jobs.isEmpty { stopIdle() }
     }
 
     /// Lets go of the closure within the dispatch: what that frees is the closure's own doing.
     @inline(__always)
-    private func run(_ work: consuming PostedWork, _ isStamped: Bool) {
-        if metrics != nil { publishQueueLength() }
+    private func run(_ work: consuming PostedWork) {
+        if recorder.isOn { publishQueueLength() }
         let (site, posted, kind) = (work.site, work.posted, work.kind)
         let source = kind != .posted ? LagSource.completion : work.isRemote ? .remote : .local
         var body = Optional(work.body)
         _ = consume work
-        dispatch(
-            kind,
-            siteNames.name(of: site),
-            .exact(posted == 0 ? meter.monitoredSince : posted, source),
-            startedAt: isStamped ? meter.last : nil
-        ) {
-            body.take()?()
-        }
+        dispatchNext(kind, recorder.name(of: site), .exact(recorder.ready(since: posted), source)) { body.take()?() }
     }
 
     @inline(__always)

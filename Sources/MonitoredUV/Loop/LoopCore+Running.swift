@@ -11,27 +11,21 @@ extension LoopCore {
         defer { mainQueue?.stop() }
         ProcessSetup.catchSIGPIPE()
         if stopRequested.exchange(false, ordering: .acquiring) { return isAlive }
-        applyMonitorChange()
         runMode = mode
         ranBeforePoll = false
         isTimeStale = true
         try startMainQueue()
-        meter.resume(at: clock.now())
-        watch.depth =
-            outer.map { Unmanaged<UVEventLoop>.fromOpaque($0).takeUnretainedValue().core.watch.depth + 1 } ?? 0
-        showThread()
-        defer { hideThread() }
-        if !releases.isEmpty { dispatchReleases() }  // of a monitor that was replaced meanwhile
+        recorder.resume(
+            depth: outer.map { Unmanaged<UVEventLoop>.fromOpaque($0).takeUnretainedValue().core.watch.depth + 1 } ?? 0
+        )
+        dispatchRetired()  // of a monitor that was replaced meanwhile
         repeat {
             takeRemote()
             _ = uv_run(uv, mode.uv)
-            if !releases.isEmpty { dispatchReleases() }
+            dispatchRetired()
         } while mode == .untilDone && !isStopping && isAlive
         isStopping = false
-        let now = clock.now()
-        if metrics != nil && now &- meter.iterationStart >= slowLimit { reportSlowIteration(at: now) }
-        meter.pause(at: now)
-        metrics?._withUnsafeGuaranteedRef { $0.settle() }
+        recorder.pause()
         return isAlive
     }
 
@@ -159,15 +153,12 @@ extension LoopCore {
         UVError.require(uv_loop_close(uv), "uv_loop_close")
         // Closed from here on, so that what is freed now can no longer change the loop. Each may hold it.
         runner.store(Self.closed, ordering: .releasing)
-        let last = monitor
-        monitor = nil
-        last?.release()
-        monitorSwitch.request(LoopMonitor?.none)
+        recorder.close()
         WatchingThread.shared.finish(watch)
         listeners.withLock { $0 = Listeners() }
         LoopRegistry.remove(self)
         claim = nil
-        releaseDeferred()
+        recorder.release()
     }
 
     func dropPosted() {

@@ -56,7 +56,7 @@ extension LoopCore {
     private func endSleep(_ slot: UInt32, of task: UInt) {
         guard let job = sleeps.remove(slot, ifOf: task) else { return }
         armSleepTimer()
-        job.stamp(metrics == nil ? 0 : clock.now(), .any)
+        job.stamp(recorder.readyNow, .any)
         queue(job)
     }
 
@@ -132,11 +132,11 @@ extension LoopCore {
     /// Runs `body`, which lets a task go on that has been ready since `due`.
     @inline(__always)
     func wakeTask(_ due: UInt64, _ body: () -> Void) {
-        stampLoopCode()
+        recorder.stampLoopCode()
         wakingSince = due
         body()
         wakingSince = 0
-        if !releases.isEmpty { dispatchReleases() }  // of an executor that runs what it is given at once
+        dispatchRetired()  // of an executor that runs what it is given at once
     }
 }
 

@@ -34,7 +34,10 @@ final class LoopCore {
     let uv: UnsafeMutablePointer<uv_loop_t>
     let own: OwnHandles
     let handleMemory = HandleMemory()
-    let clock = MonotonicClock()
+    let recorder: DispatchRecorder
+    @inline(__always)
+    var clock: MonotonicClock { recorder.clock }
+
     /// The public face of this loop, which does not retain what holds it; `nil` once it is gone.
     @exclusivity(unchecked) var face: Unmanaged<UVEventLoop>?
     @exclusivity(unchecked) var queue = PostedQueue()
@@ -81,23 +84,8 @@ final class LoopCore {
     @exclusivity(unchecked) var isTearingDown = false
     @exclusivity(unchecked) var isShuttingDown = false
 
-    /// At level `callbacks`, where there is one.
-    @exclusivity(unchecked) var monitor: Unmanaged<LoopMonitor>?
-    /// Of the vitals, which keep them; `nil` at level `off`.
-    @exclusivity(unchecked) var metrics: Unmanaged<LoopMetrics>?
-    @exclusivity(unchecked) var meter: DispatchMeter
-    @exclusivity(unchecked) var currentName = CallbackName.none
-    @exclusivity(unchecked) var currentKind = CallbackKind.posted
-    /// The timeout of the current poll, in nanoseconds; `.max` if it has none, or does not block.
-    @exclusivity(unchecked) private var pollTimeout = UInt64.max
     /// The program's code may have run since libuv last read the clock, by which it takes the time until its timers.
     @exclusivity(unchecked) var isTimeStale = false
-    /// Dispatches and iterations that run for longer are reported.
-    @exclusivity(unchecked) var slowLimit = UInt64.max
-    /// The thread of the last run at a level above `off`.
-    @exclusivity(unchecked) var watchedThread: WatchedThread?
-    @exclusivity(unchecked) var siteNames = CallSiteNames()
-    @exclusivity(unchecked) var releases = DeferredReleases()
 
     /// Listeners whose last `accept` failed.
     @exclusivity(unchecked) var pausedListeners: [StreamListener] = []
@@ -149,13 +137,13 @@ final class LoopCore {
         wakeUp = AsyncSender()
         finishedWork = FinishedWork(wakeUp)
         owner = Atomic(currentThread())
-        meter = DispatchMeter(at: clock.now(), vitals.time)
         monitorSwitch = MonitorSwitch(monitor, base: MonitoringEnvironment.shared.level)
+        recorder = DispatchRecorder(vitals, watch, monitorSwitch)
         let context = Unmanaged.passUnretained(self).toOpaque()
         uv.pointee.data = context
         own.all.forEach { $0.pointee.data = context }
         wakeUp.open(own.wake)
-        applyMonitorChange()
+        recorder.applySettings()
         LoopRegistry.add(self)
         MonitoringEnvironment.shared.apply(to: Monitoring(core: self))
     }
@@ -164,7 +152,6 @@ final class LoopCore {
         if !isClosed { fatalError("a loop was freed without being closed") }
         own.all.forEach { $0.deallocate() }
         uv.deallocate()
-        clock.free()
         readBuffer.base?.deallocate()
     }
 
@@ -199,14 +186,18 @@ final class LoopCore {
         }
         if ranBeforePoll && runMode == .once && !isIdleActive { startIdle() }
         if isTimeStale { refreshTime() }
-        if let metrics { enterPoll(metrics) }
+        recorder.enterPoll(
+            timeout: pollTimeout,
+            mayWrite: queuedBytes >= Self.longWrite,
+            mayRepeat: uv.pointee.nfds >= Self.mostEvents
+        )
     }
 
     /// The check hook. I/O callbacks ran before it, so what they posted runs in the same iteration.
     @inline(__always)
     private func afterPoll() {
         iteration &+= 1
-        if meter.isPolling { leavePoll() }
+        recorder.afterPoll()
         if isResting { stopResting(forOwnWork: !queue.isEmpty || !jobs.isEmpty || !remote.isEmpty) }
         takeRemote()
         if hasDrain { drainQueues() }
@@ -221,20 +212,10 @@ final class LoopCore {
         if !isIdleActive { uv_update_time(uv) }
     }
 
-    @inline(__always)
-    private func enterPoll(_ metrics: Unmanaged<LoopMetrics>) {
-        let now = clock.now()
-        let start = meter.iterationStart
-        if _slowPath(now &- start >= slowLimit) { reportSlowIteration(at: now) }
-        vitals.updateOverload(metrics._withUnsafeGuaranteedRef { $0.endIteration(from: start, at: now) })
-        meter.enterPoll(
-            at: now,
-            mayWrite: queuedBytes >= Self.longWrite,
-            mayRepeat: uv.pointee.nfds >= Self.mostEvents,
-            work: ThreadWork.read
-        )
+    /// How long libuv's poll waits at most, in nanoseconds; `.max` for one without a limit or that does not block.
+    private var pollTimeout: UInt64 {
         let timeout = uv_backend_timeout(uv)
-        pollTimeout = timeout > 0 ? UInt64(timeout) &* 1_000_000 : .max
+        return timeout > 0 ? UInt64(timeout) &* 1_000_000 : .max
     }
 
     /// The number of queued bytes that take a poll longer to write than a wake-up may take.
@@ -242,23 +223,6 @@ final class LoopCore {
 
     /// The number of events that fit into one poll of libuv's; with more, it polls again before it returns.
     private static let mostEvents: UInt32 = 1024
-
-    /// The poll ended at `now`; a change to what comes next follows.
-    @inline(__always)
-    func leavePoll(at now: UInt64) {
-        let waited = meter.leavePoll(at: now, work: ThreadWork.read)
-        if _slowPath(waited >= pollTimeout) {
-            metrics?._withUnsafeGuaranteedRef { $0.endPoll(delay: waited &- pollTimeout) }
-        }
-    }
-
-    /// The poll ended, and no callback was first to say so.
-    @inline(never)
-    func leavePoll() {
-        let now = clock.now()
-        leavePoll(at: now)
-        meter.stamp(at: now)
-    }
 
     /// Lets others wake this loop for jobs of the pool, unless there are some already.
     @inline(never)
@@ -297,7 +261,7 @@ final class LoopCore {
 
     /// Another thread posted (the check hook takes it), asked to stop or to shut down, or changed the monitor.
     private func woken() {
-        stampLoopCode()
+        recorder.stampLoopCode()
         if stopRequested.exchange(false, ordering: .acquiring) { stop() }
         if shutdownRequested.exchange(false, ordering: .acquiring) {
             isShuttingDown = true
@@ -305,8 +269,8 @@ final class LoopCore {
         }
         if !finishedWork.isEmpty { finishThreadRequests() }
         if timedPool != nil { armSleepTimer() }
-        applyMonitorChange()
-        if !releases.isEmpty { dispatchReleases() }
+        recorder.applySettings()
+        dispatchRetired()
     }
 
     /// Loop thread: ends the run with this iteration.

@@ -117,7 +117,10 @@ private final class BlockCollector: Sendable {
     }
 
     private func blockOfThisCallback(_ wall: UInt64) -> StallReport {
-        report(of: InFlight.Dispatch(start: began, name: core.currentName, kind: core.currentKind), wall)
+        report(
+            of: InFlight.Dispatch(start: began, name: core.recorder.currentName, kind: core.recorder.currentKind),
+            wall
+        )
     }
 
     /// The dispatches that ran for too long, from the flight recorder: a loop does not tell of one that was under way when

@@ -69,7 +69,7 @@ public final class UVEventLoop: Sendable {
     public func setMonitor(_ monitor: ((borrowing IOLoopMonitorState) -> Void)?) {
         core.preconditionOnOwnThread("setMonitor")
         core.requestMonitor(LoopMonitor(monitor))
-        if !core.isClosed { core.applyMonitorChange() }
+        if !core.isClosed { core.recorder.applySettings() }
     }
 
     /// Runs the loop on this thread, which from then on owns it.
@@ -134,9 +134,9 @@ public final class UVEventLoop: Sendable {
     public static func nameCurrentDispatch(route: String) { setCurrentName(route) }
 
     private static func setCurrentName(_ text: @autoclosure () -> String?) {
-        guard let core = CurrentLoop.loop?.core, core.metrics != nil else { return }
+        guard let core = CurrentLoop.loop?.core, core.recorder.isOn else { return }
         let name = text().map { CallbackName(passing: $0) } ?? .none
-        if name != .none { core.rename(name) }
+        if name != .none { core.recorder.rename(name) }
         if JobLayout.isKnown, let task = Job.current { TaskNames.set(name, of: task.id) }
     }
 }

@@ -157,7 +157,7 @@ public class UVHandle {
             } else {
                 core.dispatch(
                     .close,
-                    dispatchName(core.siteNames.name(of: site)),
+                    dispatchName(core.recorder.name(of: site)),
                     .exact(requested, .completion)
                 ) {
                     closeCompletions.removeFirst().body()
@@ -183,7 +183,7 @@ public class UVHandle {
         pendingPosts += 1
         core.post(kind, site, readySince: readySince) { [self] in
             pendingPosts -= 1
-            core.rename(dispatchName(core.currentName))
+            core.recorder.rename(dispatchName(core.recorder.currentName))
             body()
         }
     }

@@ -13,6 +13,15 @@ public struct CallbackKind: RawRepresentable, Hashable, Sendable, BitwiseCopyabl
     /// The name.
     public var rawValue: String { Self.names[number] }
 
+    // Without these, Swift would compare and hash the names.
+
+    /// Returns whether both have the same name.
+    public static func == (left: Self, right: Self) -> Bool { left.number == right.number }
+    /// Returns whether they have different names.
+    public static func != (left: Self, right: Self) -> Bool { left.number != right.number }
+    /// Feeds what tells the name apart.
+    public func hash(into hasher: inout Hasher) { hasher.combine(number) }
+
     static let limit = 64
     private static let names = OpenNames(
         [

@@ -1,19 +1,21 @@
-/// How long a dispatch had been ready before it started, in nanoseconds.
+/// How long a dispatch had been ready before it started, in nanoseconds, and where.
 struct DispatchLag: BitwiseCopyable, Equatable {
-    enum Precision: UInt8 { case none, exact, range }
+    enum Precision: UInt8 { case notApplicable, exact, range }
 
     var lower: UInt64
     var upper: UInt64
     var precision: Precision
+    /// Without meaning where there is no lag.
+    var source = LagSource.io
 
     /// For hooks: they do not wait.
-    static let none = DispatchLag(lower: 0, upper: 0, precision: .none)
+    static var notApplicable: DispatchLag { DispatchLag(lower: 0, upper: 0, precision: .notApplicable) }
 
     /// For what carries the instant it became ready. An instant ahead of `start` (another core's clock) counts as 0.
     @inline(__always)
-    static func exact(ready: UInt64, start: UInt64) -> DispatchLag {
+    static func exact(ready: UInt64, start: UInt64, _ source: LagSource) -> DispatchLag {
         let lag = start > ready ? start &- ready : 0
-        return DispatchLag(lower: lag, upper: lag, precision: .exact)
+        return DispatchLag(lower: lag, upper: lag, precision: .exact, source: source)
     }
 }
 

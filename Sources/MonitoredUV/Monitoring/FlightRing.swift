@@ -78,7 +78,7 @@ final class FlightRing: @unchecked Sendable {
     @inline(__always)
     func ready(_ number: UInt64) -> UInt64? {
         let lag = (at(number) + 2).value
-        return lag &>> 62 == UInt64(DispatchLag.Precision.none.rawValue)
+        return lag &>> 62 == UInt64(DispatchLag.Precision.notApplicable.rawValue)
             ? nil : start(number) &- (lag & (1 &<< 62 &- 1))
     }
 
@@ -127,7 +127,7 @@ final class FlightRing: @unchecked Sendable {
             start: record.value,
             wallTime: wall & (1 << 56 - 1),
             lag: lag & (1 << 62 - 1),
-            lagPrecision: DispatchLag.Precision(rawValue: UInt8(lag >> 62)) ?? .none,
+            lagPrecision: DispatchLag.Precision(rawValue: UInt8(lag >> 62)) ?? .notApplicable,
             kind: CallbackKind(number: UInt8(wall >> 56)),
             name: CallbackName(id: UInt32(truncatingIfNeeded: name)),
             waiters: UInt32(truncatingIfNeeded: name >> 32)

@@ -48,7 +48,7 @@ public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
     /// The kernel does not stamp readiness. A dispatch of I/O was ready at the earliest when the poll before this one
     /// returned, and at the latest when this one returned.
     public var loopLagRange: ClosedRange<Duration>? {
-        lagPrecision == .none ? nil : Duration(nanoseconds: lagLower)...Duration(nanoseconds: lagUpper)
+        lagPrecision == .notApplicable ? nil : Duration(nanoseconds: lagLower)...Duration(nanoseconds: lagUpper)
     }
 
     /// Whether ``loopLag`` is measured from the instant the dispatch became ready, rather than bounded.

@@ -13,6 +13,15 @@ public struct LagSource: RawRepresentable, Hashable, Sendable, BitwiseCopyable, 
     /// The name.
     public var rawValue: String { Self.names[number] }
 
+    // Without these, Swift would compare and hash the names.
+
+    /// Returns whether both have the same name.
+    public static func == (left: Self, right: Self) -> Bool { left.number == right.number }
+    /// Returns whether they have different names.
+    public static func != (left: Self, right: Self) -> Bool { left.number != right.number }
+    /// Feeds what tells the name apart.
+    public func hash(into hasher: inout Hasher) { hasher.combine(number) }
+
     static let limit = 16
     private static let names = OpenNames(["timer", "local", "remote", "job", "io", "completion"], limit: limit)
 }

@@ -51,7 +51,6 @@ final class LoopMetrics: @unchecked Sendable {
     @inline(__always)
     func record(
         _ kind: CallbackKind,
-        _ source: LagSource,
         _ name: CallbackName,
         start: UInt64,
         wall: UInt64,
@@ -61,8 +60,8 @@ final class LoopMetrics: @unchecked Sendable {
         let bin = LogLinearBins.fine.index(of: wall)
         histogram(Int(kind.number)).record(wall, in: bin)
         names.record(name, wall, fine: bin)
-        if lag.precision != .none {
-            histogram(Self.kinds &+ Int(source.number)).record(lag.upper)
+        if lag.precision != .notApplicable {
+            histogram(Self.kinds &+ Int(lag.source.number)).record(lag.upper)
             lagSum &+= lag.upper
             lagCount &+= 1
             // Of a range, what is likely: the upper bound would blame the dispatch before every answer of a peer.

@@ -62,7 +62,7 @@ public final class UVGetAddrInfo: ThreadRequest {
     }
 
     func finish(at time: UInt64) {
-        core.dispatch(.getaddrinfo, core.siteNames.name(of: site), .exact(time, .completion)) {
+        core.dispatch(.getaddrinfo, core.recorder.name(of: site), .exact(time, .completion)) {
             complete(lookup.answer!)
         }
     }

@@ -49,7 +49,7 @@ struct TraceWriter {
             start: running.start,
             wallTime: now - running.start,
             lag: 0,
-            lagPrecision: .none,
+            lagPrecision: .notApplicable,
             kind: running.kind,
             name: running.name,
             waiters: 0
@@ -67,7 +67,7 @@ struct TraceWriter {
         append(",\"dur\":")
         append(microseconds: record.wallTime)
         append(",\"args\":{\"kind\":\"\(record.kind)\"")
-        if record.lagPrecision != .none {
+        if record.lagPrecision != .notApplicable {
             append(record.lagPrecision == .exact ? ",\"lag_us\":" : ",\"lag_us_at_most\":")
             append(microseconds: record.lag)
         }

@@ -13,8 +13,8 @@ struct BlameLedgerTests {
         func endIteration() { _ = metrics.endIteration(from: 0, at: 1) }
 
         mutating func add(_ name: CallbackName, ready: UInt64, start: UInt64, end: UInt64) {
-            let lag = DispatchLag.exact(ready: ready, start: start)
-            metrics.record(.posted, .local, name, start: start, wall: end - start, lag: lag, probablyReady: 0)
+            let lag = DispatchLag.exact(ready: ready, start: start, .local)
+            metrics.record(.posted, name, start: start, wall: end - start, lag: lag, probablyReady: 0)
             dispatches.append((name, ready, start, end))
         }
 

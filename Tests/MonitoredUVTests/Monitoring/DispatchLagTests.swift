@@ -14,11 +14,13 @@ struct DispatchLagTests {
     }
 
     @Test func exact_isStartMinusReady() {
-        #expect(DispatchLag.exact(ready: 100, start: 350) == DispatchLag(lower: 250, upper: 250, precision: .exact))
+        #expect(
+            DispatchLag.exact(ready: 100, start: 350, .io) == DispatchLag(lower: 250, upper: 250, precision: .exact)
+        )
     }
 
     @Test func exact_isZero_whenReadyLiesAhead() {
-        #expect(DispatchLag.exact(ready: 351, start: 350) == DispatchLag(lower: 0, upper: 0, precision: .exact))
+        #expect(DispatchLag.exact(ready: 351, start: 350, .io) == DispatchLag(lower: 0, upper: 0, precision: .exact))
     }
 
     @Test func io_isOnlyTheTimeSinceThePoll_whenThePollSlept() {

@@ -3,7 +3,9 @@ import Testing
 @testable import MonitoredUV
 
 struct FlightRingTests {
-    private func lag(_ number: UInt64) -> DispatchLag { .exact(ready: number * 100, start: number * 100 + number % 7) }
+    private func lag(_ number: UInt64) -> DispatchLag {
+        .exact(ready: number * 100, start: number * 100 + number % 7, .local)
+    }
 
     @Test func ring_holdsTheLastDispatches_oldestFirst() {
         let ring = FlightRing(capacity: 16)

@@ -60,7 +60,7 @@ struct IterationSummaryTests {
 
     @Test func ring_isReadFromAnInstantOn() {
         let ring = FlightRing(capacity: 4)
-        for number in 0..<6 { ring.append(.posted, names[0], UInt64(1000 + number * 100), 10, .none) }
+        for number in 0..<6 { ring.append(.posted, names[0], UInt64(1000 + number * 100), 10, .notApplicable) }
         #expect(ring.read(since: 1400).map(\.start) == [1400, 1500])
         #expect(ring.read(since: 0).map(\.start) == ring.read().map(\.start))
         #expect(ring.read(since: 9000).isEmpty)
