@@ -200,6 +200,12 @@ final class ConnectionState: @unchecked Sendable {
         }
     }
 
+    /// Closes. The peer learns by a reset that bytes which were queued will not come.
+    func abandon() {
+        if !tcp.isClosing && tcp.writeQueueSize > 0 { try? tcp.closeReset() }  // not while a shutdown is under way
+        close(nil)
+    }
+
     func close(_ completion: (() -> Void)?) {
         tcp.close(CallSite(named: "UVTCPConnection.close"), completion)
         tellGone(byPeer: false)

@@ -10,7 +10,7 @@ final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendabl
     /// Waits on `loop` for what `start` begins there; `start` runs at once if this is the loop's thread.
     ///
     /// - Throws: What the operation is resumed with; `CancellationError` if the task is canceled;
-    ///   ``UVError/Code/canceled`` if the loop is closed or shut down.
+    ///   ``UVError/Code/invalidArgument`` if the loop is closed, ``UVError/Code/canceled`` if it is shut down.
     nonisolated(nonsending) static func wait(
         on loop: UVEventLoop,
         _ name: StaticString,
@@ -24,8 +24,7 @@ final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendabl
                 try await withUnsafeThrowingContinuation { continuation in
                     let isAccepted = loop.run(at: site) { [unowned loop] in operation.begin(loop, continuation, start) }
                     if isAccepted { return }
-                    let error = UVError(.canceled, operation: "\(name)", detail: "\(loop) is closed")
-                    continuation.resume(throwing: error)
+                    continuation.resume(throwing: loop.core.closedError("\(name)"))
                 }
             } onCancel: {
                 _ = loop.run(at: site) { operation.cancel() }

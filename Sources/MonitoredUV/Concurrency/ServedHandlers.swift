@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Counts the handlers that `serve` runs, and holds their deadline once the server is closing.
 final class ServedHandlers: Sendable {
     private struct State {
@@ -29,6 +31,16 @@ final class ServedHandlers: Sendable {
     }
 
     private let state = Lock(State())
+    private let hasWarned = Atomic<Bool>(false)
+
+    /// Prints the first error of a handler that is the program's own, for whoever did not ask for errors.
+    func warn(of error: any Error, in server: UVTCPServer) {
+        if error is UVError || error is CancellationError || hasWarned.exchange(true, ordering: .relaxed) { return }
+        MonitoredUV.warn(
+            "a handler of the server on \(server.localAddress) threw \(String(describing: error).firstBytes(2000).printable), "
+                + "and its connection was closed. Later errors are not reported: pass onError to serve to receive them."
+        )
+    }
 
     func began() { state.withLock { $0.count += 1 } }
 

@@ -11,7 +11,7 @@ final class ServerState: @unchecked Sendable {
     private var accepted: [UVTCPConnection] = []
     private var isPending = false
     private var taker: LoopOperation<UVTCPConnection?>?
-    private var hasWarned = false
+    private var lastWarning: UInt64?
 
     init(_ tcp: UVTCP, _ onAcceptError: (@Sendable (UVError) -> Void)?) {
         self.tcp = tcp
@@ -63,8 +63,13 @@ final class ServerState: @unchecked Sendable {
         if let onAcceptError { return onAcceptError(error) }
         // A client that has reset its connection by now is nothing that the server's author could mend.
         if error.code == .notConnected { return }
-        if !hasWarned { warn("a connection could not be accepted: \(error). Later ones are not reported.") }
-        hasWarned = true
+        let now = MonotonicClock.read()
+        if let lastWarning, now - lastWarning < 60_000_000_000 { return }
+        lastWarning = now
+        let address = (try? tcp.localAddress()).map { "\($0)" } ?? "?"
+        warn(
+            "the server on \(address) cannot accept a connection: \(error). Failures within a minute are not reported."
+        )
     }
 
     func close(_ completion: (() -> Void)?) {

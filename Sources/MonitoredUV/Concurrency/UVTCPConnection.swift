@@ -133,7 +133,8 @@ public final class UVTCPConnection: Sendable {
     /// down. Writes of several tasks go out one after the other, in the order of the calls on the loop. A task whose
     /// reads and writes never have to wait gives way to others after 256 KiB or a millisecond, behind such an operation.
     ///
-    /// A task that is canceled while it waits here has written a part that nobody knows: the connection is closed.
+    /// A task that is canceled while it waits here has written a part that nobody knows: the connection is closed with a
+    /// reset, so that the peer does not take what it got for all.
     ///
     /// - Throws: ``UVError/Code/brokenPipe`` after ``finish()`` or a peer's close, ``UVError/Code/badFileDescriptor``
     ///   once closed, ``UVError/Code/connectionReset`` and others; `CancellationError`.
@@ -159,8 +160,8 @@ public final class UVTCPConnection: Sendable {
 
     /// Closes without waiting for it.
     private func abandon() {
-        if loop.core.isOnOwnThread { return state.close(nil) }
-        _ = loop.core.postIfOpen(CallSite(named: "UVTCPConnection.close")) { [state] in state.close(nil) }
+        if loop.core.isOnOwnThread { return state.abandon() }
+        _ = loop.core.postIfOpen(CallSite(named: "UVTCPConnection.close")) { [state] in state.abandon() }
     }
 
     /// Writes a text as UTF-8; see ``write(_:)-([UInt8])``.
@@ -168,8 +169,8 @@ public final class UVTCPConnection: Sendable {
 
     /// Ends this side once all writes are through: the peer sees the end of the stream, and can still send.
     ///
-    /// - Throws: ``UVError/Code/notConnected`` for a second time or once closed; `CancellationError`, and the
-    ///   connection is closed.
+    /// - Throws: ``UVError/Code/notConnected`` for a second time, ``UVError/Code/badFileDescriptor`` once closed;
+    ///   `CancellationError`, and the connection is closed.
     ///
     /// The corresponding libuv function is `uv_shutdown`.
     public nonisolated(nonsending) func finish() async throws {

@@ -41,7 +41,7 @@ public final class UVTCPServer: Sendable {
     ///   - policy: What to do with clients while the process is out of descriptors.
     ///   - onAcceptError: Called on the loop's thread when accepting fails, once until a connection is accepted again; the
     ///     server continues. A connection that its client has already reset gives ``UVError/Code/notConnected``. By default
-    ///     the first other error is printed on standard error.
+    ///     other errors are printed on standard error, one a minute.
     /// - Throws: ``UVError/Code/addressInUse`` and others.
     ///
     /// The corresponding libuv functions are `uv_tcp_bind` and `uv_listen`.
@@ -130,13 +130,15 @@ public final class UVTCPServer: Sendable {
     /// `handler` returns or throws. Returns when the server is closed and all handlers have ended; those that go on for
     /// longer than ``close(gracePeriod:)`` allows are canceled.
     ///
-    /// What a handler throws ends its own connection alone. Canceling the task cancels the handlers.
+    /// What a handler throws ends its own connection alone. Canceling the task cancels the handlers; the server listens
+    /// until it is closed.
     ///
     /// - Parameters:
     ///   - cancellation: When to cancel the handler of a client that is gone. Any case but `never` reads ahead, as
     ///     ``UVTCPConnection/closed`` does.
-    ///   - onError: Receives what handlers throw, including resets by clients, but not the `CancellationError` of a handler
-    ///     that was canceled because its client was gone.
+    ///   - onError: Receives what handlers throw, including resets by clients and the `CancellationError` of handlers that a
+    ///     closing server or this task cancels, but not that of a handler that was canceled because its client was gone. By
+    ///     default the first error that is neither of these nor a ``UVError`` is printed on standard error.
     public nonisolated(nonsending) func serve(
         cancelingHandlers cancellation: HandlerCancellation = .never,
         onError: (@Sendable (any Error, UVTCPConnection) -> Void)? = nil,
@@ -153,7 +155,9 @@ public final class UVTCPServer: Sendable {
                         } else {
                             try await connection.executeUntilGone(cancellation, handler)
                         }
-                    } catch { onError?(error, connection) }
+                    } catch {
+                        if let onError { onError(error, connection) } else { handlers.warn(of: error, in: self) }
+                    }
                     handlers.ended()
                 }
             }

@@ -23,9 +23,10 @@ public struct UVError: Error, Hashable, Sendable {
 }
 
 extension UVError: CustomStringConvertible {
-    /// `uv_tcp_bind: address already in use (EADDRINUSE)`, with the detail behind it where there is one.
+    /// `uv_tcp_bind: address already in use (EADDRINUSE)`, with the detail behind it where there is one: up to 2,000 bytes
+    /// of it, in printable characters.
     public var description: String {
-        "\(operation): \(code.message) (\(code.name))" + (detail.map { ": \($0)" } ?? "")
+        "\(operation): \(code.message) (\(code.name))" + (detail.map { ": \($0.firstBytes(2000).printable)" } ?? "")
     }
 }
 

@@ -213,10 +213,19 @@ public class UVStream: UVHandle {
         guard let reader else { return }
         uv_read_stop(stream)
         replaceReader(nil)
+        let status = status == UV_EOF.rawValue ? resetBehindEnd ?? status : status
         let end =
             status == UV_EOF.rawValue
             ? ReadEnd.endOfStream : .failed(UVError(.init(rawValue: status), operation: "read"))
         core.dispatch(.read, dispatchName(site), .io(raw)) { reader._withUnsafeGuaranteedRef { $0.onEnd(end) } }
+    }
+
+    /// The error of a connection that broke. libuv takes a reset for the end of the stream if bytes came right before it.
+    private final var resetBehindEnd: Int32? {
+        guard let descriptor = try? descriptor(), case let error = Descriptor.socketError(descriptor), error != 0 else {
+            return nil
+        }
+        return -error
     }
 
     private final func replaceReader(_ new: StreamReader?) {

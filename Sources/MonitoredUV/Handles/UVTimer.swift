@@ -16,7 +16,7 @@ public final class UVTimer: UVHandle {
     @exclusivity(unchecked) private var interval: UInt64 = 0
     @exclusivity(unchecked) private var wasStarted = false
 
-    /// Makes a timer, not yet started, on `loop`, whose thread this must be.
+    /// Makes a timer, not yet started, on `loop`, whose thread this must be. Traps on a closed loop.
     public convenience init(
         on loop: UVEventLoop,
         file: StaticString = #fileID,
@@ -136,7 +136,8 @@ public final class UVTimer: UVHandle {
 
 extension UVEventLoop {
     /// Calls `body` once after `delay`, and then every `interval` if there is one; see
-    /// ``UVTimer/start(after:repeating:)`` for how both are counted. Traps on any thread but the loop's.
+    /// ``UVTimer/start(after:repeating:)`` for how both are counted. Traps on any thread but the loop's, and on a closed
+    /// loop.
     ///
     /// - Returns: The timer. It closes itself after its last call; to cancel it, close it.
     @discardableResult
@@ -153,7 +154,7 @@ extension UVEventLoop {
         return timer
     }
 
-    /// Calls `body` once at `instant`, at once if that has passed. Traps on any thread but the loop's.
+    /// Calls `body` once at `instant`, at once if that has passed. Traps on any thread but the loop's, and on a closed loop.
     ///
     /// The wait is fixed when this is called: it does not shrink while the machine sleeps.
     ///

@@ -106,7 +106,14 @@ struct FunctionName {
         // Generic arguments may stand within the name; the parameters come behind it.
         var rest = part
         while let character = rest.first, character != "(" {
-            if character == "<" { rest = rest.dropFirst(balanced(rest)) } else { name.append(rest.removeFirst()) }
+            if let end = operatorEnd(rest) {
+                name += rest[..<end]
+                rest = rest[end...]
+            } else if character == "<" {
+                rest = rest.dropFirst(balanced(rest))
+            } else {
+                name.append(rest.removeFirst())
+            }
         }
         if name.hasSuffix(" ") { name.removeLast() }
         if name.hasSuffix("@Sendable") { name.removeLast("@Sendable".count) }
@@ -114,6 +121,13 @@ struct FunctionName {
         let list = rest.prefix(balanced(rest)).dropFirst().dropLast()
         let labels = list.isEmpty ? [] : split(list, by: ", ").map(label)
         return name + "(" + labels.joined() + ")"
+    }
+
+    /// Where the operator ends that `rest` begins with: `<= infix(…)`.
+    private static func operatorEnd(_ rest: Substring) -> Substring.Index? {
+        let end = rest.firstIndex { !"+-*/%=<>!&|^~?".contains($0) } ?? rest.endIndex
+        let isOperator = [" infix", " prefix", " postfix"].contains { rest[end...].hasPrefix($0) }
+        return end > rest.startIndex && isOperator ? end : nil
     }
 
     /// `Swift` of `default argument 0 of Swift.max(A, A) -> A`; an extension is of the module that it stands in.

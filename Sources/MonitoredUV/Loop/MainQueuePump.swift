@@ -24,7 +24,9 @@ final class MainQueuePump {
     /// - Throws: ``UVError`` if the process is out of descriptors.
     static func prepare() throws(UVError) {
         if !isAvailable || isPrepared.load(ordering: .relaxed) { return }
-        try Descriptor.requireFree(1, for: "eventfd")
+        do throws(UVError) { try Descriptor.requireFree(1, for: "eventfd") } catch {
+            throw error.about("none is left for DispatchQueue.main, which a loop on the main thread runs")
+        }
         _ = muv_main_queue_descriptor()
         isPrepared.store(true, ordering: .relaxed)
     }

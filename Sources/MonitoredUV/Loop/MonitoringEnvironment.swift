@@ -50,12 +50,13 @@ struct MonitoringEnvironment: Sendable {
         let limit = "a duration of 1 ms or more, such as 100ms or 0.1s"
         stallLimit = read("STALL_LIMIT", limit) { Self.duration($0).flatMap { $0 >= .milliseconds(1) ? $0 : nil } }
         slowCallbacks = read("SLOW_CALLBACKS", "a duration, such as 100ms or 0.1s", Self.duration)
-        let signals = "a signal such as USR1, or its number, but none of a fault, and neither KILL nor STOP"
+        let signals =
+            "HUP, USR1, USR2, WINCH, URG, or the number of a signal other than KILL, STOP, and those of faults"
         snapshotSignal = read("SNAPSHOT_SIGNAL", signals, Self.signal)
         traceSignal = read("TRACE_SIGNAL", signals, Self.signal)
         traceFolder = read("TRACE_FOLDER", "a folder that can be written to") { Self.canBeWrittenTo($0) ? $0 : nil }
         names = read("NAMES", "a number from 1 to 4096") { Int($0).flatMap { (1...4096).contains($0) ? $0 : nil } }
-        recordedDispatches = read("RECORDED_DISPATCHES", "a number up to \(1 << 24)") { text in
+        recordedDispatches = read("RECORDED_DISPATCHES", "a number from 1 to \(1 << 24)") { text in
             Int(text).flatMap { (1...1 << 24).contains($0) ? $0 : nil }
         }
         libraryModules = Set(
@@ -123,8 +124,8 @@ struct MonitoringEnvironment: Sendable {
     }
 
     private func watch(_ signal: Int32, _ task: @escaping @Sendable () -> Void) {
-        if WatchingThread.shared.onSignal(signal, task) { return }
-        warn("signal \(signal) is not watched: the program has a handler for it, or it cannot be caught")
+        guard let reason = WatchingThread.shared.onSignal(signal, task) else { return }
+        warn("signal \(signal) is not watched: \(reason)")
     }
 
     /// A loop was made.

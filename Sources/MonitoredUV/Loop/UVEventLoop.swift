@@ -75,10 +75,11 @@ public final class UVEventLoop: Sendable {
     /// Runs the loop on this thread, which from then on owns it.
     ///
     /// Handles and posted closures keep a run going; a loop that only waits for other threads to post needs an open
-    /// ``UVAsync`` to stay. A closed loop throws ``UVError/Code/invalidArgument``. Running a loop that runs already,
-    /// also from inside one of its callbacks, is a bug and traps.
+    /// ``UVAsync`` to stay. Running a loop that runs already, also from inside one of its callbacks, is a bug and traps.
     ///
     /// - Returns: Whether anything is left to do: `true` after ``stop()`` with work pending.
+    /// - Throws: ``UVError/Code/invalidArgument`` if the loop is closed; ``UVError/Code/tooManyOpenFiles`` if the main
+    ///   thread runs a loop for the first time, on Linux, and no descriptor is left for its queue.
     ///
     /// The corresponding libuv function is `uv_run`.
     @discardableResult

@@ -19,7 +19,7 @@ struct CallbackName: Hashable, Sendable {
 
     /// Interns a name that stands in the program's code: there are only so many.
     init(_ text: String) {
-        let text = Self.printable(text)
+        let text = text.printable
         self = Self.table.withLock { $0.intern(text) }
     }
 
@@ -41,31 +41,8 @@ struct CallbackName: Hashable, Sendable {
         return Self.table.withLock { $0.texts[Int(id)] }
     }
 
-    /// Replaces control characters, which could end a line or drive a terminal: clients choose some of the names in logs.
-    private static func printable(_ text: String) -> String {
-        if text.utf8.allSatisfy({ (0x20..<0x7f).contains($0) }) { return text }
-        return String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.map { scalar in
-                    switch scalar.properties.generalCategory {
-                    case .control, .lineSeparator, .paragraphSeparator, .format: "_"
-                    default: scalar
-                    }
-                }
-            )
-        )
-    }
-
     /// The first 256 bytes, which is as long as a name may be, in printable characters.
-    static func cut(_ text: String) -> String { printable(first256Bytes(of: text)) }
-
-    private static func first256Bytes(of text: String) -> String {
-        let most = 256
-        if text.utf8.count <= most { return text }
-        var end = text.utf8.index(text.startIndex, offsetBy: most)
-        while text.utf8[end] & 0xc0 == 0x80 { end = text.utf8.index(before: end) }  // whole characters
-        return String(text[..<end])
-    }
+    static func cut(_ text: String) -> String { text.firstBytes(256).printable }
 
     private static let table = Lock(Table())
 

@@ -23,6 +23,13 @@ enum Descriptor {
         #endif
     }
 
+    /// The pending error of a socket, which this clears; 0 if there is none, and for what is no socket.
+    static func socketError(_ socket: Int32) -> Int32 {
+        var error: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        return getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : 0
+    }
+
     /// Opens `/dev/null`; negative if the process is out of descriptors.
     static func placeholder() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }
 

@@ -53,10 +53,11 @@ final class WatchingThread: Sendable {
     /// Runs `task` behind what is to be reported already; `false` if that is too much.
     func report(_ task: @escaping @Sendable () -> Void) -> Bool { reporting.perform(task, atMost: 1024) }
 
-    /// Runs `task` whenever the signal comes; `false` if the program has a handler for it.
-    func onSignal(_ number: Int32, _ task: @escaping @Sendable () -> Void) -> Bool {
-        change { $0.signals[number, default: []].append(task) }
-            && muv_signal_watch(number, writeEnd.load(ordering: .relaxed))
+    /// Runs `task` whenever the signal comes. Returns why it cannot, if so.
+    func onSignal(_ number: Int32, _ task: @escaping @Sendable () -> Void) -> String? {
+        if !change({ $0.signals[number, default: []].append(task) }) { return "there is no thread to watch it" }
+        if muv_signal_watch(number, writeEnd.load(ordering: .relaxed)) { return nil }
+        return "the program has a handler for it, or it cannot be caught"
     }
 
     /// Waits for a look at all loops, and for the stacks of those that are stuck; `false` if nobody looks. Not on the

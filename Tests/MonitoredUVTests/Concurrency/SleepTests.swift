@@ -203,7 +203,8 @@ import Testing
             }
         }
         let error = await #expect(throws: UVError.self) { try await loop.value!.sleep(for: .seconds(1)) }
-        #expect(error?.code == .canceled)
+        #expect(error?.code == .invalidArgument)
+        #expect(error?.detail?.contains("is closed") == true)
     }
 
     @Test func withTimeoutReturnsWhatComesInTime_andCancelsWhatDoesNot() async throws {

@@ -155,6 +155,19 @@ import Testing
         }
     }
 
+    /// An orderly end would make a part look like all of it.
+    @Test func canceledWrite_resetsTheConnection() async throws {
+        try await withPair { loop, client, peer in
+            let bytes = [UInt8](repeating: 0, count: 50_000_000)
+            let writing = Task(executorPreference: loop) { try await client.write(bytes) }
+            while loop.core.uv.pointee.active_reqs.count == 0 { await Task.yield() }
+            writing.cancel()
+            await #expect(throws: CancellationError.self) { try await writing.value }
+            let error = await #expect(throws: UVError.self) { while try await peer.read() != nil {} }
+            #expect(error?.code == .connectionReset)
+        }
+    }
+
     @Test func closingEndsWhoeverReadsOrWrites_andMayBeDoneTwice() async throws {
         try await withPair { loop, client, peer in
             let reading = Task(executorPreference: loop) { try await client.read() }

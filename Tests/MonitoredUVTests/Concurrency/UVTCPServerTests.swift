@@ -72,6 +72,35 @@ import Testing
         return resets
     }
 
+    /// A handler that throws its own error three times, and a `CancellationError` before.
+    private static func serveMistakes() async throws {
+        struct Mistake: Error {}
+        let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+        async let serving: Void = server.serve { connection in
+            if try await connection.read() == [UInt8(ascii: "c")] { throw CancellationError() }
+            throw Mistake()
+        }
+        for text in ["c", "x", "x", "x"] {
+            let client = try await UVTCPConnection.connect(host: "127.0.0.1", port: server.localAddress.port)
+            try await client.write(text)
+            #expect(try await client.read() == nil)
+        }
+        await server.close()
+        try await serving
+    }
+
+    @Test func handlersError_isPrintedOnce_ifNobodyReceivesIt() async {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            try await withTasks { _ in try await Self.serveMistakes() }
+        }
+        let output = result.map { String(decoding: $0.standardErrorContent, as: UTF8.self) } ?? ""
+        #expect(
+            output.components(separatedBy: "threw Mistake(), and its connection was closed").count == 2,
+            "\(output)"
+        )
+        #expect(!output.contains("CancellationError"))
+    }
+
     @Test func aConnectionThatWasResetBeforeItWasAcceptedIsTold_andTheNextIsServed() async throws {
         let errors = Lock<[UVError.Code]>([])
         try await withTasks { _ in

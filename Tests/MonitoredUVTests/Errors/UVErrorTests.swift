@@ -45,6 +45,14 @@ struct UVErrorTests {
         #expect("\(error)" == "uv_listen: address already in use (EADDRINUSE): port 80")
     }
 
+    /// Strangers may choose the host.
+    @Test func description_hasNoControlCharacters_andALimit() {
+        let host = "evil\nwarning: forged \u{1B}[31mline\0" + String(repeating: "ä", count: 1_000_000)
+        let text = UVError(.nameUnknown, operation: "uv_getaddrinfo", detail: host).description
+        #expect(text.contains("evil_warning: forged _[31mline_ä"))
+        #expect(text.utf8.count < 2100)
+    }
+
     @Test func check_throwsNegativeStatusAndReturnsOthers() throws {
         try #expect(UVError.check(7, "uv_x") == 7)
         #expect(throws: UVError(.invalidArgument, operation: "uv_x")) { try UVError.check(UV_EINVAL.rawValue, "uv_x") }

@@ -23,6 +23,10 @@ import Testing
             "closure #1 in App.run()"
         ),
         ("generic specialization <Swift.Int> of App.generic<A>(A) async -> A", "App.generic(_:)"),
+        ("static App.Money.< infix(App.Money, App.Money) -> Swift.Bool", "App.Money.< infix(_:_:)"),
+        ("static App.Box.<<= infix<A>(A, App.Box<A>) -> ()", "App.Box.<<= infix(_:_:)"),
+        ("static App.- prefix(App.Money) -> App.Money", "App.- prefix(_:)"),
+        ("App.Box<A>.get() -> A", "App.Box.get()"),
         ("async_Main", "main"),
         ("closure #3 @Sendable () async -> () in ", "closure #3 in main"),
         ("closure #1 () async -> () in App", "closure #1 in main"),

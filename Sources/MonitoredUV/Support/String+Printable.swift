@@ -1,0 +1,25 @@
+extension String {
+    /// The text with control characters replaced, which could end a line or drive a terminal: strangers choose parts of
+    /// what goes into logs.
+    var printable: String {
+        if utf8.allSatisfy({ (0x20..<0x7f).contains($0) }) { return self }
+        return String(
+            UnicodeScalarView(
+                unicodeScalars.map { scalar in
+                    switch scalar.properties.generalCategory {
+                    case .control, .lineSeparator, .paragraphSeparator, .format: "_"
+                    default: scalar
+                    }
+                }
+            )
+        )
+    }
+
+    /// As many whole characters as fit into `most` bytes.
+    func firstBytes(_ most: Int) -> String {
+        if utf8.count <= most { return self }
+        var end = utf8.index(startIndex, offsetBy: most)
+        while utf8[end] & 0xc0 == 0x80 { end = utf8.index(before: end) }
+        return String(self[..<end])
+    }
+}
