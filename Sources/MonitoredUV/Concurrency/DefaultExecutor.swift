@@ -16,8 +16,8 @@ final class DefaultExecutor: TaskExecutor {
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = Job(job)
-        guard let pool else { return main.core.enqueue(job, .any) }
-        LoopCore.prepare(job, isMonitored: main.core.isMonitoredElsewhere)
+        guard let pool else { return main.enqueue(job, .any) }
+        LoopCore.prepare(job, isMonitored: main.shared.isMonitored)
         pool.push(job)
     }
 
@@ -27,7 +27,7 @@ final class DefaultExecutor: TaskExecutor {
         if let pool {
             pool.sleep(job, due: MonotonicClock.read() + delay)
         } else {
-            main.core.enqueue(job, after: delay)
+            main.enqueue(job, after: delay)
         }
     }
 }

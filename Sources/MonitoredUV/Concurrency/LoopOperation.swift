@@ -24,7 +24,7 @@ final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendabl
                 try await withUnsafeThrowingContinuation { continuation in
                     let isAccepted = loop.run(at: site) { [unowned loop] in operation.begin(loop, continuation, start) }
                     if isAccepted { return }
-                    continuation.resume(throwing: loop.core.closedError("\(name)"))
+                    continuation.resume(throwing: loop.shared.closedError("\(name)"))
                 }
             } onCancel: {
                 _ = loop.run(at: site) { operation.cancel() }
@@ -77,16 +77,16 @@ final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendabl
 extension UVEventLoop {
     /// Runs `body` on the loop's thread: at once if this is it, else by posting it; `false` if the loop is closed.
     fileprivate func run(at site: CallSite, _ body: @escaping @Sendable () -> Void) -> Bool {
-        if core.isRunningHere {
+        if shared.isRunningHere {
             body()
             return true
         }
-        return core.postIfOpen(site, body)
+        return shared.post(site, body)
     }
 
     /// Behind an operation that may have completed at once: lets others have their turn, if the task has had its share.
     /// Never within an operation, whose parts must not be taken apart.
-    nonisolated(nonsending) func giveWay() async { if core.isTurnOver { await Task.yield() } }
+    nonisolated(nonsending) func giveWay() async { if shared.isRunningHere && core.isTurnOver { await Task.yield() } }
 
     /// The loop that an asynchronous function is to use: the one given, else the one that runs its task.
     static func orCurrent(_ loop: UVEventLoop?, for operation: StaticString) throws(UVError) -> UVEventLoop {

@@ -48,7 +48,7 @@
             tolerance: C.Duration?,
             clock: C
         ) {
-            core.enqueue(Job(job), after: nanoseconds(delay, of: clock))
+            enqueue(Job(job), after: nanoseconds(delay, of: clock))
         }
 
         /// Runs a job on the loop at an instant; `Task.sleep` calls it. Any thread.
@@ -58,7 +58,7 @@
             tolerance: C.Duration?,
             clock: C
         ) {
-            core.enqueue(Job(job), after: nanoseconds(clock.now.duration(to: instant), of: clock))
+            enqueue(Job(job), after: nanoseconds(clock.now.duration(to: instant), of: clock))
         }
     }
 

@@ -85,8 +85,8 @@ extension UVEventLoop {
     /// Ends the loop of a run whose body has ended, and all that is open on it.
     func closeDown() {
         core.holdOpen(true)  // until the request is seen
-        core.shutdownRequested.store(true, ordering: .releasing)
-        core.wakeUp.send()
+        shared.shutdownRequested.store(true, ordering: .releasing)
+        shared.wakeUp.send()
         while !tryToCloseDown() {}
     }
 

@@ -73,8 +73,8 @@ struct ProcessLoops {
         if isRefused.withLock({ $0 }) { return nil }
         try MainQueuePump.prepare()
         let main = try UVEventLoop(name: "main")
-        main.core.serialRoute = .main
-        let pool = workers == 0 ? nil : JobPool(timer: main.core.wakeUp)
+        main.shared.isOfProcess.store(true, ordering: .relaxed)
+        let pool = workers == 0 ? nil : JobPool(timer: main.shared.wakeUp)
         let group = try pool.map { pool throws(UVError) in
             try UVEventLoopGroup(count: workers, name: "worker", pool: pool)
         }
@@ -85,7 +85,7 @@ struct ProcessLoops {
             SleepDirectory.pool = nil
             main.core.timedPool = nil
             group?.shutdown()
-            main.core.serialRoute = .serial
+            main.shared.isOfProcess.store(false, ordering: .relaxed)
             main.closeDown()
             isRefused.withLock { $0 = true }
             return nil
@@ -97,6 +97,6 @@ struct ProcessLoops {
 
     func setMonitor(_ monitor: (@Sendable (borrowing IOLoopMonitorState) -> Void)?) {
         main.setMonitor(monitor)
-        for worker in workers?.loops ?? [] { worker.core.requestMonitor(LoopMonitor(monitor)) }
+        for worker in workers?.loops ?? [] { worker.shared.requestMonitor(LoopMonitor(monitor)) }
     }
 }

@@ -120,7 +120,7 @@ public final class UVTCPConnection: Sendable {
     /// The next bytes that the peer sends, at least one; `nil` at the end. As the iterator of ``inbound``.
     public nonisolated(nonsending) func read() async throws -> [UInt8]? {
         try Task.checkCancellation()
-        if loop.core.isRunningHere, let bytes = state.takeBytes() {
+        if loop.shared.isRunningHere, let bytes = state.takeBytes() {
             await loop.giveWay()
             return bytes
         }
@@ -143,7 +143,7 @@ public final class UVTCPConnection: Sendable {
     public nonisolated(nonsending) func write(_ bytes: [UInt8]) async throws {
         try Task.checkCancellation()
         let written: Int
-        do { written = loop.core.isRunningHere ? try state.tryWrite(bytes) : 0 } catch {
+        do { written = loop.shared.isRunningHere ? try state.tryWrite(bytes) : 0 } catch {
             await loop.giveWay()
             throw error
         }
@@ -160,8 +160,8 @@ public final class UVTCPConnection: Sendable {
 
     /// Closes without waiting for it.
     private func abandon() {
-        if loop.core.isOnOwnThread { return state.abandon() }
-        _ = loop.core.postIfOpen(CallSite(named: "UVTCPConnection.close")) { [state] in state.abandon() }
+        if loop.shared.isOnOwnThread { return state.abandon() }
+        _ = loop.shared.post(CallSite(named: "UVTCPConnection.close")) { [state] in state.abandon() }
     }
 
     /// Writes a text as UTF-8; see ``write(_:)-([UInt8])``.
@@ -207,11 +207,11 @@ public final class UVTCPConnection: Sendable {
     /// Canceling the task does not keep it from closing. The corresponding libuv function is `uv_close`.
     public nonisolated(nonsending) func close() async {
         let site = CallSite(named: "UVTCPConnection.close")
-        let core = loop.core
-        if core.isClosed { return }
+        let shared = loop.shared
+        if shared.isClosed { return }
         await withUnsafeContinuation { continuation in
             let close: @Sendable () -> Void = { [state] in state.close { continuation.resume() } }
-            if core.isRunningHere { close() } else if !core.postIfOpen(site, close) { continuation.resume() }
+            if shared.isRunningHere { close() } else if !shared.post(site, close) { continuation.resume() }
         }
     }
 

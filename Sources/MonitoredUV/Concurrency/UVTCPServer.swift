@@ -25,10 +25,10 @@ public final class UVTCPServer: Sendable {
     }
 
     deinit {
-        if loop.core.isOnOwnThread {
+        if loop.shared.isOnOwnThread {
             state.close(nil)
-        } else if !loop.core.isClosed {
-            _ = loop.core.postIfOpen(CallSite(named: "UVTCPServer.close")) { [state] in state.close(nil) }
+        } else if !loop.shared.isClosed {
+            _ = loop.shared.post(CallSite(named: "UVTCPServer.close")) { [state] in state.close(nil) }
         }
     }
 
@@ -106,7 +106,7 @@ public final class UVTCPServer: Sendable {
 
     private nonisolated(nonsending) func accept() async throws -> UVTCPConnection? {
         try Task.checkCancellation()
-        if loop.core.isRunningHere, let connection = state.takeConnection() {
+        if loop.shared.isRunningHere, let connection = state.takeConnection() {
             await loop.giveWay()
             return connection
         }
@@ -174,12 +174,12 @@ public final class UVTCPServer: Sendable {
     ///   never canceled, so an idle client can keep `serve` from returning.
     public nonisolated(nonsending) func close(gracePeriod: Duration? = .seconds(10)) async {
         if let gracePeriod { handlers.setDeadline(.now + min(gracePeriod, .seconds(1_000_000_000))) }
-        let core = loop.core
-        if core.isClosed { return }
+        let shared = loop.shared
+        if shared.isClosed { return }
         await withUnsafeContinuation { continuation in
             let close: @Sendable () -> Void = { [state] in state.close { continuation.resume() } }
             let site = CallSite(named: "UVTCPServer.close")
-            if core.isRunningHere { close() } else if !core.postIfOpen(site, close) { continuation.resume() }
+            if shared.isRunningHere { close() } else if !shared.post(site, close) { continuation.resume() }
         }
     }
 }

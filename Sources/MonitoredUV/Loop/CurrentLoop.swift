@@ -18,17 +18,24 @@ enum CurrentLoop {
         pthread_getspecific(key).map { Unmanaged<UVEventLoop>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    /// Returns what ran on this thread before, so that loops can be run inside callbacks of other loops.
-    static func enter(_ loop: UVEventLoop) -> UnsafeMutableRawPointer? {
-        let outer = pthread_getspecific(key)
-        set(Unmanaged.passUnretained(loop).toOpaque())
-        return outer
+    /// The loop of `shared`, if this thread is inside a run of it, or of another loop within that.
+    static func core(of shared: LoopShared) -> LoopCore? {
+        if !shared.isRunningHere { return nil }
+        var found = loop?.core
+        while let core = found, core.shared !== shared { found = core.outer?.core }
+        return found
     }
 
-    static func leave(to outer: UnsafeMutableRawPointer?) { set(outer) }
+    /// Returns what ran on this thread before, so that loops can be run inside callbacks of other loops.
+    static func enter(_ loop: UVEventLoop) -> UVEventLoop? {
+        defer { set(loop) }
+        return self.loop
+    }
 
-    private static func set(_ value: UnsafeMutableRawPointer?) {
-        let status = pthread_setspecific(key, value)
+    static func leave(to outer: UVEventLoop?) { set(outer) }
+
+    private static func set(_ loop: UVEventLoop?) {
+        let status = pthread_setspecific(key, loop.map { Unmanaged.passUnretained($0).toOpaque() })
         if status != 0 { fatalError("pthread_setspecific failed with \(status)") }
     }
 }

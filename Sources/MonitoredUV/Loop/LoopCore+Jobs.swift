@@ -11,40 +11,25 @@ extension LoopCore {
         job.stamp(isMonitored ? readyNow() : 0, .any)
     }
 
-    /// Any thread.
-    @inline(__always)
-    func enqueue(_ job: Job, _ route: Job.Route) {
-        if let ticket = job.takeSleepMark() { Self.wake(ticket, sleeper: job) }
-        if isRunningHere {
-            job.stamp(wakingSince != 0 && recorder.isOn ? wakingSince : recorder.readyNow, route)
-            queue(job)
-            if recorder.isOn {
-                vitals.localJobs.add(1)
-                publishQueueLength()
-            }
-        } else {
-            enqueueRemotely(job, route)
-        }
-    }
-
-    @inline(never)
-    private func enqueueRemotely(_ job: Job, _ route: Job.Route) {
-        job.stamp(isMonitoredElsewhere ? Self.readyNow() : 0, route)
-        switch remote.push(job) {
-        case .queued: break
-        case .queuedFirst: wakeUp.send()
-        case .refused: moveJob(job, route)
-        }
-    }
-
-    /// Any thread: since when what is queued now has been ready.
-    private static func readyNow() -> UInt64 {
+    /// Since when what is queued now has been ready. Any thread.
+    static func readyNow() -> UInt64 {
         let wakingSince = CurrentLoop.loop?.core.wakingSince ?? 0
         return wakingSince != 0 ? wakingSince : MonotonicClock.read()
     }
 
-    /// An operation of a task may have completed at once: whether the task is to give way now. Any thread.
-    var isTurnOver: Bool { isRunningHere && budget.isSpent(now: clock.now) }
+    /// Queues a job of this thread's.
+    @inline(__always)
+    func enqueue(_ job: Job, _ route: Job.Route) {
+        job.stamp(wakingSince != 0 && recorder.isOn ? wakingSince : recorder.readyNow, route)
+        queue(job)
+        if recorder.isOn {
+            vitals.localJobs.add(1)
+            publishQueueLength()
+        }
+    }
+
+    /// An operation of a task may have completed at once: whether the task is to give way now.
+    var isTurnOver: Bool { budget.isSpent(now: clock.now) }
 
     /// Loop thread: puts a job that is stamped behind the others.
     @inline(__always)

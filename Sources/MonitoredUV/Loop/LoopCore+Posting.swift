@@ -13,22 +13,14 @@ extension LoopCore {
         if !isIdleActive { startIdle() }
     }
 
-    /// Any thread; `false` if the loop was closed.
-    func postIfOpen(_ site: CallSite, _ body: @escaping @Sendable () -> Void) -> Bool {
-        let now = isMonitoredElsewhere ? MonotonicClock.read() : 0
-        let push = remote.push(PostedWork(body: body, site: site, posted: now, kind: .posted, isRemote: true))
-        if push == .queuedFirst { wakeUp.send() }
-        return push != .refused
-    }
-
     /// Moves what other threads posted behind what is queued.
     @inline(__always)
-    func takeRemote() { if !remote.isEmpty { moveRemote() } }
+    func takeRemote() { if !shared.remote.isEmpty { moveRemote() } }
 
     @inline(never)
     private func moveRemote() {
         let (posts, jobs) = (queue.count, self.jobs.count)
-        remote.takeAll {
+        shared.remote.takeAll {
             queue.append($0)
         } takeJob: {
             self.jobs.append($0)

@@ -4,20 +4,21 @@ extension LoopCore {
     /// Runs the loop on this thread, which then owns it; `true` if work is left.
     func run(_ mode: UVEventLoop.RunMode, as loop: UVEventLoop) throws(UVError) -> Bool {
         try claim("run")
-        owner.store(currentThread(), ordering: .relaxed)
-        defer { runner.store(0, ordering: .releasing) }
-        let outer = CurrentLoop.enter(loop)
-        defer { CurrentLoop.leave(to: outer) }
+        shared.takeOver()
+        defer { shared.runner.store(0, ordering: .releasing) }
+        outer = CurrentLoop.enter(loop)
+        defer {
+            CurrentLoop.leave(to: outer)
+            outer = nil
+        }
         defer { mainQueue?.stop() }
         ProcessSetup.catchSIGPIPE()
-        if stopRequested.exchange(false, ordering: .acquiring) { return isAlive }
+        if shared.stopRequested.exchange(false, ordering: .acquiring) { return isAlive }
         runMode = mode
         ranBeforePoll = false
         isTimeStale = true
         try startMainQueue()
-        recorder.resume(
-            depth: outer.map { Unmanaged<UVEventLoop>.fromOpaque($0).takeUnretainedValue().core.watch.depth + 1 } ?? 0
-        )
+        recorder.resume(depth: outer.map { $0.core.recorder.watch.depth + 1 } ?? 0)
         dispatchRetired()  // of a monitor that was replaced meanwhile
         repeat {
             takeRemote()
@@ -46,35 +47,35 @@ extension LoopCore {
     /// Closes the loop, or says what is still open.
     func close() throws(UVError) {
         if isClosed { return }
-        if serialRoute == .main {
+        if shared.isOfProcess.load(ordering: .relaxed) {
             let detail = "UVEventLoop '\(name.text)' runs the whole process since runMain, and stays open"
             throw UVError(.invalidArgument, operation: "close", detail: detail)
         }
         try claim("close")
         let open = openWork
-        guard open.isEmpty, remote.close() else {
+        guard open.isEmpty, shared.remote.close() else {
             let what = open.isEmpty ? "work posted by another thread" : open.joined(separator: ", ")
             let advice = openHandles.contains { !$0.isEnding } ? "" : "; run it once more, so that it can finish"
-            runner.store(0, ordering: .releasing)
+            shared.runner.store(0, ordering: .releasing)
             throw UVError(
                 .busy,
                 operation: "uv_loop_close",
                 detail: "UVEventLoop '\(name.text)' still holds \(what)\(advice)"
             )
         }
-        owner.store(currentThread(), ordering: .relaxed)
+        shared.takeOver()
         closeOwnHandles()
     }
 
     /// Frees a loop that nobody closed: closes what is open without calling user code, and says so.
     func tearDown() {
         if isClosed { return }
-        if runner.load(ordering: .acquiring) != 0 {
+        if shared.runner.load(ordering: .acquiring) != 0 {
             fatalError(
                 "UVEventLoop '\(name.text)' was released while it runs. Keep a reference until run() has returned."
             )
         }
-        owner.store(currentThread(), ordering: .relaxed)
+        shared.takeOver()
         let open = openWork
         if !open.isEmpty {
             warn(
@@ -84,7 +85,7 @@ extension LoopCore {
         isTearingDown = true
         closeAllHandles()
         dropThreadRequests()
-        while !remote.close() { dropPosted() }
+        while !shared.remote.close() { dropPosted() }
         dropPosted()
         while handlesFreed < handlesCreated || requestsFreed < requestsCreated { _ = uv_run(uv, UV_RUN_ONCE) }
         dropPosted()
@@ -95,13 +96,13 @@ extension LoopCore {
     func closeAllHandles() { for handle in openHandles where !handle.isEnding { handle.close() } }
 
     private func claim(_ operation: StaticString) throws(UVError) {
-        let (exchanged, found) = runner.compareExchange(
+        let (exchanged, found) = shared.runner.compareExchange(
             expected: 0,
             desired: currentThread(),
             ordering: .acquiringAndReleasing
         )
         if exchanged { return }
-        if found == Self.closed { throw closedError("\(operation)") }
+        if found == LoopShared.closed { throw shared.closedError("\(operation)") }
         let place = found == currentThread() ? "from inside one of its own callbacks" : "while another thread runs it"
         fatalError(
             "UVEventLoop.\(operation)() was called on '\(name.text)' \(place). "
@@ -111,7 +112,7 @@ extension LoopCore {
 
     /// Every handle and all pending work, in words.
     private var openWork: [String] {
-        let posted = queue.count + jobs.count + remote.count
+        let posted = queue.count + jobs.count + shared.remote.count
         let requests = requestsCreated - requestsFreed
         return openHandleKinds
             + (requests > 0 ? ["\(requests) request\(requests == 1 ? "" : "s")"] : [])
@@ -144,7 +145,7 @@ extension LoopCore {
     }
 
     private func closeOwnHandles() {
-        wakeUp.close()
+        shared.wakeUp.close()
         mainQueue?.close()
         sleepNumber = nil
         dropOperations()
@@ -152,12 +153,12 @@ extension LoopCore {
         while uv_run(uv, UV_RUN_DEFAULT) != 0 {}
         UVError.require(uv_loop_close(uv), "uv_loop_close")
         // Closed from here on, so that what is freed now can no longer change the loop. Each may hold it.
-        runner.store(Self.closed, ordering: .releasing)
+        shared.runner.store(LoopShared.closed, ordering: .releasing)
         recorder.close()
-        WatchingThread.shared.finish(watch)
-        listeners.withLock { $0 = Listeners() }
-        LoopRegistry.remove(self)
-        claim = nil
+        WatchingThread.shared.finish(shared.watch)
+        shared.listeners.withLock { $0 = LoopShared.Listeners() }
+        LoopRegistry.remove(shared)
+        shared.releaseName()
         recorder.release()
     }
 

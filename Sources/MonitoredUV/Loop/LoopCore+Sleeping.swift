@@ -2,19 +2,11 @@ internal import CLibUV
 internal import CMonitoredUV
 
 extension LoopCore {
-    /// Any thread: runs `job` after a `delay`.
-    func enqueue(_ job: Job, after delay: UInt64) {
-        let due = MonotonicClock.read() + delay
-        if isRunningHere { return sleep(job, due: due) }
-        let isQueued = postIfOpen(CallSite(named: "Task.sleep")) { CurrentLoop.loop?.core.sleep(job, due: due) }
-        if !isQueued { moveJob(job, after: delay) }
-    }
-
     /// Loop thread: runs `job` at `due`. The task that is running sleeps until then, if the job is its waking.
     func sleep(_ job: Job, due: UInt64) {
         let task = JobNames.isWaking(job) ? Job.current : nil
         let slot = addSleep(SleepQueue.Sleeper(job: job, task: task?.address ?? 0), due: due)
-        if sleepNumber == nil { sleepNumber = SleepDirectory.Number(self) }
+        if sleepNumber == nil { sleepNumber = SleepDirectory.Number(shared) }
         task?.mark(SleepTicket(loop: sleepNumber!.number, slot: slot))
     }
 
@@ -26,10 +18,8 @@ extension LoopCore {
         } else if let core = CurrentLoop.loop?.core, ticket.loop == core.sleepNumber?.number {
             core.endSleep(ticket.slot, of: task)
         } else {
-            SleepDirectory.withLoop(ticket.loop) { core in
-                _ = core.postIfOpen(CallSite(named: "Task.sleep")) {
-                    CurrentLoop.loop?.core.endSleep(ticket.slot, of: task)
-                }
+            _ = SleepDirectory.loop(ticket.loop)?.post(CallSite(named: "Task.sleep")) {
+                CurrentLoop.loop?.core.endSleep(ticket.slot, of: task)
             }
         }
     }

@@ -1,43 +1,20 @@
 internal import CLibUV
 import Synchronization
 
-/// One `uv_loop_t` with the library's own handles: what ``UVEventLoop`` shows to other threads and every handle
-/// of the loop holds on to.
+/// One `uv_loop_t` with the library's own handles: what belongs to the loop's thread. Every handle of the loop holds on to
+/// it.
 ///
-/// Apart from the properties under "any thread", everything belongs to the loop's thread. Stored properties of the hot
-/// path are `@exclusivity(unchecked)`: only that thread touches them, and none is borrowed across a call to user code.
+/// Stored properties of the hot path are `@exclusivity(unchecked)`: only that thread touches them, and none is borrowed
+/// across a call to user code.
 final class LoopCore {
-    // MARK: Any thread
-
-    let name: CallbackName
-    /// Other loops cannot have the same name, until this one is closed.
-    var claim: LoopNames.Claim?
-    /// The thread that the loop belongs to: that of its creation, then that of its last run.
-    let owner: Atomic<UInt>
-    /// The thread inside a run; 0 while there is none, ``closed`` for good after a close.
-    let runner = Atomic<UInt>(0)
-    let stopRequested = Atomic<Bool>(false)
-    let shutdownRequested = Atomic<Bool>(false)
-    let remote = RemoteQueue()
-    let wakeUp: AsyncSender
-    let finishedWork: FinishedWork
-    let monitorSwitch: MonitorSwitch
-    let vitals: LoopVitals
-    let watch: LoopWatch
-    let listeners = Lock(Listeners())
-    let afterClose = AfterClose()
-    /// How actors come to the loop: another way where it is `MainActor`'s. Set before any thread could ask.
-    @exclusivity(unchecked) var serialRoute = Job.Route.serial
-
-    // MARK: Loop thread
-
+    let shared: LoopShared
     let uv: UnsafeMutablePointer<uv_loop_t>
     let own: OwnHandles
+    let vitals: LoopVitals
     let handleMemory = HandleMemory()
     let recorder: DispatchRecorder
-    @inline(__always)
-    var clock: MonotonicClock { recorder.clock }
-
+    /// During a run: the loop whose callback runs this one.
+    @exclusivity(unchecked) var outer: UVEventLoop?
     /// The public face of this loop, which does not retain what holds it; `nil` once it is gone.
     @exclusivity(unchecked) var face: Unmanaged<UVEventLoop>?
     @exclusivity(unchecked) var queue = PostedQueue()
@@ -127,25 +104,18 @@ final class LoopCore {
             uv.deallocate()
             throw error
         }
-        let claim = LoopNames.Claim(name)
-        self.claim = claim
-        self.name = CallbackName(claim.text)
-        vitals = LoopVitals(name: self.name)
-        watch = LoopWatch(vitals)
+        shared = LoopShared(name: name, monitor: monitor)
         self.uv = uv
         self.own = own
-        wakeUp = AsyncSender()
-        finishedWork = FinishedWork(wakeUp)
-        owner = Atomic(currentThread())
-        monitorSwitch = MonitorSwitch(monitor, base: MonitoringEnvironment.shared.level)
-        recorder = DispatchRecorder(vitals, watch, monitorSwitch)
+        vitals = shared.vitals
+        recorder = DispatchRecorder(vitals, shared.watch, shared.settings)
         let context = Unmanaged.passUnretained(self).toOpaque()
         uv.pointee.data = context
         own.all.forEach { $0.pointee.data = context }
-        wakeUp.open(own.wake)
+        shared.wakeUp.open(own.wake)
         recorder.applySettings()
-        LoopRegistry.add(self)
-        MonitoringEnvironment.shared.apply(to: Monitoring(core: self))
+        LoopRegistry.add(shared)
+        MonitoringEnvironment.shared.apply(to: Monitoring(shared: shared))
     }
 
     deinit {
@@ -198,7 +168,7 @@ final class LoopCore {
     private func afterPoll() {
         iteration &+= 1
         recorder.afterPoll()
-        if isResting { stopResting(forOwnWork: !queue.isEmpty || !jobs.isEmpty || !remote.isEmpty) }
+        if isResting { stopResting(forOwnWork: !queue.isEmpty || !jobs.isEmpty || !shared.remote.isEmpty) }
         takeRemote()
         if hasDrain { drainQueues() }
         if isShuttingDown { continueShutdown() }
@@ -228,7 +198,7 @@ final class LoopCore {
     @inline(never)
     private func rest() {
         guard let pool, !isIdleActive, !(ranBeforePoll && runMode == .once) else { return }
-        isResting = pool.rest(wakeUp)
+        isResting = pool.rest(shared.wakeUp)
         if !isResting { startIdle() }
     }
 
@@ -236,7 +206,7 @@ final class LoopCore {
     @inline(never)
     func stopResting(forOwnWork isBusy: Bool = true) {
         isResting = false
-        pool?.rise(wakeUp, isBusy: isBusy)
+        pool?.rise(shared.wakeUp, isBusy: isBusy)
     }
 
     private static let shutdownName = CallbackName("shutdown")
@@ -262,12 +232,12 @@ final class LoopCore {
     /// Another thread posted (the check hook takes it), asked to stop or to shut down, or changed the monitor.
     private func woken() {
         recorder.stampLoopCode()
-        if stopRequested.exchange(false, ordering: .acquiring) { stop() }
-        if shutdownRequested.exchange(false, ordering: .acquiring) {
+        if shared.stopRequested.exchange(false, ordering: .acquiring) { stop() }
+        if shared.shutdownRequested.exchange(false, ordering: .acquiring) {
             isShuttingDown = true
             holdOpen(false)
         }
-        if !finishedWork.isEmpty { finishThreadRequests() }
+        if !shared.finishedWork.isEmpty { finishThreadRequests() }
         if timedPool != nil { armSleepTimer() }
         recorder.applySettings()
         dispatchRetired()
@@ -291,7 +261,10 @@ final class LoopCore {
 
     /// What waits in the loop's own queues.
     @inline(__always)
-    var waitingCount: Int { queue.count &+ jobs.count &+ sleeps.count &+ remote.count }
+    var waitingCount: Int { queue.count &+ jobs.count &+ sleeps.count &+ shared.remote.count }
+
+    @inline(__always)
+    var clock: MonotonicClock { recorder.clock }
 
     var hasOpenHandles: Bool { handlesCreated != handlesFreed }
 
@@ -315,36 +288,13 @@ final class LoopCore {
 
     // MARK: Threads
 
-    /// In ``runner``: no thread's word.
-    static let closed: UInt = 1
+    var isClosed: Bool { shared.isClosed }
 
-    var isClosed: Bool { runner.load(ordering: .acquiring) == Self.closed }
+    var isOnOwnThread: Bool { shared.isOnOwnThread }
 
-    /// Whether this thread is inside a run of the loop. Unlike ownership, which passes to whoever runs the loop next,
-    /// this cannot change under the caller.
-    @inline(__always)
-    var isRunningHere: Bool { runner.load(ordering: .relaxed) == currentThread() }
+    func preconditionOnOwnThread(_ subject: @autoclosure () -> String) { shared.preconditionOnOwnThread(subject()) }
 
-    @inline(__always)
-    var isOnOwnThread: Bool { owner.load(ordering: .relaxed) == currentThread() }
-
-    /// The loop belongs to nobody until a thread runs it.
-    func giveAway() { owner.store(0, ordering: .relaxed) }
-
-    @inline(__always)
-    func preconditionOnOwnThread(_ subject: @autoclosure () -> String) {
-        if !isOnOwnThread { wrongThread(subject()) }
-    }
-
-    @inline(never)
-    private func wrongThread(_ subject: String) -> Never {
-        fatalError(
-            "\(subject) was used on a thread that UVEventLoop '\(name.text)' does not belong to. "
-                + (runner.load(ordering: .relaxed) == 0
-                    ? "No thread runs that loop now: to take it over, run it on this one, with run(.noWait) if need be."
-                    : "Go through loop.execute { … }, which any thread may call, and UVLoopBound for what it needs.")
-        )
-    }
+    var name: CallbackName { shared.name }
 }
 
 extension UnsafeMutablePointer {

@@ -1,16 +1,12 @@
 /// The loops of this process that are open.
 enum LoopRegistry {
     // Not weak: that would slow down every retain and release of a loop. It is removed by its close, which comes first.
-    private static let loops = Lock<[ObjectIdentifier: LoopCore]>([:])
+    private static let loops = Lock<[ObjectIdentifier: LoopShared]>([:])
 
-    static func add(_ core: LoopCore) { loops.withLock { $0[ObjectIdentifier(core)] = core } }
+    static func add(_ loop: LoopShared) { loops.withLock { $0[ObjectIdentifier(loop)] = loop } }
 
-    static func remove(_ core: LoopCore) { loops.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(core)) } }
+    static func remove(_ loop: LoopShared) { loops.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(loop)) } }
 
     /// In the order of their names.
-    static var all: [Monitoring] {
-        loops.withLock { Array($0.values) }
-            .map { Monitoring(core: $0) }
-            .sorted { $0.core.name.text < $1.core.name.text }
-    }
+    static var all: [LoopShared] { loops.withLock { Array($0.values) }.sorted { $0.name.text < $1.name.text } }
 }

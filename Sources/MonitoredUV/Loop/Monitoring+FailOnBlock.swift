@@ -32,7 +32,7 @@ extension Monitoring {
     ///   dispatch counts that lies within.
     @discardableResult
     public func failOnBlock<T>(over limit: Duration, _ body: () throws -> T) throws -> T {
-        let collector = BlockCollector(limit, on: core, isPartOfADispatch: core.isRunningHere)
+        let collector = BlockCollector(limit, on: shared, isPartOfADispatch: shared.isRunningHere)
         defer { collector.end() }
         let result = try body()
         if !WatchingThread.shared.look() { throw BlockCollector.unwatched }
@@ -48,8 +48,8 @@ extension Monitoring {
         _ body: () async throws -> T
     ) async throws -> T {
         // A dispatch that began unmonitored is not recorded.
-        let isUnrecorded = core.isRunningHere && core.vitals.inFlight.current == nil
-        let collector = BlockCollector(limit, on: core)
+        let isUnrecorded = shared.isRunningHere && shared.vitals.inFlight.current == nil
+        let collector = BlockCollector(limit, on: shared)
         defer { collector.end() }
         if isUnrecorded { await Task.yield() }
         let result = try await body()
@@ -67,15 +67,15 @@ extension Monitoring {
 /// Keeps what a listener is told from now on.
 private final class BlockCollector: Sendable {
     /// For what any thread may call.
-    nonisolated(unsafe) private let core: LoopCore
+    private let shared: LoopShared
     private let limit: UInt64
     private let began = MonotonicClock.read()
     private let listener: StallListener
 
     /// - Parameter isPartOfADispatch: All of the body runs in the callback that the loop is in.
-    init(_ limit: Duration, on core: LoopCore, isPartOfADispatch: Bool = false) {
+    init(_ limit: Duration, on shared: LoopShared, isPartOfADispatch: Bool = false) {
         require(limit >= .milliseconds(1), "failOnBlock(over: \(limit)): the limit is 1 ms at least")
-        self.core = core
+        self.shared = shared
         self.isPartOfADispatch = isPartOfADispatch
         self.limit = limit.nanosecondsClamped
         let reports = Lock<[StallID: StallReport]>([:])
@@ -85,7 +85,7 @@ private final class BlockCollector: Sendable {
         }
         // The time that a dispatch has run for already does not count.
         listener.excuse(at: began)
-        core.listen(listener)
+        shared.listen(listener)
     }
 
     private let isPartOfADispatch: Bool
@@ -93,7 +93,7 @@ private final class BlockCollector: Sendable {
     /// The last report of each stall.
     private let reports: Lock<[StallID: StallReport]>
 
-    func end() { core.stopListening(listener) }
+    func end() { shared.stopListening(listener) }
 
     static var unwatched: UVError {
         UVError(
@@ -111,22 +111,25 @@ private final class BlockCollector: Sendable {
         // In a callback of the loop the body is a part of that.
         if blocks.isEmpty && isPartOfADispatch && end - began > limit { blocks = [blockOfThisCallback(end - began)] }
         if blocks.isEmpty { return }
-        blocks = blocks.map { $0.with(core.watch.stack(of: $0.id)) }
+        blocks = blocks.map { $0.with(shared.watch.stack(of: $0.id)) }
         let sorted = blocks.sorted { $0.duration > $1.duration }
         throw LoopBlockedError(blocks: sorted, limit: Duration(nanoseconds: limit))
     }
 
     private func blockOfThisCallback(_ wall: UInt64) -> StallReport {
-        report(
-            of: InFlight.Dispatch(start: began, name: core.recorder.currentName, kind: core.recorder.currentKind),
-            wall
+        let running = shared.vitals.inFlight.current
+        let dispatch = InFlight.Dispatch(
+            start: began,
+            name: running?.name ?? .unmonitored,
+            kind: running?.kind ?? .posted
         )
+        return report(of: dispatch, wall)
     }
 
     /// The dispatches that ran for too long, from the flight recorder: a loop does not tell of one that was under way when
     /// the body began, and on a busy machine nobody may have looked before it ended.
     private func recorded(at now: UInt64) -> [StallReport] {
-        let (ended, running) = Trace.dispatches(of: core.vitals)
+        let (ended, running) = Trace.dispatches(of: shared.vitals)
         let long = ended.filter { $0.end > began && $0.wallTime > limit }.map { record in
             report(of: InFlight.Dispatch(start: record.start, name: record.name, kind: record.kind), record.wallTime)
         }
@@ -137,7 +140,7 @@ private final class BlockCollector: Sendable {
     private func report(of dispatch: InFlight.Dispatch, _ wall: UInt64) -> StallReport {
         StallReport(
             phase: .ended,
-            loopName: core.name.text,
+            loopName: shared.name.text,
             callbackName: dispatch.name.text,
             kind: dispatch.kind,
             duration: Duration(nanoseconds: wall),

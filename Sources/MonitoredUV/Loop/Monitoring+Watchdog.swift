@@ -27,7 +27,7 @@ extension Monitoring {
         onStall: @escaping @Sendable (StallReport) -> Void
     ) {
         require(limit >= .milliseconds(1), "startWatchdog(limit: \(limit)): the limit is 1 ms at least")
-        let watch = core.watch
+        let watch = shared.watch
         let listener = StallListener(
             limit: limit.nanosecondsClamped,
             isWatching: true,
@@ -37,7 +37,7 @@ extension Monitoring {
             onStall(report)
             if report.phase == .ended, let traces { traces.write([watch]) }
         }
-        core.setListener(\.watchdog, listener)
+        shared.setListener(\.watchdog, listener)
     }
 
     /// Does the same, and logs each report as a warning. The message is one line that says what is stuck, for how long, and
@@ -62,10 +62,10 @@ extension Monitoring {
     ///
     /// Any thread but the loop's own; it waits for a thread that computes, up to a quarter of a second, and looks up
     /// functions, files, and lines, which takes some milliseconds.
-    public func currentStack() -> [StackFrame] { core.watch.currentStack() }
+    public func currentStack() -> [StackFrame] { shared.watch.currentStack() }
 
     /// Ends what ``startWatchdog(limit:traces:onStall:)`` began. A report that is under way is still delivered.
-    public func stopWatchdog() { core.setListener(\.watchdog, nil) }
+    public func stopWatchdog() { shared.setListener(\.watchdog, nil) }
 
     /// Logs a warning for each dispatch, and for each iteration made of many, that took longer than `limit`, when it has
     /// ended: what asyncio's `slow_callback_duration` does in its debug mode for callbacks. At most 60 a minute; those that
@@ -79,7 +79,7 @@ extension Monitoring {
         over limit: Duration? = .milliseconds(100),
         logger: Logger = Logger(label: "MonitoredUV")
     ) {
-        guard let limit else { return core.setListener(\.slowLog, nil) }
+        guard let limit else { return shared.setListener(\.slowLog, nil) }
         let listener = StallListener(
             limit: max(1, limit.nanosecondsClamped),
             isWatching: false,
@@ -94,25 +94,7 @@ extension Monitoring {
                 metadata: report.metadata
             )
         }
-        core.setListener(\.slowLog, listener)
-    }
-}
-
-extension LoopCore {
-    /// Those of whom a loop has one at most.
-    struct Listeners: Sendable {
-        var watchdog: StallListener?
-        var slowLog: StallListener?
-    }
-
-    /// Any thread: replaces the one there is.
-    func setListener(_ path: WritableKeyPath<Listeners, StallListener?> & Sendable, _ new: StallListener?) {
-        let old = listeners.withLock { listeners in
-            defer { listeners[keyPath: path] = new }
-            return listeners[keyPath: path]
-        }
-        if let new { listen(new) }
-        if let old { stopListening(old) }
+        shared.setListener(\.slowLog, listener)
     }
 }
 

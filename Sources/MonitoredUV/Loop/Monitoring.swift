@@ -5,14 +5,13 @@ import Synchronization
 ///
 /// On the loop's own thread ``UVEventLoop/setMonitor(_:)`` takes a closure that shares state with the loop's callbacks.
 public struct Monitoring: Sendable {
-    /// Used through what its type marks as open to any thread; the rest only after a check of the thread.
-    nonisolated(unsafe) let core: LoopCore
+    let shared: LoopShared
 
     /// Those of all loops of this process that are open, in the order of their names.
-    public static var all: [Monitoring] { LoopRegistry.all }
+    public static var all: [Monitoring] { LoopRegistry.all.map { Monitoring(shared: $0) } }
 
     /// The name of the loop.
-    public var loopName: String { core.name.text }
+    public var loopName: String { shared.name.text }
 
     /// Sets, replaces or (with `nil`) removes the monitor: the closure that is told of each dispatch after it ended.
     ///
@@ -24,7 +23,7 @@ public struct Monitoring: Sendable {
     /// What came in while the level was `off` is reported like anything else; a closure posted then counts as ready
     /// from when that changed.
     public func setMonitor(_ monitor: sending ((borrowing IOLoopMonitorState) -> Void)?) {
-        core.requestMonitor(LoopMonitor(monitor))
+        shared.requestMonitor(LoopMonitor(monitor))
     }
 
     /// How much the loop notes of its dispatches; `off` at first, unless the environment says otherwise.
@@ -32,30 +31,30 @@ public struct Monitoring: Sendable {
     /// A change holds from when a new monitor would. At `callbacks` a loop without a monitor does the same as at
     /// `metrics`; at `metrics` one that has a monitor does not call it.
     public var level: MonitoringLevel {
-        get { core.monitorSwitch.level }
-        nonmutating set { core.requestLevel(newValue) }
+        get { shared.settings.level }
+        nonmutating set { shared.requestLevel(newValue) }
     }
 
     /// Whether the loop had a level above `off` when it last looked.
-    public var isMonitored: Bool { core.isMonitoredElsewhere }
+    public var isMonitored: Bool { shared.isMonitored }
 
     /// Where the loop's time went while it was monitored. A callback or a wait for I/O that is under way counts up to
     /// this instant.
-    public var time: LoopTime { core.vitals.time.read { MonotonicClock.read() } }
+    public var time: LoopTime { shared.vitals.time.read { MonotonicClock.read() } }
 
     /// All that is known of the loop up to this instant, the dispatches of the iteration that is going on included.
     ///
     /// Takes some hundred microseconds, without a lock; the loop does not wait, and may be stuck. Only
     /// ``NameStatistics/blame`` is counted at the end of an iteration.
     public func snapshot() -> LoopSnapshot {
-        let vitals = core.vitals
+        let vitals = shared.vitals
         var snapshot = LoopSnapshot(loopName: vitals.name.text, time: time)
-        (snapshot.queueLength, snapshot.queueLengthPeak) = vitals.queueLength(with: { core.remote.count })
+        (snapshot.queueLength, snapshot.queueLengthPeak) = vitals.queueLength(with: { shared.remote.count })
         snapshot.enqueues.localPosts = vitals.localPosts.value
         snapshot.enqueues.remotePosts = vitals.remotePosts.value
         snapshot.enqueues.localJobs = vitals.localJobs.value
         snapshot.enqueues.remoteJobs = vitals.remoteJobs.value
-        snapshot.wakeups = core.wakeUp.count
+        snapshot.wakeups = shared.wakeUp.count
         for type in 0..<Int(UV_HANDLE_TYPE_MAX.rawValue) where vitals.handles.value(type) != 0 {
             let name = uv_handle_type_name(uv_handle_type(UInt32(type))).map { String(cString: $0) } ?? "handle"
             snapshot.handles[name] = vitals.handles.value(type)
@@ -69,8 +68,8 @@ public struct Monitoring: Sendable {
             let age = now > running.start ? now - running.start : 0
             snapshot.running = .init(name: running.name.text, kind: running.kind, nanoseconds: age)
         }
-        snapshot.stalls = core.watch.stallDurations
-        snapshot.droppedReports = core.watch.dropped.load(ordering: .relaxed)
+        snapshot.stalls = shared.watch.stallDurations
+        snapshot.droppedReports = shared.watch.dropped.load(ordering: .relaxed)
         guard let metrics = vitals.metrics else { return snapshot }
         snapshot.iterations = metrics.iterations
         snapshot.pollDelays = metrics.pollDelays
@@ -83,16 +82,16 @@ public struct Monitoring: Sendable {
     /// The lag of the loop's dispatches, smoothed over about half a second, up to this instant: a loop that is stuck has
     /// one that grows, one that waits for I/O one that falls.
     public var smoothedLag: Duration {
-        Duration(nanoseconds: UInt64(core.vitals.smoothedLag(at: MonotonicClock.read())))
+        Duration(nanoseconds: UInt64(shared.vitals.smoothedLag(at: MonotonicClock.read())))
     }
 
     /// Whether ``smoothedLag`` is over ``overloadLimit``, or has not fallen below half of it since it was: time to turn
     /// work away. `false` at level `off`.
-    public var isOverloaded: Bool { core.vitals.isOverloaded(at: MonotonicClock.read()) }
+    public var isOverloaded: Bool { shared.vitals.isOverloaded(at: MonotonicClock.read()) }
 
     /// From which ``smoothedLag`` on the loop ``isOverloaded``; 100 ms at first.
     public var overloadLimit: Duration {
-        get { Duration(nanoseconds: core.vitals.overloadLimit.load(ordering: .relaxed)) }
-        nonmutating set { core.vitals.overloadLimit.store(newValue.nanosecondsClamped, ordering: .relaxed) }
+        get { Duration(nanoseconds: shared.vitals.overloadLimit.load(ordering: .relaxed)) }
+        nonmutating set { shared.vitals.overloadLimit.store(newValue.nanosecondsClamped, ordering: .relaxed) }
     }
 }

@@ -1,11 +1,8 @@
 /// Finds the loop of a sleep that ends on another one.
 enum SleepDirectory {
-    private struct Entry { unowned let core: LoopCore }
-
     private struct State {
         var last: UInt32 = 0
-        // Unowned: an entry goes before its loop does.
-        var loops: [UInt32: Entry] = [:]
+        var loops: [UInt32: LoopShared] = [:]
         var pool: JobPool?
     }
 
@@ -15,12 +12,12 @@ enum SleepDirectory {
     final class Number {
         let number: UInt32
 
-        init(_ core: LoopCore) {
+        init(_ loop: LoopShared) {
             number = SleepDirectory.state.withLock { state in
                 repeat {
                     state.last &+= 1
                 } while state.last == 0 || state.last == JobPool.number || state.loops[state.last] != nil
-                state.loops[state.last] = Entry(core: core)
+                state.loops[state.last] = loop
                 return state.last
             }
         }
@@ -34,8 +31,6 @@ enum SleepDirectory {
         set { state.withLock { $0.pool = newValue } }
     }
 
-    /// Calls `body` with the loop, which cannot go meanwhile, unless it is gone.
-    static func withLoop(_ number: UInt32, _ body: (LoopCore) -> Void) {
-        state.withLock { state in if let entry = state.loops[number] { body(entry.core) } }
-    }
+    /// `nil` if the loop is gone.
+    static func loop(_ number: UInt32) -> LoopShared? { state.withLock { $0.loops[number] } }
 }

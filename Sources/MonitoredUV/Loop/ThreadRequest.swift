@@ -72,7 +72,9 @@ extension LoopCore {
 
     /// Calls back for all work that has ended.
     @inline(never)
-    func finishThreadRequests() { for entry in finishedWork.takeAll() { take(entry.work)?.finish(at: entry.time) } }
+    func finishThreadRequests() {
+        for entry in shared.finishedWork.takeAll() { take(entry.work)?.finish(at: entry.time) }
+    }
 
     func cancelThreadRequests() { for request in threadRequests.values { request.cancel() } }
 

@@ -21,19 +21,42 @@ extension UVEventLoop: SerialExecutor, TaskExecutor {
     /// For actors that are pinned to the loop; the runtime calls it.
     @_implements(SerialExecutor,enqueue(_:))
     public func enqueueSerial(_ job: consuming ExecutorJob) {
-        core.enqueue(Job(job), core.serialRoute)
+        enqueue(Job(job), shared.isOfProcess.load(ordering: .relaxed) ? .main : .serial)
     }
 
     /// For tasks that prefer the loop; the runtime calls it.
     @_implements(TaskExecutor,enqueue(_:))
-    public func enqueueTask(_ job: consuming ExecutorJob) { core.enqueue(Job(job), .task) }
+    public func enqueueTask(_ job: consuming ExecutorJob) { enqueue(Job(job), .task) }
 
     /// Runs a job on the loop, as one of a task that prefers the loop. Any thread.
-    public func enqueue(_ job: consuming ExecutorJob) { core.enqueue(Job(job), .task) }
+    public func enqueue(_ job: consuming ExecutorJob) { enqueue(Job(job), .task) }
 
     /// Traps unless this is the loop's thread, or after a close, the queue that its actors have moved to.
-    public func checkIsolated() { if !core.isolatesHere { core.preconditionOnOwnThread("an actor of \(self)") } }
+    public func checkIsolated() { if !shared.isolatesHere { shared.preconditionOnOwnThread("an actor of \(self)") } }
 
     /// Whether this is the loop's thread, or after a close, the queue that its actors have moved to.
-    public func isIsolatingCurrentContext() -> Bool? { core.isolatesHere }
+    public func isIsolatingCurrentContext() -> Bool? { shared.isolatesHere }
+}
+
+extension UVEventLoop {
+    /// Any thread.
+    @inline(__always)
+    func enqueue(_ job: Job, _ route: Job.Route) {
+        if let ticket = job.takeSleepMark() { LoopCore.wake(ticket, sleeper: job) }
+        if shared.isRunningHere { core.enqueue(job, route) } else { enqueueRemotely(job, route) }
+    }
+
+    @inline(never)
+    private func enqueueRemotely(_ job: Job, _ route: Job.Route) {
+        job.stamp(shared.isMonitored ? LoopCore.readyNow() : 0, route)
+        if !shared.push(job) { shared.moveJob(job, route, of: self) }
+    }
+
+    /// Any thread: runs `job` after a `delay`.
+    func enqueue(_ job: Job, after delay: UInt64) {
+        let due = MonotonicClock.read() + delay
+        if shared.isRunningHere { return core.sleep(job, due: due) }
+        let isQueued = shared.post(CallSite(named: "Task.sleep")) { CurrentLoop.loop?.core.sleep(job, due: due) }
+        if !isQueued { shared.moveJob(job, after: delay) }
+    }
 }

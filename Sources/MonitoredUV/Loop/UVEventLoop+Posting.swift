@@ -35,25 +35,25 @@ extension UVEventLoop {
         function: StaticString = #function,
         _ body: @escaping () -> Void
     ) {
-        if !core.isClosed { core.preconditionOnOwnThread("callSoon at \(file):\(line)") }
+        if !shared.isClosed { shared.preconditionOnOwnThread("callSoon at \(file):\(line)") }
         _ = post(CallSite(file, line, function), local: body)
     }
 
     /// The same under a `name` that the monitor shows, instead of the place of the call.
     public func callSoon(_ name: StaticString, _ body: @escaping () -> Void) {
-        if !core.isClosed { core.preconditionOnOwnThread("callSoon '\(name)'") }
+        if !shared.isClosed { shared.preconditionOnOwnThread("callSoon '\(name)'") }
         _ = post(CallSite(named: name), local: body)
     }
 
     @inline(__always)
     private func post(_ site: CallSite, sendable body: @escaping @Sendable () -> Void) -> Bool {
-        if core.isRunningHere { return post(site, local: body) }
-        return core.postIfOpen(site, body) || core.refusePost()
+        if shared.isRunningHere { return post(site, local: body) }
+        return shared.post(site, body) || shared.refusePost()
     }
 
     @inline(__always)
     private func post(_ site: CallSite, local body: @escaping () -> Void) -> Bool {
-        if core.isClosed { return core.refusePost() }
+        if shared.isClosed { return shared.refusePost() }
         core.takeRemote()  // what was posted before, from this thread or another, comes first
         core.post(.posted, site, body)
         return true

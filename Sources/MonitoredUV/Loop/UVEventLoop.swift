@@ -33,6 +33,7 @@ public final class UVEventLoop: Sendable {
     /// Confined to the loop's thread, but for what its type marks as open to any: each public member checks the thread
     /// or uses only that.
     nonisolated(unsafe) let core: LoopCore
+    let shared: LoopShared
 
     /// Makes a loop that belongs to this thread until another one runs it.
     ///
@@ -50,6 +51,7 @@ public final class UVEventLoop: Sendable {
         monitor: sending ((borrowing IOLoopMonitorState) -> Void)? = nil
     ) throws(UVError) {
         core = try LoopCore(name: name, monitor: LoopMonitor(monitor))
+        shared = core.shared
         core.face = Unmanaged.passUnretained(self)
     }
 
@@ -59,17 +61,17 @@ public final class UVEventLoop: Sendable {
     }
 
     /// The name given at creation, made unique.
-    public var name: String { core.name.text }
+    public var name: String { shared.name.text }
 
     /// The monitor, and where the loop's time goes. Any thread.
-    public var monitoring: Monitoring { Monitoring(core: core) }
+    public var monitoring: Monitoring { Monitoring(shared: shared) }
 
     /// Sets, replaces or removes the monitor as ``Monitoring/setMonitor(_:)`` does, from the loop's own thread alone:
     /// the closure may capture what belongs to the loop. Traps on any other thread.
     public func setMonitor(_ monitor: ((borrowing IOLoopMonitorState) -> Void)?) {
-        core.preconditionOnOwnThread("setMonitor")
-        core.requestMonitor(LoopMonitor(monitor))
-        if !core.isClosed { core.recorder.applySettings() }
+        shared.preconditionOnOwnThread("setMonitor")
+        shared.requestMonitor(LoopMonitor(monitor))
+        if !shared.isClosed { core.recorder.applySettings() }
     }
 
     /// Runs the loop on this thread, which from then on owns it.
@@ -90,9 +92,9 @@ public final class UVEventLoop: Sendable {
     /// While the loop does not run, the request waits for the next run, which then returns at once. What was pending
     /// stays so, and the loop can be run again. The corresponding libuv function is `uv_stop`.
     public func stop() {
-        if core.isRunningHere { return core.stop() }
-        core.stopRequested.store(true, ordering: .releasing)
-        core.wakeUp.send()
+        if shared.isRunningHere { return core.stop() }
+        shared.stopRequested.store(true, ordering: .releasing)
+        shared.wakeUp.send()
     }
 
     /// Frees the loop. Any thread, while the loop does not run; a second call does nothing.
@@ -102,11 +104,11 @@ public final class UVEventLoop: Sendable {
     public func close() throws(UVError) { try core.close() }
 
     /// Whether this is the thread that the loop belongs to.
-    public var inEventLoop: Bool { core.isOnOwnThread }
+    public var inEventLoop: Bool { shared.isOnOwnThread }
 
     /// Traps, with the place of the call, unless this is the thread that the loop belongs to.
     public func preconditionInEventLoop(file: StaticString = #fileID, line: UInt = #line) {
-        core.preconditionOnOwnThread("\(file):\(line)")
+        shared.preconditionOnOwnThread("\(file):\(line)")
     }
 
     /// The loop whose callback is running on this thread; `nil` outside of one.

@@ -50,7 +50,7 @@ public final class UVEventLoopGroup: Sendable {
             }
             for loop in loops {
                 loop.core.holdOpen(true)
-                loop.core.giveAway()
+                loop.shared.giveAway()
                 threads.append(try LoopThread(name: loop.name) { UVEventLoopGroup.serve(loop) })
             }
         } catch {
@@ -82,7 +82,7 @@ public final class UVEventLoopGroup: Sendable {
     /// Any thread but the group's own, which would wait for itself: that traps. A second call waits for the first.
     /// What is posted to one of the loops afterwards is refused, as with any closed loop.
     public func shutdown() {
-        for loop in loops where loop.core.isRunningHere {
+        for loop in loops where loop.shared.isRunningHere {
             fatalError(
                 "UVEventLoopGroup.shutdown() was called on \(loop)'s own thread. Call it from a thread outside of the group."
             )
@@ -96,8 +96,8 @@ public final class UVEventLoopGroup: Sendable {
     /// No loop is closed before all threads have gone, so that the loops can post to each other until the end.
     private static func end(_ loops: ArraySlice<UVEventLoop>, _ threads: [LoopThread]) {
         for loop in loops {
-            loop.core.shutdownRequested.store(true, ordering: .releasing)
-            loop.core.wakeUp.send()
+            loop.shared.shutdownRequested.store(true, ordering: .releasing)
+            loop.shared.wakeUp.send()
         }
         for thread in threads { thread.join() }
         while loops.contains(where: { $0.core.isAlive || $0.core.hasOpenHandles }) { loops.forEach(finish) }

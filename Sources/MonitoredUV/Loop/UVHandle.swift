@@ -26,7 +26,7 @@ public class UVHandle {
     ) throws(Failure) {
         core.preconditionOnOwnThread("a new handle")
         if core.isClosed {
-            if let error = core.closedError("a new \(Self.self)") as? Failure { throw error }
+            if let error = core.shared.closedError("a new \(Self.self)") as? Failure { throw error }
             fatalError(
                 "a handle was made on UVEventLoop '\(core.name.text)' after it was closed. Make a new loop instead."
             )

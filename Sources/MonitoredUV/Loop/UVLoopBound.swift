@@ -9,26 +9,25 @@
 /// value hands it over: a reference kept elsewhere is not checked. The value is freed by whichever thread lets go of
 /// the box last, so one that must be freed on the loop needs a reference there as well.
 public final class UVLoopBound<Value>: Sendable {
-    // Only its check of the thread is used here, which any thread may call.
-    nonisolated(unsafe) private let core: LoopCore
+    private let shared: LoopShared
     // Reached after that check alone.
     nonisolated(unsafe) private var bound: Value
 
     /// Binds `value` to `loop`, whose thread this must be.
     public init(_ value: Value, to loop: UVEventLoop) {
-        loop.core.preconditionOnOwnThread("UVLoopBound")
-        core = loop.core
+        loop.shared.preconditionOnOwnThread("UVLoopBound")
+        shared = loop.shared
         bound = value
     }
 
     /// The value. Traps on any thread but the loop's.
     public var value: Value {
         get {
-            core.preconditionOnOwnThread("UVLoopBound.value")
+            shared.preconditionOnOwnThread("UVLoopBound.value")
             return bound
         }
         set {
-            core.preconditionOnOwnThread("UVLoopBound.value")
+            shared.preconditionOnOwnThread("UVLoopBound.value")
             // Freed when the box is whole again: that may run code which looks into it.
             let replaced = bound
             bound = newValue

@@ -25,7 +25,7 @@ public final class UVGetAddrInfo: ThreadRequest {
         _ completion: @escaping Completion
     ) throws(UVError) {
         core.preconditionOnOwnThread("getaddrinfo")
-        if core.isClosed { throw core.closedError("uv_getaddrinfo") }
+        if core.isClosed { throw core.shared.closedError("uv_getaddrinfo") }
         if !(0...65_535).contains(port) {
             let detail = "port \(port) is not in 0...65535"
             throw UVError(.invalidArgument, operation: "uv_getaddrinfo", detail: detail)
@@ -38,7 +38,7 @@ public final class UVGetAddrInfo: ThreadRequest {
         self.resolver = resolver
         self.site = site
         self.completion = completion
-        lookup = Lookup(host, port, core.finishedWork)
+        lookup = Lookup(host, port, core.shared.finishedWork)
         if let addresses = try SystemResolver.numericAddresses(of: host, port: port, core.uv) {
             core.post(.getaddrinfo, site) { self.complete(.success(addresses)) }
         } else {

@@ -51,7 +51,7 @@ import Testing
         try onLoop(loop) { counted.value = tally.assumeIsolated { $0.count } }
         #expect(tasks.value == threads * each / 2)
         #expect(counted.value == threads * each / 2)
-        #expect(loop.core.remote.count == 0)
+        #expect(loop.shared.remote.count == 0)
         group.shutdown()
     }
 

@@ -120,7 +120,7 @@ struct FailOnBlockTests {
                 for isOver in [false, true] {
                     let error = #expect(throws: LoopBlockedError.self) {
                         try loop.monitoring.failOnBlock(over: .milliseconds(30)) {
-                            while loop.core.watch.recentMarks.allSatisfy({ $0.sample == nil }) { usleep(1000) }
+                            while loop.shared.watch.recentMarks.allSatisfy({ $0.sample == nil }) { usleep(1000) }
                             usleep(40_000)
                             // It may end within the body, or go on.
                             if isOver { mayEnd.count() }
@@ -162,7 +162,7 @@ struct FailOnBlockTests {
 
 /// Until the watchdog has looked.
 @inline(never) private func blockForAWhile(_ loop: UVEventLoop) {
-    while !loop.core.watch.recentMarks.contains(where: { !$0.id.isIteration && $0.sample != nil }) {
+    while !loop.shared.watch.recentMarks.contains(where: { !$0.id.isIteration && $0.sample != nil }) {
         spin(.milliseconds(1))
     }
 }

@@ -19,12 +19,12 @@ struct PostingTests {
         try withLoop { loop in
             let order = Box<[Int]>([])
             loop.callSoon {
-                let before = loop.core.wakeUp.count
+                let before = loop.shared.wakeUp.count
                 succeed {
                     try onOtherThread { for number in 0..<1000 { loop.execute { order.value.append(number) } } }
                 }
-                #expect(loop.core.wakeUp.count == before + 1)
-                #expect(loop.core.remote.count == 1000)
+                #expect(loop.shared.wakeUp.count == before + 1)
+                #expect(loop.shared.remote.count == 1000)
             }
             try loop.run()
             #expect(order.value == Array(0..<1000))
@@ -40,7 +40,7 @@ struct PostingTests {
             }
             try loop.run()
             #expect(ran == 1)
-            #expect(loop.core.wakeUp.count == 0)
+            #expect(loop.shared.wakeUp.count == 0)
         }
     }
 

@@ -187,7 +187,7 @@ struct TraceTests {
             for _ in 0..<4000 { loop.callSoon("dispatch") {} }
             try loop.run()
             let files = TraceFiles(folder: folder, mostFiles: 3, mostBytes: 65_536)
-            for _ in 0..<5 { files.write([loop.core.watch]) }
+            for _ in 0..<5 { files.write([loop.shared.watch]) }
             let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
             #expect(names == (1...3).map { "monitoreduv-\(getpid())-\($0).json" })
             for name in names {

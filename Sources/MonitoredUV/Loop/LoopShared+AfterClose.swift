@@ -15,7 +15,7 @@ struct AfterClose: Sendable {
     }
 }
 
-extension LoopCore {
+extension LoopShared {
     /// The error of operations on a closed loop.
     func closedError(_ operation: String) -> UVError {
         UVError(.invalidArgument, operation: operation, detail: "UVEventLoop '\(name.text)' is closed")
@@ -35,10 +35,9 @@ extension LoopCore {
 
     /// Runs a job where Swift would run it without the loop; prints a warning the first time.
     @inline(never)
-    func moveJob(_ job: Job, _ route: Job.Route) {
+    func moveJob(_ job: Job, _ route: Job.Route, of loop: UVEventLoop) {
         warnOfMovedTask()
-        guard route == .serial || route == .main, let face else { return globalConcurrentExecutor.enqueue(job.unowned) }
-        let loop = face.takeUnretainedValue()
+        guard route == .serial || route == .main else { return globalConcurrentExecutor.enqueue(job.unowned) }
         actorsQueue.async { job.unowned.runSynchronously(on: UnownedSerialExecutor(ordinary: loop)) }
     }
 
