@@ -11,6 +11,8 @@
 final class ConnectionState: @unchecked Sendable {
     /// With so much that nobody has taken, reading stops.
     static let bufferLimit = 64 * 1024
+    /// Smaller pieces that nobody has taken are joined.
+    private static let smallPiece = 4096
 
     let tcp: UVTCP
     private var pieces: [[UInt8]] = []
@@ -87,7 +89,12 @@ final class ConnectionState: @unchecked Sendable {
             return reader.resume(returning: bytes)
         }
         buffered += bytes.count
-        pieces.append(bytes)
+        // An array takes memory of its own besides its bytes.
+        if bytes.count < Self.smallPiece, let last = pieces.indices.last, pieces[last].count < Self.smallPiece {
+            pieces[last] += bytes
+        } else {
+            pieces.append(bytes)
+        }
         if buffered < Self.bufferLimit { return }
         tcp.stopReading()
         isReading = false

@@ -146,6 +146,7 @@ extension LoopCore {
 
     private func closeOwnHandles() {
         shared.wakeUp.close()
+        shared.finishedWork.close()
         mainQueue?.close()
         sleepNumber = nil
         dropOperations()

@@ -126,9 +126,7 @@ final class LoopCore {
     }
 
     private static func initialize(_ uv: UnsafeMutablePointer<uv_loop_t>, _ own: OwnHandles) throws(UVError) {
-        try ProcessSetup.requireDescriptorsOfFirstLoop()
-        try UVError.check(uv_loop_init(uv), "uv_loop_init")
-        ProcessSetup.noteLoop()
+        try ProcessSetup.makingLoop { () throws(UVError) in try UVError.check(uv_loop_init(uv), "uv_loop_init") }
         do {
             try UVError.check(uv_async_init(uv, own.wake) { withCore(of: $0) { $0.woken() } }, "uv_async_init")
         } catch {
@@ -154,6 +152,8 @@ final class LoopCore {
             drainQueues()
             rest()
         }
+        // What was begun since must not keep the poll.
+        if isShuttingDown && hasWorkToEnd && !isIdleActive { startIdle() }
         if ranBeforePoll && runMode == .once && !isIdleActive { startIdle() }
         if isTimeStale { refreshTime() }
         recorder.enterPoll(
@@ -211,9 +211,13 @@ final class LoopCore {
 
     private static let shutdownName = CallbackName("shutdown")
 
+    private var hasWorkToEnd: Bool {
+        hasOpenHandles || pendingOperations != nil || sleeps.count > 0 || !threadRequests.isEmpty
+    }
+
     /// Whatever callbacks and tasks began meanwhile ends as well.
     private func continueShutdown() {
-        if hasOpenHandles || pendingOperations != nil || sleeps.count > 0 || !threadRequests.isEmpty {
+        if hasWorkToEnd {
             dispatch(.release, Self.shutdownName, .notApplicable) {
                 closeAllHandles()
                 endOperations()
@@ -237,7 +241,7 @@ final class LoopCore {
             isShuttingDown = true
             holdOpen(false)
         }
-        if !shared.finishedWork.isEmpty { finishThreadRequests() }
+        if !threadRequests.isEmpty { finishThreadRequests() }
         if timedPool != nil { armSleepTimer() }
         recorder.applySettings()
         dispatchRetired()

@@ -1,5 +1,3 @@
-import Synchronization
-
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
@@ -8,23 +6,34 @@ import Synchronization
 
 /// What a process needs before libuv may write to sockets and close descriptors in it.
 enum ProcessSetup {
-    /// Opens `/dev/null` on each of the descriptors 0 to 2 that is closed: libuv aborts when it closes a socket that got
-    /// one of them.
+    /// Opens `/dev/null`, or where there is none, `/`, on each of the descriptors 0 to 2 that is closed: libuv aborts when it
+    /// closes a socket that got one of them.
     static func openStandardDescriptors() throws(UVError) {
         for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) == -1 && errno == EBADF {
-            if open("/dev/null", O_RDWR) >= 0 { continue }
+            if open("/dev/null", O_RDWR) >= 0 || open("/", O_RDONLY) >= 0 { continue }
             throw UVError(UVError.Code(rawValue: -errno), operation: "open", detail: "/dev/null")
         }
     }
 
-    /// libuv's first loop makes a pipe for signals, and aborts if it cannot; before, it makes one other descriptor.
-    static func requireDescriptorsOfFirstLoop() throws(UVError) {
-        if !hasLoop.load(ordering: .relaxed) { try Descriptor.requireFree(3, for: "uv_loop_init") }
+    /// Calls `makeLoop`, in the first calls after a check and one after the other: with its first loop libuv makes a pipe for
+    /// signals, and aborts if it cannot.
+    static func makingLoop(_ makeLoop: () throws(UVError) -> Void) throws(UVError) {
+        let result: Result<Void, UVError>? = hasLoop.withLock { hasLoop in
+            if hasLoop { return nil }
+            do throws(UVError) {
+                // Before the pipe it makes up to three others.
+                try Descriptor.requireFree(5, for: "uv_loop_init")
+                try makeLoop()
+                hasLoop = true
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        }
+        if let result { try result.get() } else { try makeLoop() }
     }
 
-    static func noteLoop() { hasLoop.store(true, ordering: .relaxed) }
-
-    private static let hasLoop = Atomic<Bool>(false)
+    private static let hasLoop = Lock(false)
 
     /// Keeps `SIGPIPE` from ending the process when libuv writes to a peer that is gone. A handler of the program's own is
     /// left in place.

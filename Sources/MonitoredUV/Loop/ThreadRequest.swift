@@ -1,5 +1,4 @@
 internal import CLibUV
-import Synchronization
 
 /// A request on which other threads work. Loop thread only.
 protocol ThreadRequest: AnyObject {
@@ -20,8 +19,8 @@ final class FinishedWork: Sendable {
         let time: UInt64
     }
 
-    private let entries = Lock<[Entry]>([])
-    private let hasEntries = Atomic<Bool>(false)
+    /// `nil` once the loop is closed.
+    private let entries = Lock<[Entry]?>([])
     private let wakeUp: AsyncSender
 
     /// Wakes a loop by `wakeUp`.
@@ -30,23 +29,19 @@ final class FinishedWork: Sendable {
     /// Any thread.
     func add(_ work: any AnyObject & Sendable) {
         let entry = Entry(work: work, time: MonotonicClock.read())
-        entries.withLock {
-            $0.append(entry)
-            hasEntries.store(true, ordering: .relaxed)
-        }
+        entries.withLock { $0?.append(entry) }
         wakeUp.send()
     }
 
-    @inline(__always)
-    var isEmpty: Bool { !hasEntries.load(ordering: .relaxed) }
-
     func takeAll() -> [Entry] {
         entries.withLock { entries in
-            defer { entries = [] }
-            hasEntries.store(false, ordering: .relaxed)
-            return entries
+            defer { if entries != nil { entries = [] } }
+            return entries ?? []
         }
     }
+
+    /// The loop takes nothing any more.
+    func close() { entries.withLock { $0 = nil } }
 }
 
 extension LoopCore {

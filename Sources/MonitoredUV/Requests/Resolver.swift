@@ -13,35 +13,39 @@ final class Resolver: Sendable {
     typealias Answer = Result<[UVSocketAddress], UVError>
 
     /// The resolver of the operating system.
-    static let system = Resolver(isLocal: HostsFile.lists, ask: SystemResolver.addresses)
+    static let system = Resolver(
+        isLocal: { host throws(UVError) in try HostsFile.system.lists(host) },
+        ask: SystemResolver.addresses
+    )
 
-    private let local: ThreadPool<Lookup>
-    private let network: ThreadPool<Lookup>
+    /// Asks nobody, but looks where to ask: no lookup waits for another one here.
+    private let sorting: ThreadPool<Lookup>
 
     /// - Parameters:
     ///   - isLocal: Whether a host needs no name server.
     ///   - ask: Looks up the addresses of a host, with a port in them, and blocks meanwhile.
-    init(isLocal: @escaping @Sendable (String) -> Bool, ask: @escaping @Sendable (String, Int) -> Answer) {
-        let network = ThreadPool<Lookup>(name: "uv-lookup-net", atMost: 16) { lookup in
-            if !lookup.isWithdrawn { lookup.finish(ask(lookup.host, lookup.port)) }
+    init(
+        isLocal: @escaping @Sendable (String) throws(UVError) -> Bool,
+        ask: @escaping @Sendable (String, Int) -> Answer
+    ) {
+        let asking = { (name: String, limit: Int) in
+            ThreadPool<Lookup>(name: name, atMost: limit) { lookup in
+                if !lookup.isWithdrawn { lookup.finish(ask(lookup.host, lookup.port)) }
+            }
         }
-        self.network = network
-        local = ThreadPool(name: "uv-lookup", atMost: 4) { lookup in
+        let (local, network) = (asking("uv-lookup-local", 4), asking("uv-lookup-net", 16))
+        sorting = ThreadPool(name: "uv-lookup", atMost: 1) { lookup in
             if lookup.isWithdrawn { return }
-            if isLocal(lookup.host) { return lookup.finish(ask(lookup.host, lookup.port)) }
-            do throws(UVError) { try network.add(lookup) } catch { lookup.finish(.failure(error)) }
+            do throws(UVError) {
+                if try isLocal(lookup.host) { try local.add(lookup) } else { try network.add(lookup) }
+            } catch {
+                lookup.finish(.failure(UVError(error.code, operation: "uv_getaddrinfo", detail: lookup.host)))
+            }
         }
     }
 
     /// - Throws: ``UVError`` if no thread can be started.
-    func begin(_ lookup: Lookup) throws(UVError) { try local.add(lookup) }
-
-    /// Saves a thread the work, if the lookup has not begun; its end is not told any more.
-    func withdraw(_ lookup: Lookup) {
-        lookup.withdraw()
-        local.remove(lookup)
-        network.remove(lookup)
-    }
+    func begin(_ lookup: Lookup) throws(UVError) { try sorting.add(lookup) }
 }
 
 /// A question to a ``Resolver``. Any thread.
@@ -63,7 +67,8 @@ final class Lookup: Sendable {
 
     var isWithdrawn: Bool { state.withLock { $0.isWithdrawn } }
 
-    fileprivate func withdraw() { state.withLock { $0.isWithdrawn = true } }
+    /// Saves a thread the work, if it has not begun; the end is not told any more.
+    func withdraw() { state.withLock { $0.isWithdrawn = true } }
 
     fileprivate func finish(_ answer: Resolver.Answer) {
         state.withLock { $0.answer = answer }
@@ -128,7 +133,7 @@ enum SystemResolver {
         #endif
         let request = UnsafeMutablePointer<uv_getaddrinfo_t>.allocate(capacity: 1)
         defer { request.deallocate() }
-        // Without a callback the call blocks.
+        // Without a callback, the call blocks.
         try UVError.check(uv_getaddrinfo(loop, request, nil, host, String(port), &hints), "uv_getaddrinfo", host)
         defer { uv_freeaddrinfo(request.pointee.addrinfo) }
         let found = sequence(first: request.pointee.addrinfo) { $0?.pointee.ai_next }.prefix { $0 != nil }

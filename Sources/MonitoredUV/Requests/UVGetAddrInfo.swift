@@ -8,11 +8,11 @@ public final class UVGetAddrInfo: ThreadRequest {
     public typealias Completion = (Result<[UVSocketAddress], UVError>) -> Void
 
     private let core: LoopCore
-    private let resolver: Resolver
     private let site: CallSite
     private let lookup: Lookup
-    /// Gone once it was called, or will be.
+    /// Gone once it was called; then, and while it waits in the loop's queue, the queue has it.
     private var completion: Completion?
+    private var isCompleting = false
     private var isCanceled = false
     let type = UV_GETADDRINFO
 
@@ -30,17 +30,20 @@ public final class UVGetAddrInfo: ThreadRequest {
             let detail = "port \(port) is not in 0...65535"
             throw UVError(.invalidArgument, operation: "uv_getaddrinfo", detail: detail)
         }
+        // The length of what libuv makes of a name that is not ASCII is known only afterwards, which takes long.
+        if host.utf8.count > (host.utf8.allSatisfy { $0 < 0x80 } ? 255 : 1024) {
+            throw UVError(.nameTooLong, operation: "uv_getaddrinfo", detail: host)
+        }
         if host.isEmpty || host.utf8.contains(0) {
             let detail = "'\(host)' is not the name of a host"
             throw UVError(.invalidArgument, operation: "uv_getaddrinfo", detail: detail)
         }
         self.core = core
-        self.resolver = resolver
         self.site = site
         self.completion = completion
         lookup = Lookup(host, port, core.shared.finishedWork)
         if let addresses = try SystemResolver.numericAddresses(of: host, port: port, core.uv) {
-            core.post(.getaddrinfo, site) { self.complete(.success(addresses)) }
+            completeSoon(.success(addresses))
         } else {
             try resolver.begin(lookup)
             core.begin(self, lookup)
@@ -54,11 +57,10 @@ public final class UVGetAddrInfo: ThreadRequest {
     /// The corresponding libuv function is `uv_cancel`.
     public func cancel() {
         core.preconditionOnOwnThread("UVGetAddrInfo.cancel()")
-        if completion == nil || isCanceled { return }
+        if isCanceled || completion == nil && !isCompleting { return }
         isCanceled = true
-        resolver.withdraw(lookup)
-        if !core.end(lookup) { return }  // its completion is posted already
-        core.post(.getaddrinfo, site) { self.complete(.failure(self.canceled)) }
+        lookup.withdraw()
+        if core.end(lookup) { completeSoon(.failure(canceled)) }
     }
 
     func finish(at time: UInt64) {
@@ -71,13 +73,24 @@ public final class UVGetAddrInfo: ThreadRequest {
     private func complete(_ answer: Resolver.Answer) {
         let completion = self.completion
         self.completion = nil
-        completion?(isCanceled ? .failure(canceled) : answer)
+        completion?(answer)
+    }
+
+    /// Completes in the next drain; a loop that goes before lets go of the closure.
+    private func completeSoon(_ answer: Resolver.Answer) {
+        var completion = self.completion
+        self.completion = nil
+        isCompleting = true
+        core.post(.getaddrinfo, site) { [self] in
+            isCompleting = false
+            completion.take()?(isCanceled ? .failure(canceled) : answer)
+        }
     }
 
     private var canceled: UVError { UVError(.canceled, operation: "uv_getaddrinfo", detail: lookup.host) }
 
     func drop() {
-        resolver.withdraw(lookup)
+        lookup.withdraw()
         core.end(lookup)
         completion = nil
     }

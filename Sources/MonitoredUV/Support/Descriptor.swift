@@ -30,8 +30,12 @@ enum Descriptor {
         return getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : 0
     }
 
-    /// Opens `/dev/null`; negative if the process is out of descriptors.
-    static func placeholder() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }
+    /// Opens `/dev/null`, or where there is none, `/`; negative if the process is out of descriptors.
+    static func placeholder() -> Int32 {
+        let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        if null >= 0 || errno == EMFILE || errno == ENFILE { return null }
+        return open("/", O_RDONLY | O_CLOEXEC)
+    }
 
     /// Checks that `count` descriptors are free, for code that aborts the process where they are not. Other threads may
     /// still take them before that code does.

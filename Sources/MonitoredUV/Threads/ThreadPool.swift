@@ -10,12 +10,28 @@ import Dispatch
 /// seconds without work.
 final class ThreadPool<Item: AnyObject & Sendable>: Sendable {
     private struct State {
-        var waiting: [Item] = []
+        /// From `head` on, in order.
+        var waiting: [Item?] = []
+        var head = 0
+        var waitingCount: Int { waiting.count - head }
         var threads = 0
         /// How many of the threads have nothing to do, or have not noticed yet that they do.
         var idle = 0
         /// The process that the threads belong to: a child does not inherit them.
         var process = getpid()
+
+        mutating func takeFirst() -> Item? {
+            if waitingCount == 0 { return nil }
+            defer {
+                head += 1
+                // Moves what is left at most once for each item that was taken.
+                if head * 2 > waiting.count {
+                    waiting.removeFirst(head)
+                    head = 0
+                }
+            }
+            return waiting[head].take()
+        }
     }
 
     private let name: String
@@ -45,7 +61,7 @@ final class ThreadPool<Item: AnyObject & Sendable>: Sendable {
         let failure: UVError? = state.withLock { state in
             if state.process != getpid() { state = State() }
             state.waiting.append(item)
-            if state.idle >= state.waiting.count || state.threads == limit { return nil }
+            if state.idle >= state.waitingCount || state.threads == limit { return nil }
             do throws(UVError) {
                 try LoopThread(name: name) { self.main() }.detach()
                 state.threads += 1
@@ -62,16 +78,12 @@ final class ThreadPool<Item: AnyObject & Sendable>: Sendable {
         available.signal()
     }
 
-    /// Takes back an item that waits. Any thread; does nothing if the item is being performed, or was.
-    func remove(_ item: Item) { state.withLock { $0.waiting.removeAll { $0 === item } } }
-
     private func main() {
         blockSignals()
         while true {
             let isDue = available.wait(timeout: .now() + idleTime) == .success
             let item: Item?? = state.withLock { state in
-                if let first = state.waiting.first {
-                    state.waiting.removeFirst()
+                if let first = state.takeFirst() {
                     state.idle -= 1
                     return first
                 }

@@ -45,7 +45,6 @@ final class WorkThread: Sendable {
 
     private func main() {
         thread.store(currentThread(), ordering: .relaxed)
-        blockSignals()
         while true {
             available.wait()
             let work = state.withLock { state in state.work.isEmpty ? nil : state.work.removeFirst() }

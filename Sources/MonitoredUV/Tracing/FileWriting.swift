@@ -6,7 +6,7 @@
 
 /// Writes a whole file, or none, that only its owner can read: to a temporary name first, which then replaces `path`.
 ///
-/// - Parameter keepingDevices: Writes to a device or a pipe instead of replacing it.
+/// - Parameter keepingDevices: Writes to a device, a pipe, or where a symbolic link leads to, instead of replacing it.
 func writeFile(_ bytes: [UInt8], to path: String, keepingDevices: Bool = false) throws(UVError) {
     if keepingDevices, let device = try openDevice(path) { return try write(bytes, to: device, path) }
     let temporary = "\(path).\(getpid())-\(MonotonicClock.read()).part"
@@ -24,8 +24,8 @@ func writeFile(_ bytes: [UInt8], to path: String, keepingDevices: Bool = false) 
 /// `nil` for a file, and if there is nothing yet. Fails if nobody reads a pipe.
 private func openDevice(_ path: String) throws(UVError) -> Int32? {
     var status = stat()
-    if stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG { return nil }
-    let descriptor = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+    if lstat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG { return nil }
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0o600)
     if descriptor < 0 { throw systemError("open", path) }
     _ = fcntl(descriptor, F_SETFL, 0)
     return descriptor

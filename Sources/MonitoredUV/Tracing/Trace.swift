@@ -46,7 +46,7 @@ enum Trace {
     static func bytes(of loops: [LoopWatch], atMost limit: Int) -> [UInt8] {
         // At a hundred bytes each at least.
         var count = loops.map { $0.vitals.metrics.map { Int(min($0.ring.count, $0.ring.capacity)) } ?? 0 }.max() ?? 0
-        count = min(count, limit / 100)
+        count = min(count, limit / 100 / max(1, loops.count))
         while true {
             let bytes = bytes(of: loops, mostRecords: count)
             if bytes.count <= limit || count < 2 { return bytes }

@@ -66,6 +66,45 @@ struct ProcessSetupTests {
         }
     #endif
 
+    #if os(Linux)
+        /// They can be ended like any others.
+        @Test func children_ofAStallsReceiver_haveNoSignalsBlocked() async {
+            await #expect(processExitsWith: .success) {
+                var none = sigset_t()
+                sigemptyset(&none)
+                pthread_sigmask(SIG_SETMASK, &none, nil)  // Dispatch's threads block them
+                let loop = try UVEventLoop()
+                let blocked = Lock<[UInt64]>([])
+                loop.monitoring.startWatchdog(limit: .milliseconds(1)) { _ in
+                    succeed {
+                        let result = try runProgram("/bin/grep", ["SigBlk", "/proc/self/status"])
+                        let set = result.output.split { $0.isWhitespace }.compactMap { UInt64($0, radix: 16) }
+                        blocked.withLock { $0 += set }
+                    }
+                }
+                loop.callSoon { usleep(20_000) }
+                try loop.run()
+                while blocked.withLock({ $0.isEmpty }) { usleep(100) }
+                precondition(blocked.withLock { $0[0] & (1 << UInt64(SIGTERM - 1) | 1 << UInt64(SIGINT - 1)) == 0 })
+                try loop.close()
+            }
+        }
+
+        @Test func warnings_doNotEndTheProcess_atTheLimitOfAFilesSize() async {
+            await #expect(processExitsWith: .success) {
+                let path = NSTemporaryDirectory() + "errors-\(UUID().uuidString)"
+                let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+                precondition(file >= 0 && dup2(file, STDERR_FILENO) == STDERR_FILENO)
+                unlink(path)
+                var limit = rlimit(rlim_cur: 100, rlim_max: 100)
+                precondition(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+                for _ in 0..<10 { warn(String(repeating: "x", count: 60)) }
+                var status = stat()
+                precondition(fstat(STDERR_FILENO, &status) == 0 && status.st_size == 100)
+            }
+        }
+    #endif
+
     @Test func handlerOfTheProgram_isLeftInPlace() async {
         await #expect(processExitsWith: .exitCode(17)) {
             signal(SIGPIPE) { _ in _exit(17) }

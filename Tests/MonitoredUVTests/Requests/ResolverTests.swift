@@ -69,7 +69,7 @@ import Testing
 
     @Test func numericHosts_areAnsweredWithoutAThread() throws {
         try withLoop { loop in
-            let resolver = Resolver { _ in
+            let resolver = Resolver { _ throws(UVError) in
                 true
             } ask: { host, _ in
                 Issue.record("asked for \(host)")
@@ -152,20 +152,102 @@ import Testing
         server.answer.signal()
     }
 
-    @Test func hostsFile_isReadAsTheSystemReadsIt() {
-        let file = Array(
-            """
-            127.0.0.1\tlocalhost Loop.Example # not.this
-            # ::1 nor.this
-            ::1 ip6-localhost\r
-            10.0.0.1
-            """.utf8
+    /// Nobody knows then whether the host is a local one.
+    @Test func lookup_isAnError_whenTheHostsFileCannotBeOpened() throws {
+        try withLoop { loop in
+            let resolver = Resolver { _ throws(UVError) in
+                throw UVError(.tooManyOpenFiles, operation: "open")
+            } ask: { host, _ in
+                Issue.record("asked for \(host)")
+                return .success([])
+            }
+            var codes: [UVError.Code] = []
+            _ = try UVGetAddrInfo(loop.core, Self.site, "localhost", 80, resolver) { result in
+                if case .failure(let error) = result { codes.append(error.code) }
+            }
+            try loop.run()
+            #expect(codes == [.tooManyOpenFiles])
+        }
+    }
+
+    @Test func manyLookups_areCanceledInTimeThatGrowsWithTheirNumber() throws {
+        try withLoop { loop in
+            let server = DeafServer()
+            let resolver = server.resolver
+            func cancelAll(_ count: Int) throws -> Duration {
+                let requests = try (0..<count).map { _ in
+                    try UVGetAddrInfo(loop.core, Self.site, "far", 80, resolver) { _ in }
+                }
+                return ContinuousClock().measure { for request in requests { request.cancel() } }
+            }
+            let (few, many) = (try cancelAll(500), try cancelAll(16_000))
+            #expect(many < few * 200, "500: \(few), 16,000: \(many)")
+            try loop.run()
+            for _ in 0..<64 { server.answer.signal() }
+        }
+    }
+
+    /// What a completion begins is ended as well.
+    @Test func shutdown_endsLookupsAndTimers_thatCompletionsBegin() throws {
+        let server = DeafServer()
+        let resolver = server.resolver
+        let calls = Counter()
+        let group = try UVEventLoopGroup(count: 1)
+        let loop = group.loops[0]
+        loop.execute {
+            succeed {
+                _ = try UVGetAddrInfo(loop.core, Self.site, "far", 80, resolver) { _ in
+                    calls.count()
+                    succeed {
+                        _ = try UVGetAddrInfo(loop.core, Self.site, "farther", 80, resolver) { _ in
+                            calls.count()
+                            loop.callLater(.seconds(3600)) { _ in Issue.record("fired") }
+                        }
+                    }
+                }
+            }
+        }
+        while server.asked.value < 1 { usleep(100) }
+        let hung = DispatchWorkItem { fatalError("the shutdown hangs") }
+        DispatchQueue.global().asyncAfter(deadline: .now() + 120, execute: hung)
+        group.shutdown()
+        hung.cancel()
+        #expect(calls.value == 2)
+        for _ in 0..<2 { server.answer.signal() }
+    }
+
+    @Test func hostsFile_listsWhatHasAnAddress() {
+        let names = HostsFile.names(
+            in: Array(
+                """
+                127.0.0.1\tlocalhost Loop.Example # not.this
+                # ::1 nor.this
+                no-address far.example
+                ::1 ip6-localhost\r
+                10.0.0.1
+                """.utf8
+            )
         )
-        for host in ["localhost", "LOCALHOST", "loop.example", "ip6-localhost"] {
-            #expect(HostsFile.lists(host, in: file), "\(host)")
+        func lists(_ host: String) -> Bool { names.contains(HostsFile.hash(host.utf8)) }
+        for host in ["localhost", "LOCALHOST", "loop.example", "ip6-localhost"] { #expect(lists(host), "\(host)") }
+        for host in ["127.0.0.1", "not.this", "nor.this", "far.example", "10.0.0.1", "local", "example", ""] {
+            #expect(!lists(host), "\(host)")
         }
-        for host in ["127.0.0.1", "not.this", "nor.this", "10.0.0.1", "local", "example", ""] {
-            #expect(!HostsFile.lists(host, in: file), "\(host)")
-        }
+    }
+
+    @Test func hostsFile_isReadAgain_whenItHasChanged() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.appendingPathComponent("hosts")
+        let file = HostsFile(path.path)
+        #expect(try !file.lists("one"))
+        try "10.0.0.1 one\n".write(to: path, atomically: true, encoding: .utf8)
+        #expect(try file.lists("one") && !file.lists("two"))
+        try "10.0.0.1 one two\n".write(to: path, atomically: true, encoding: .utf8)
+        #expect(try file.lists("one") && file.lists("two"))
+        try FileManager.default.removeItem(at: path)
+        #expect(mkfifo(path.path, 0o600) == 0)
+        #expect(try !file.lists("one"))  // and does not wait for a writer
     }
 }

@@ -53,6 +53,24 @@ struct TraceTests {
         }
     }
 
+    /// `/dev/stdout` is such a link.
+    @Test func symbolicLink_staysOne() throws {
+        try withLoop { loop in
+            let path = NSTemporaryDirectory() + "trace-\(UUID().uuidString).json"
+            let link = path + ".link"
+            defer { for path in [path, link] { unlink(path) } }
+            #expect(symlink(path, link) == 0)
+            loop.monitoring.level = .metrics
+            try String(repeating: "x", count: 100_000).write(toFile: path, atomically: false, encoding: .utf8)
+            try loop.monitoring.writeTrace(to: link)
+            var status = stat()
+            #expect(lstat(link, &status) == 0)
+            #expect(status.st_mode & S_IFMT == S_IFLNK)
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            #expect(text.hasPrefix("{") && text.hasSuffix("]}\n"))
+        }
+    }
+
     #if os(Linux)
         @Test func fileThatGrowsTooLarge_isAnError() async {
             await #expect(processExitsWith: .success) {

@@ -17,7 +17,7 @@ import MonitoredUV
             return print("usage: scarcity OPERATION (DESCRIPTORS | -1 for no threads)")
         }
         do throws(UVError) {
-            if free < 0 { setStackSize(1 << 46) } else { leaveDescriptors(free) }
+            if free < 0 { setStackSize(1 << 50) } else { leaveDescriptors(free) }
             try perform(arguments[1])
             print(answer)
         } catch {

@@ -26,14 +26,14 @@ final class DemoServer {
 
     func close() {
         listener.close()
-        for connection in connections.values { connection.socket.close() }
+        for connection in connections.values { connection.end() }
     }
 
     private func accept(_ result: Result<UVTCP, UVError>) {
         do {
             let connection = Connection(try result.get())
             let id = ObjectIdentifier(connection)
-            try connection.readLines { [unowned self] in
+            try connection.serve { [unowned self, unowned connection] in
                 handle($0, on: connection)
             } onEnd: { [unowned self] in
                 connections[id] = nil
@@ -81,34 +81,41 @@ final class DemoServer {
     return sum
 }
 
-/// One client, read line by line. Clients that take too much of the server are cut off.
+/// One client, read line by line. Clients that take too much of the server, or say nothing for long, are cut off.
 private final class Connection {
-    let socket: UVTCP
+    private let socket: UVTCP
     private var partialLine: [UInt8] = []
     /// How many requests wait for their answers.
     private var waiting = 0
+    private var silence: UVTimer?
+    private var onEnd: () -> Void = {}
     private static let longestLine = 4096
+    private static let longestSilence = Duration.seconds(60)
     private static let mostUnread = 1 << 20
     private static let mostWaiting = 100
 
     init(_ socket: UVTCP) { self.socket = socket }
 
-    func readLines(_ onLine: @escaping (String) -> Void, onEnd: @escaping () -> Void) throws {
+    /// - Parameter onEnd: Called once when the client has gone or is cut off.
+    func serve(_ onLine: @escaping (String) -> Void, onEnd: @escaping () -> Void) throws {
+        self.onEnd = onEnd
         do {
             try socket.startReading { [unowned self] bytes in
+                try? silence?.again()
                 read([UInt8](copying: bytes), onLine)
-                if hasEnded { onEnd() }
             } onEnd: { [unowned self] _ in
-                socket.close()
-                onEnd()
+                end()
             }
         } catch {
             socket.close()
             throw error
         }
+        silence = socket.loop.callLater(Self.longestSilence, repeating: Self.longestSilence) { [unowned self] _ in end()
+        }
+        silence?.name = "silence of a client"
     }
 
-    /// Hands over each line that ends in `bytes`; closes the socket at a limit.
+    /// Hands over each line that ends in `bytes`; ends at a limit.
     private func read(_ bytes: [UInt8], _ onLine: (String) -> Void) {
         let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         for line in lines.dropLast() {
@@ -117,17 +124,24 @@ private final class Connection {
             partialLine.removeAll(keepingCapacity: true)
             onLine(text.trimmingCharacters(in: .whitespacesAndNewlines))
             if hasEnded { return }
-            if socket.writeQueueSize > Self.mostUnread || waiting > Self.mostWaiting { return socket.close() }
+            if socket.writeQueueSize > Self.mostUnread || waiting > Self.mostWaiting { return end() }
         }
         partialLine += lines.last ?? []
-        if partialLine.count > Self.longestLine { socket.close() }
+        if partialLine.count > Self.longestLine { end() }
     }
 
     var hasEnded: Bool { socket.isClosing }
 
+    func end() {
+        if hasEnded { return }
+        silence?.close()
+        socket.close()
+        onEnd()
+    }
+
     func answer(_ text: String) {
         if hasEnded { return }
-        do { try socket.write(text + "\n") } catch { socket.close() }
+        do { try socket.write(text + "\n") } catch { end() }
     }
 
     /// A request waits for its answer from now on.

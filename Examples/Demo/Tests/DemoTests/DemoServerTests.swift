@@ -8,7 +8,13 @@ import Testing
 /// went.
 @Suite struct DemoServerTests {
     /// Runs `body` with a server, and ends when all of its clients have gone.
-    private func withServer(_ body: (UVEventLoop, DemoServer) throws -> Void) throws {
+    private func withServer(
+        sourceLocation: SourceLocation = #_sourceLocation,
+        _ body: (UVEventLoop, DemoServer) throws -> Void
+    ) throws {
+        let hung = DispatchWorkItem { fatalError("the test at \(sourceLocation) hangs") }
+        DispatchQueue.global().asyncAfter(deadline: .now() + 120, execute: hung)
+        defer { hung.cancel() }
         let loop = try UVEventLoop()
         let server = try DemoServer(on: loop, port: 0)
         try body(loop, server)
@@ -111,6 +117,18 @@ import Testing
             try client.read()
             try run(loop) { client.hasEnded }
             try ping(loop, server)
+            try run(loop) { server.connectionCount == 0 }
+        }
+    }
+
+    /// The first answer to it draws a reset, so that a later one cannot be written.
+    @Test func clientThatHasGone_isForgotten_byTheWriteThatFails() throws {
+        try withServer { loop, server in
+            let client = try Client(on: loop, server) { client in
+                client.write("block\nblock\nblock\n")
+                client.socket.close()
+            }
+            try run(loop) { client.socket.isClosing && server.connectionCount == 1 }
             try run(loop) { server.connectionCount == 0 }
         }
     }

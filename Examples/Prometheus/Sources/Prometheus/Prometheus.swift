@@ -62,8 +62,10 @@ enum MetricsServer {
             var request: [UInt8] = []
             do {
                 try client.startReading { bytes in
+                    let searched = max(0, request.count - 3)
                     request += [UInt8](copying: bytes)
-                    guard request.firstRange(of: "\r\n\r\n".utf8) != nil || request.count > 16_384 else { return }
+                    let isComplete = request[searched...].firstRange(of: "\r\n\r\n".utf8) != nil
+                    if !isComplete && request.count <= 16_384 { return }
                     client.stopReading()
                     answer(client, end)
                 } onEnd: { _ in

@@ -46,6 +46,19 @@ import Testing
         }
     }
 
+    /// The end of the request is not looked for in all of it again and again.
+    @Test func manySmallPieces_takeNoLongerThanTheirBytes() throws {
+        let piece = [UInt8](repeating: UInt8(ascii: "x"), count: 1)
+        let clock = ContinuousClock()
+        func time(_ count: Int) throws -> Duration {
+            try clock.measure {
+                _ = try answer(to: Array(repeating: piece, count: count) + [Array("\r\n\r\n".utf8)])
+            }
+        }
+        let (few, many) = (try time(1000), try time(16_000))
+        #expect(many < few * 100, "1,000: \(few), 16,000: \(many)")
+    }
+
     @Test func clientsThatSendTooLittle_areCutOff() throws {
         #expect(try answer(to: [Array("GET".utf8)], timeout: .milliseconds(10)) == "")
     }
