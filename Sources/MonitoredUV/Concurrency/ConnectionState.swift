@@ -46,7 +46,7 @@ final class ConnectionState: @unchecked Sendable {
         pieces[firstPiece] = []
         firstPiece += 1
         buffered -= bytes.count
-        tcp.core.budget.spend(bytes: bytes.count)
+        tcp.core.jobs.budget.spend(bytes: bytes.count)
         if firstPiece == pieces.count {
             pieces.removeAll(keepingCapacity: true)
             firstPiece = 0
@@ -180,7 +180,7 @@ final class ConnectionState: @unchecked Sendable {
     /// Writes what the kernel takes at once.
     func tryWrite(_ bytes: [UInt8]) throws(UVError) -> Int {
         let written = try tcp.tryWrite(bytes)
-        tcp.core.budget.spend(bytes: written)
+        tcp.core.jobs.budget.spend(bytes: written)
         return written
     }
 

@@ -57,37 +57,28 @@ final class DispatchRecorder {
 
     /// Runs `body` as a dispatch. At level `off` it costs one branch.
     ///
-    /// - Parameter held: What the loop holds apart from this dispatch, asked for after it.
+    /// - Parameters:
+    ///   - held: What the loop holds apart from this dispatch, asked for after it.
+    ///   - isNext: In a batch, where the end of one dispatch is the start of the next: one reading of the clock serves both.
     @inline(__always)
     func dispatch(
         _ kind: CallbackKind,
         _ name: @autoclosure () -> CallbackName,
         _ readiness: @autoclosure () -> Readiness,
         held: @autoclosure () -> Int,
+        isNext: Bool = false,
         _ body: () -> Void
     ) {
-        if _fastPath(!isOn) { return runUnmonitored(body) }
+        if _fastPath(!isOn) {
+            body()
+            if _slowPath(!retired.isEmpty) { release() }
+            return
+        }
         let name = name()
-        let start = clock.now()
+        let start = isNext && isStampFresh ? meter.last : clock.now()
+        if isNext { isStampFresh = false }
         run(kind, name, readiness(), held: held(), start, body)
-    }
-
-    /// Runs `body` as one of many dispatches, of which the end of one is the start of the next: one reading of the clock
-    /// serves both.
-    @inline(__always)
-    func dispatchNext(
-        _ kind: CallbackKind,
-        _ name: @autoclosure () -> CallbackName,
-        _ readiness: @autoclosure () -> Readiness,
-        held: @autoclosure () -> Int,
-        _ body: () -> Void
-    ) {
-        if _fastPath(!isOn) { return runUnmonitored(body) }
-        let name = name()
-        let start = isStampFresh ? meter.last : clock.now()
-        isStampFresh = false
-        run(kind, name, readiness(), held: held(), start, body)
-        isStampFresh = isOn
+        if isNext { isStampFresh = isOn }
     }
 
     /// Begins a batch: what happened until now is the loop's own.
@@ -101,12 +92,6 @@ final class DispatchRecorder {
     /// Something took its time that is no part of the next dispatch; or the batch is over.
     @inline(__always)
     func breakBatch() { isStampFresh = false }
-
-    @inline(__always)
-    private func runUnmonitored(_ body: () -> Void) {
-        body()
-        if _slowPath(!retired.isEmpty) { release() }
-    }
 
     @inline(__always)
     private func run(

@@ -14,7 +14,7 @@ internal import CMonitoredUV
 ///
 /// A callback accepts one connection. The number doubles, up to ``mostAtOnce``, while connections come in consecutive
 /// iterations, and shrinks when there are fewer, so that few calls of `accept` find nothing.
-final class StreamListener {
+final class StreamListener: DescriptorWaiter {
     /// One of libuv's handles, followed by its listener. It counts as one of the loop's own.
     private struct Handle<Raw> {
         var raw: Raw
@@ -137,7 +137,7 @@ final class StreamListener {
     func end() -> Callback? {
         if pending >= 0 { Descriptor.close(takePending()) }
         state = .closed
-        core.pausedListeners.removeAll { $0 === self }
+        core.descriptorWaiters.removeAll { $0 === self }
         uv_close(rawPoll.handle) { raw in StreamListener.closed(raw, as: uv_poll_t.self) }
         uv_close(rawTimer.handle) { raw in StreamListener.closed(raw, as: uv_timer_t.self) }
         defer { callback = nil }
@@ -189,8 +189,8 @@ final class StreamListener {
 
     private func pause() {
         stopPolling(.paused, for: Self.retryMilliseconds)
-        if !core.pausedListeners.contains(where: { $0 === self }) {
-            core.pausedListeners.append(self)
+        if !core.descriptorWaiters.contains(where: { $0 === self }) {
+            core.descriptorWaiters.append(self)
         }
     }
 
@@ -208,7 +208,7 @@ final class StreamListener {
     func tryAgain() {
         guard state == .paused else { return }
         if policy == .shed && !core.refillReserve() { return pause() }
-        core.pausedListeners.removeAll { $0 === self }
+        core.descriptorWaiters.removeAll { $0 === self }
         startPolling()
     }
 
@@ -282,11 +282,4 @@ extension LoopCore {
         if uv.pointee.emfile_fd < 0 { uv.pointee.emfile_fd = Descriptor.placeholder() }
         return uv.pointee.emfile_fd >= 0
     }
-
-    /// Called when a handle of the loop has closed, which may have freed a descriptor.
-    @inline(__always)
-    func retryAccepting() { if _slowPath(!pausedListeners.isEmpty) { retryAll() } }
-
-    @inline(never)
-    private func retryAll() { for listener in pausedListeners { listener.tryAgain() } }
 }

@@ -29,9 +29,8 @@ final class StreamRequest {
         try UVError.check(status, operation)
         let request = StreamRequest(raw, stream, kind, operation, site, extraBytes, completion)
         raw.assumingMemoryBound(to: uv_req_t.self).pointee.data = Unmanaged.passRetained(request).toOpaque()
-        stream.core.requestsCreated += 1
+        stream.core.requestBegan(raw.assumingMemoryBound(to: uv_req_t.self).pointee.type)
         stream.core.queuedBytes += extraBytes
-        stream.core.vitals.requests.add(1, Int(raw.assumingMemoryBound(to: uv_req_t.self).pointee.type.rawValue))
     }
 
     private init(
@@ -60,9 +59,8 @@ final class StreamRequest {
 
     private func finish(_ status: Int32) {
         let core = stream.core
-        core.requestsFreed += 1
+        core.requestEnded(raw.assumingMemoryBound(to: uv_req_t.self).pointee.type)
         core.queuedBytes -= extraBytes
-        core.vitals.requests.add(-1, Int(raw.assumingMemoryBound(to: uv_req_t.self).pointee.type.rawValue))
         raw.deallocate()
         if kind == .connect { stream.isConnecting = false }
         if completion == nil || core.isTearingDown { return core.recorder.stampLoopCode() }

@@ -64,7 +64,7 @@ public final class UVTimer: UVHandle {
         // libuv adds the timeout to its cached time; taking that off makes the sum the first millisecond not before
         // due. Due at once is the cached time itself, or from within a timer the next millisecond: else libuv would not
         // get out of running timers that start each other.
-        let timeout = delay == 0 ? (core.isInTimer ? 1 : 0) : due.roundedUpToMilliseconds - uv_now(core.uv)
+        let timeout = delay == 0 ? (core.currentRun.isInTimer ? 1 : 0) : due.roundedUpToMilliseconds - uv_now(core.uv)
         let status = uv_timer_start(timer, { UVTimer.fire($0) }, timeout, interval.roundedUpToMilliseconds)
         UVError.require(status, "uv_timer_start")
     }
@@ -117,9 +117,9 @@ public final class UVTimer: UVHandle {
         let due = self.due
         // libuv has armed a repeating timer again already, counting from its cached time.
         if interval > 0 { self.due = uv_now(core.uv) * 1_000_000 + interval }
-        core.ranBeforePoll = true
-        core.isInTimer = true
-        defer { core.isInTimer = false }
+        core.currentRun.ranBeforePoll = true
+        core.currentRun.isInTimer = true
+        defer { core.currentRun.isInTimer = false }
         if purpose == .wakeUp { return core.wakeTask(due) { call() } }
         core.dispatch(.timer, dispatchName(site), .exact(due, .timer)) { call() }
     }

@@ -13,14 +13,14 @@ extension LoopCore {
 
     /// Since when what is queued now has been ready. Any thread.
     static func readyNow() -> UInt64 {
-        let wakingSince = CurrentLoop.loop?.core.wakingSince ?? 0
+        let wakingSince = CurrentLoop.loop?.core.sleeps.wakingSince ?? 0
         return wakingSince != 0 ? wakingSince : MonotonicClock.read()
     }
 
     /// Queues a job of this thread's.
     @inline(__always)
     func enqueue(_ job: Job, _ route: Job.Route) {
-        job.stamp(wakingSince != 0 && recorder.isOn ? wakingSince : recorder.readyNow, route)
+        job.stamp(sleeps.wakingSince != 0 && recorder.isOn ? sleeps.wakingSince : recorder.readyNow, route)
         queue(job)
         if recorder.isOn {
             vitals.localJobs.add(1)
@@ -29,19 +29,19 @@ extension LoopCore {
     }
 
     /// An operation of a task may have completed at once: whether the task is to give way now.
-    var isTurnOver: Bool { budget.isSpent(now: clock.now) }
+    var isTurnOver: Bool { jobs.budget.isSpent(now: clock.now) }
 
     /// Loop thread: puts a job that is stamped behind the others.
     @inline(__always)
     func queue(_ job: Job) {
-        jobs.append(job)
-        if !isIdleActive { startIdle() }
+        jobs.queue.append(job)
+        if !activity.isSpinning { startIdle() }
     }
 
     /// Runs as many jobs as may run before the next poll; `false` if there was none.
     @inline(__always)
     func drainJobs() -> Bool {
-        if jobs.isEmpty && pool == nil { return false }
+        if jobs.queue.isEmpty && pool == nil { return false }
         return runJobs()
     }
 
@@ -55,7 +55,7 @@ extension LoopCore {
             run(job, serial, task)
             ran += 1
             // Nor does the next poll wait for others like it.
-            if isStopping || budget.wasSpent { break }
+            if currentRun.isStopping || jobs.budget.wasSpent { break }
         }
         return ran > 0
     }
@@ -63,22 +63,22 @@ extension LoopCore {
     /// The loop's own jobs and the pool's take turns.
     @inline(__always)
     private func nextJob(_ number: Int) -> Job? {
-        guard let pool else { return jobs.removeFirst() }
-        return number & 1 == 0 ? jobs.removeFirst() ?? pool.take() : pool.take() ?? jobs.removeFirst()
+        guard let pool else { return jobs.queue.removeFirst() }
+        return number & 1 == 0 ? jobs.queue.removeFirst() ?? pool.take() : pool.take() ?? jobs.queue.removeFirst()
     }
 
     /// Jobs are run by the route that they came: any other costs the runtime another turn, or loses the isolation.
     @inline(__always)
     private func run(_ job: Job, _ serial: UnownedSerialExecutor, _ task: UnownedTaskExecutor) {
-        budget.begin()
+        jobs.budget.begin()
         // A name that has to be looked up takes its time, which is not the job's.
-        guard let name = recorder.isOn ? jobNames.name(of: job, onLookup: recorder.breakBatch) : CallbackName.none
+        guard let name = recorder.isOn ? jobs.names.name(of: job, onLookup: recorder.breakBatch) : CallbackName.none
         else {
             job.unowned.runSynchronously(on: Job.anyExecutor)  // no dispatch
             return recorder.breakBatch()
         }
         if recorder.isOn { publishQueueLength() }
-        dispatchNext(.job, name, .exact(recorder.ready(since: job.ready), .job)) {
+        dispatch(.job, name, .exact(recorder.ready(since: job.ready), .job), isNext: true) {
             switch job.route {
             case .task: job.unowned.runSynchronously(on: task)
             case .serial: job.unowned.runSynchronously(isolatedTo: serial, taskExecutor: task)

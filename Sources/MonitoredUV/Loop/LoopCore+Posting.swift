@@ -10,7 +10,7 @@ extension LoopCore {
             vitals.localPosts.add(1)
             publishQueueLength()
         }
-        if !isIdleActive { startIdle() }
+        if !activity.isSpinning { startIdle() }
     }
 
     /// Moves what other threads posted behind what is queued.
@@ -19,17 +19,17 @@ extension LoopCore {
 
     @inline(never)
     private func moveRemote() {
-        let (posts, jobs) = (queue.count, self.jobs.count)
+        let (posts, jobs) = (queue.count, self.jobs.queue.count)
         shared.remote.takeAll {
             queue.append($0)
         } takeJob: {
-            self.jobs.append($0)
+            self.jobs.queue.append($0)
         }
         if recorder.isOn {
             vitals.remotePosts.add(queue.count - posts)
-            vitals.remoteJobs.add(self.jobs.count - jobs)
+            vitals.remoteJobs.add(self.jobs.queue.count - jobs)
         }
-        if !isIdleActive { startIdle() }
+        if !activity.isSpinning { startIdle() }
     }
 
     /// Runs the closures that were queued when the drain began, then jobs. What is left over waits for the next drain,
@@ -38,13 +38,13 @@ extension LoopCore {
     func drainQueues() {
         let batch = queue.count
         recorder.beginBatch()
-        if recorder.isOn { vitals.queuedPeak.raise(to: batch &+ jobs.count) }
+        if recorder.isOn { vitals.queuedPeak.raise(to: batch &+ jobs.queue.count) }
         for _ in 0..<batch { run(queue.removeFirst()) }
         let ranJobs = drainJobs()
-        if batch > 0 || ranJobs { ranBeforePoll = true }
+        if batch > 0 || ranJobs { currentRun.ranBeforePoll = true }
         recorder.breakBatch()
         if recorder.isOn { publishQueueLength() }
-        if isIdleActive && queue.isEmpty && jobs.isEmpty { stopIdle() }
+        if activity.isSpinning && queue.isEmpty && jobs.queue.isEmpty { stopIdle() }
     }
 
     /// Lets go of the closure within the dispatch: what that frees is the closure's own doing.
@@ -55,23 +55,25 @@ extension LoopCore {
         let source = kind != .posted ? LagSource.completion : work.isRemote ? .remote : .local
         var body = Optional(work.body)
         _ = consume work
-        dispatchNext(kind, recorder.name(of: site), .exact(recorder.ready(since: posted), source)) { body.take()?() }
+        dispatch(kind, recorder.name(of: site), .exact(recorder.ready(since: posted), source), isNext: true) {
+            body.take()?()
+        }
     }
 
     @inline(__always)
-    func publishQueueLength() { vitals.queued.set(queue.count &+ jobs.count) }
+    func publishQueueLength() { vitals.queued.set(queue.count &+ jobs.queue.count) }
 
     func startIdle() {
-        isIdleActive = true
+        activity.isSpinning = true
         hasDrain = true
-        ownActive += 1
+        activity.own += 1
         UVError.require(uv_idle_start(own.idle) { _ in }, "uv_idle_start")
     }
 
     private func stopIdle() {
-        isIdleActive = false
+        activity.isSpinning = false
         hasDrain = pool != nil
-        ownActive -= 1
+        activity.own -= 1
         UVError.require(uv_idle_stop(own.idle), "uv_idle_stop")
     }
 }

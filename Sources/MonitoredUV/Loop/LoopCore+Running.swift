@@ -6,42 +6,42 @@ extension LoopCore {
         try claim("run")
         shared.takeOver()
         defer { shared.runner.store(0, ordering: .releasing) }
-        outer = CurrentLoop.enter(loop)
+        currentRun.outer = CurrentLoop.enter(loop)
         defer {
-            CurrentLoop.leave(to: outer)
-            outer = nil
+            CurrentLoop.leave(to: currentRun.outer)
+            currentRun.outer = nil
         }
-        defer { mainQueue?.stop() }
+        defer { mainThread.pump?.stop() }
         ProcessSetup.catchSIGPIPE()
         if shared.stopRequested.exchange(false, ordering: .acquiring) { return isAlive }
-        runMode = mode
-        ranBeforePoll = false
+        currentRun.mode = mode
+        currentRun.ranBeforePoll = false
         isTimeStale = true
         try startMainQueue()
-        recorder.resume(depth: outer.map { $0.core.recorder.watch.depth + 1 } ?? 0)
+        recorder.resume(depth: currentRun.outer.map { $0.core.recorder.watch.depth + 1 } ?? 0)
         dispatchRetired()  // of a monitor that was replaced meanwhile
         repeat {
             takeRemote()
             _ = uv_run(uv, mode.uv)
             dispatchRetired()
-        } while mode == .untilDone && !isStopping && isAlive
-        isStopping = false
+        } while mode == .untilDone && !currentRun.isStopping && isAlive
+        currentRun.isStopping = false
         recorder.pause()
         return isAlive
     }
 
     /// On the main thread this loop runs what waits for that thread, unless a task holds it already.
     private func startMainQueue() throws(UVError) {
-        if checkedThread != currentThread() {
-            isOnMainThread = MainQueuePump.isMainThread
-            if isOnMainThread {
+        if mainThread.checkedThread != currentThread() {
+            mainThread.isTaken = MainQueuePump.isMainThread
+            if mainThread.isTaken {
                 // Without descriptors a loop can still be shut down.
                 do throws(UVError) { try MainQueuePump.prepare() } catch { if !isShuttingDown { throw error } }
-                mainQueue = mainQueue ?? MainQueuePump(self)
+                mainThread.pump = mainThread.pump ?? MainQueuePump(self)
             }
-            checkedThread = currentThread()
+            mainThread.checkedThread = currentThread()
         }
-        if isOnMainThread && withUnsafeCurrentTask(body: { $0 == nil }) { mainQueue?.start() }
+        if mainThread.isTaken && withUnsafeCurrentTask(body: { $0 == nil }) { mainThread.pump?.start() }
     }
 
     /// Closes the loop, or says what is still open.
@@ -87,7 +87,7 @@ extension LoopCore {
         dropThreadRequests()
         while !shared.remote.close() { dropPosted() }
         dropPosted()
-        while handlesFreed < handlesCreated || requestsFreed < requestsCreated { _ = uv_run(uv, UV_RUN_ONCE) }
+        while handles.open > 0 || requests.open > 0 { _ = uv_run(uv, UV_RUN_ONCE) }
         dropPosted()
         closeOwnHandles()
     }
@@ -112,12 +112,13 @@ extension LoopCore {
 
     /// Every handle and all pending work, in words.
     private var openWork: [String] {
-        let posted = queue.count + jobs.count + shared.remote.count
-        let requests = requestsCreated - requestsFreed
+        let posted = queue.count + jobs.queue.count + shared.remote.count
+        let requests = self.requests.open
         return openHandleKinds
             + (requests > 0 ? ["\(requests) request\(requests == 1 ? "" : "s")"] : [])
             + (posted > 0 ? ["\(posted) posted closure\(posted == 1 ? "" : "s") or job\(posted == 1 ? "" : "s")"] : [])
-            + (sleeps.count > 0 ? ["\(sleeps.count) sleeping task\(sleeps.count == 1 ? "" : "s")"] : [])
+            + (sleeps.queue.count > 0
+                ? ["\(sleeps.queue.count) sleeping task\(sleeps.queue.count == 1 ? "" : "s")"] : [])
     }
 
     /// The open handles in words, those that are called the same together; of the kinds the ten most frequent.
@@ -147,8 +148,8 @@ extension LoopCore {
     private func closeOwnHandles() {
         shared.wakeUp.close()
         shared.finishedWork.close()
-        mainQueue?.close()
-        sleepNumber = nil
+        mainThread.pump?.close()
+        sleeps.number = nil
         dropOperations()
         own.all.forEach { uv_close($0, nil) }
         while uv_run(uv, UV_RUN_DEFAULT) != 0 {}
@@ -166,6 +167,6 @@ extension LoopCore {
     func dropPosted() {
         takeRemote()
         while !queue.isEmpty { _ = queue.removeFirst() }
-        while jobs.removeFirst() != nil {}
+        while jobs.queue.removeFirst() != nil {}
     }
 }

@@ -6,8 +6,8 @@ extension LoopCore {
     func sleep(_ job: Job, due: UInt64) {
         let task = JobNames.isWaking(job) ? Job.current : nil
         let slot = addSleep(SleepQueue.Sleeper(job: job, task: task?.address ?? 0), due: due)
-        if sleepNumber == nil { sleepNumber = SleepDirectory.Number(shared) }
-        task?.mark(SleepTicket(loop: sleepNumber!.number, slot: slot))
+        if sleeps.number == nil { sleeps.number = SleepDirectory.Number(shared) }
+        task?.mark(SleepTicket(loop: sleeps.number!.number, slot: slot))
     }
 
     /// Any thread: `sleeper` goes on, so what was to wake it has nothing to do but to clean up, and does that now.
@@ -15,7 +15,7 @@ extension LoopCore {
         let task = sleeper.address
         if ticket.loop == JobPool.number {
             SleepDirectory.pool?.endSleep(ticket.slot, of: task)
-        } else if let core = CurrentLoop.loop?.core, ticket.loop == core.sleepNumber?.number {
+        } else if let core = CurrentLoop.loop?.core, ticket.loop == core.sleeps.number?.number {
             core.endSleep(ticket.slot, of: task)
         } else {
             _ = SleepDirectory.loop(ticket.loop)?.post(CallSite(named: "Task.sleep")) {
@@ -26,11 +26,11 @@ extension LoopCore {
 
     /// The loop ends: cancels who sleeps on it, which wakes them.
     func endSleeps() {
-        if sleeps.count == 0 { return }
-        for task in sleeps.tasks { muv_task_cancel(UnsafeRawPointer(bitPattern: task)) }
-        if sleeps.count == 0 { return }
-        warn("UVEventLoop '\(name.text)' ended while \(sleeps.count) tasks slept on it, which will not wake.")
-        sleeps = SleepQueue()
+        if sleeps.queue.count == 0 { return }
+        for task in sleeps.queue.tasks { muv_task_cancel(UnsafeRawPointer(bitPattern: task)) }
+        if sleeps.queue.count == 0 { return }
+        warn("UVEventLoop '\(name.text)' ended while \(sleeps.queue.count) tasks slept on it, which will not wake.")
+        sleeps.queue = SleepQueue()
         armSleepTimer()
     }
 
@@ -44,22 +44,22 @@ extension LoopCore {
     }
 
     private func endSleep(_ slot: UInt32, of task: UInt) {
-        guard let job = sleeps.remove(slot, ifOf: task) else { return }
+        guard let job = sleeps.queue.remove(slot, ifOf: task) else { return }
         armSleepTimer()
         job.stamp(recorder.readyNow, .any)
         queue(job)
     }
 
     private func addSleep(_ sleeper: SleepQueue.Sleeper, due: UInt64) -> UInt32 {
-        let slot = sleeps.insert(sleeper, due: due)
-        if sleeps.earliest == due { armSleepTimer() }
+        let slot = sleeps.queue.insert(sleeper, due: due)
+        if sleeps.queue.earliest == due { armSleepTimer() }
         return slot
     }
 
     /// One timer of libuv's for all sleeps, set to the earliest.
     func armSleepTimer() {
         guard let due = earliestSleep else {
-            if isSleepTimerActive { UVError.require(uv_timer_stop(own.sleep), "uv_timer_stop") }
+            if sleeps.isTimerActive { UVError.require(uv_timer_stop(own.sleep), "uv_timer_stop") }
             return sleepTimerIsActive(false)
         }
         let milliseconds = due.roundedUpToMilliseconds
@@ -72,13 +72,13 @@ extension LoopCore {
     }
 
     private var earliestSleep: UInt64? {
-        guard let pooled = timedPool?.earliestSleep else { return sleeps.earliest }
-        return min(pooled, sleeps.earliest ?? pooled)
+        guard let pooled = sleeps.pool?.earliestSleep else { return sleeps.queue.earliest }
+        return min(pooled, sleeps.queue.earliest ?? pooled)
     }
 
     private func sleepTimerIsActive(_ isActive: Bool) {
-        if isSleepTimerActive != isActive { ownActive += isActive ? 1 : -1 }
-        isSleepTimerActive = isActive
+        if sleeps.isTimerActive != isActive { activity.own += isActive ? 1 : -1 }
+        sleeps.isTimerActive = isActive
     }
 
     private static func sleepTimerFired(_ timer: UnsafeMutablePointer<uv_timer_t>?) {
@@ -91,17 +91,17 @@ extension LoopCore {
 
     private func wakeDue() {
         sleepTimerIsActive(false)
-        ranBeforePoll = true
+        currentRun.ranBeforePoll = true
         let now = clock.now()
         var woken = 0
-        while woken < Self.sleepsPerIteration, let (sleeper, due) = sleeps.removeFirst(dueAt: now) {
+        while woken < Self.sleepsPerIteration, let (sleeper, due) = sleeps.queue.removeFirst(dueAt: now) {
             woken += 1
             if !wake(sleeper, due: due) {
                 sleeper.job.stamp(due, .any)
                 queue(sleeper.job)
             }
         }
-        while woken < Self.sleepsPerIteration, let pool = timedPool, let (sleeper, due) = pool.takeSleep(dueAt: now) {
+        while woken < Self.sleepsPerIteration, let pool = sleeps.pool, let (sleeper, due) = pool.takeSleep(dueAt: now) {
             woken += 1
             if !wake(sleeper, due: due) {
                 sleeper.job.stamp(due, .any)
@@ -123,9 +123,9 @@ extension LoopCore {
     @inline(__always)
     func wakeTask(_ due: UInt64, _ body: () -> Void) {
         recorder.stampLoopCode()
-        wakingSince = due
+        sleeps.wakingSince = due
         body()
-        wakingSince = 0
+        sleeps.wakingSince = 0
         dispatchRetired()  // of an executor that runs what it is given at once
     }
 }

@@ -13,70 +13,38 @@ final class LoopCore {
     let vitals: LoopVitals
     let handleMemory = HandleMemory()
     let recorder: DispatchRecorder
-    /// During a run: the loop whose callback runs this one.
-    @exclusivity(unchecked) var outer: UVEventLoop?
     /// The public face of this loop, which does not retain what holds it; `nil` once it is gone.
     @exclusivity(unchecked) var face: Unmanaged<UVEventLoop>?
     @exclusivity(unchecked) var queue = PostedQueue()
-    @exclusivity(unchecked) var jobs = JobQueue()
-    @exclusivity(unchecked) var jobNames = JobNames()
-    @exclusivity(unchecked) var budget = JobBudget()
+    @exclusivity(unchecked) var jobs = LoopJobs()
     /// Where the loop finds jobs that any of several loops may run.
-    @exclusivity(unchecked) var pool: JobPool? { didSet { hasDrain = isIdleActive || pool != nil } }
-    /// A queue holds something, or others may have filled the pool: a drain has something to look at.
-    @exclusivity(unchecked) var hasDrain = false
-    @exclusivity(unchecked) var sleeps = SleepQueue()
-    /// The pool whose sleeps end on this loop's timer.
-    @exclusivity(unchecked) var timedPool: JobPool?
-    @exclusivity(unchecked) var isSleepTimerActive = false
-    /// While a task is woken that slept: since when it could go on; else 0.
-    @exclusivity(unchecked) var wakingSince: UInt64 = 0
-    /// Registered while tasks may look for their sleeps here.
-    @exclusivity(unchecked) var sleepNumber: SleepDirectory.Number?
-    @exclusivity(unchecked) var mainQueue: MainQueuePump?
-    /// The thread that was last found to be the main one, or not to be.
-    @exclusivity(unchecked) var checkedThread: UInt = 0
-    @exclusivity(unchecked) var isOnMainThread = false
+    @exclusivity(unchecked) var pool: JobPool? { didSet { hasDrain = activity.isSpinning || pool != nil } }
     /// The loop waits in its poll, and others may wake it for jobs of the pool.
     @exclusivity(unchecked) var isResting = false
+    /// A queue holds something, or others may have filled the pool: a drain has something to look at.
+    @exclusivity(unchecked) var hasDrain = false
+    @exclusivity(unchecked) var sleeps = LoopSleeps()
+    @exclusivity(unchecked) var mainThread = MainThreadRole()
     /// What tasks wait for on this loop.
     @exclusivity(unchecked) var pendingOperations: PendingOperation?
     /// By the work that threads do for them.
     @exclusivity(unchecked) var threadRequests: [ObjectIdentifier: any ThreadRequest] = [:]
-    /// Since when, and for how many iterations, a shutdown has waited for nothing but posted work.
-    private var lastWork: (since: UInt64, turns: Int)?
-    /// Active, and referenced, as long as a queue holds something: keeps the poll from blocking and the loop alive.
-    @exclusivity(unchecked) var isIdleActive = false
-    /// How many of the library's own handles count as active and referenced.
-    @exclusivity(unchecked) var ownActive = 0
-    @exclusivity(unchecked) private var holds = 0
-    /// For `.once`: something ran before the poll, so the poll must not block.
-    @exclusivity(unchecked) var ranBeforePoll = false
+    @exclusivity(unchecked) var activity = LoopActivity()
+    @exclusivity(unchecked) var currentRun = CurrentRun()
+    @exclusivity(unchecked) private var shutdown = LoopShutdown()
+    @exclusivity(unchecked) var isTearingDown = false
     /// Counts polls.
     @exclusivity(unchecked) var iteration: UInt64 = 0
-    /// A timer's callback runs: libuv takes no other turn before all timers that are due have run.
-    @exclusivity(unchecked) var isInTimer = false
-    @exclusivity(unchecked) var runMode = UVEventLoop.RunMode.untilDone
-    @exclusivity(unchecked) var isStopping = false
-    @exclusivity(unchecked) var isTearingDown = false
-    @exclusivity(unchecked) var isShuttingDown = false
-
     /// The program's code may have run since libuv last read the clock, by which it takes the time until its timers.
     @exclusivity(unchecked) var isTimeStale = false
-
-    /// Listeners whose last `accept` failed.
-    @exclusivity(unchecked) var pausedListeners: [StreamListener] = []
     /// Where all reads of this loop land, one after the other; allocated with the first stream that reads.
     @exclusivity(unchecked) var readBuffer = uv_buf_t(base: nil, len: 0)
     static let readBufferSize = 256 * 1024
-
     /// How many bytes of writes that libuv has not done yet.
     @exclusivity(unchecked) var queuedBytes = 0
-
-    @exclusivity(unchecked) var handlesCreated = 0
-    @exclusivity(unchecked) var handlesFreed = 0
-    @exclusivity(unchecked) var requestsCreated = 0
-    @exclusivity(unchecked) var requestsFreed = 0
+    @exclusivity(unchecked) var descriptorWaiters: [any DescriptorWaiter] = []
+    @exclusivity(unchecked) var handles = Balance()
+    @exclusivity(unchecked) var requests = Balance()
 
     /// The handles the library itself keeps on every loop; none of them keeps it alive.
     struct OwnHandles {
@@ -153,8 +121,8 @@ final class LoopCore {
             rest()
         }
         // What was begun since must not keep the poll.
-        if isShuttingDown && hasWorkToEnd && !isIdleActive { startIdle() }
-        if ranBeforePoll && runMode == .once && !isIdleActive { startIdle() }
+        if isShuttingDown && hasWorkToEnd && !activity.isSpinning { startIdle() }
+        if currentRun.ranBeforePoll && currentRun.mode == .once && !activity.isSpinning { startIdle() }
         if isTimeStale { refreshTime() }
         recorder.enterPoll(
             timeout: pollTimeout,
@@ -168,7 +136,7 @@ final class LoopCore {
     private func afterPoll() {
         iteration &+= 1
         recorder.afterPoll()
-        if isResting { stopResting(forOwnWork: !queue.isEmpty || !jobs.isEmpty || !shared.remote.isEmpty) }
+        if isResting { stopResting(forOwnWork: !queue.isEmpty || !jobs.queue.isEmpty || !shared.remote.isEmpty) }
         takeRemote()
         if hasDrain { drainQueues() }
         if isShuttingDown { continueShutdown() }
@@ -179,7 +147,7 @@ final class LoopCore {
     @inline(never)
     private func refreshTime() {
         isTimeStale = false
-        if !isIdleActive { uv_update_time(uv) }
+        if !activity.isSpinning { uv_update_time(uv) }
     }
 
     /// How long libuv's poll waits at most, in nanoseconds; `.max` for one without a limit or that does not block.
@@ -197,7 +165,7 @@ final class LoopCore {
     /// Lets others wake this loop for jobs of the pool, unless there are some already.
     @inline(never)
     private func rest() {
-        guard let pool, !isIdleActive, !(ranBeforePoll && runMode == .once) else { return }
+        guard let pool, !activity.isSpinning, !(currentRun.ranBeforePoll && currentRun.mode == .once) else { return }
         isResting = pool.rest(shared.wakeUp)
         if !isResting { startIdle() }
     }
@@ -211,8 +179,10 @@ final class LoopCore {
 
     private static let shutdownName = CallbackName("shutdown")
 
+    var isShuttingDown: Bool { shutdown.isUnderWay }
+
     private var hasWorkToEnd: Bool {
-        hasOpenHandles || pendingOperations != nil || sleeps.count > 0 || !threadRequests.isEmpty
+        hasOpenHandles || pendingOperations != nil || sleeps.queue.count > 0 || !threadRequests.isEmpty
     }
 
     /// Whatever callbacks and tasks began meanwhile ends as well.
@@ -225,12 +195,8 @@ final class LoopCore {
                 cancelThreadRequests()
             }
         }
-        if hasOpenHandles || uv.pointee.active_reqs.count > 0 || waitingCount == 0 { return lastWork = nil }
-        let (since, turns) = lastWork ?? (clock.now(), 0)
-        lastWork = (since, turns + 1)
-        if turns > 10_000 && clock.now() - since > 2_000_000_000 {
-            dispatch(.release, Self.shutdownName, .notApplicable) { dropWork() }
-        }
+        if hasOpenHandles || uv.pointee.active_reqs.count > 0 || waitingCount == 0 { return shutdown.isBusy() }
+        if shutdown.isEndless(at: clock.now()) { dispatch(.release, Self.shutdownName, .notApplicable) { dropWork() } }
     }
 
     /// Another thread posted (the check hook takes it), asked to stop or to shut down, or changed the monitor.
@@ -238,18 +204,18 @@ final class LoopCore {
         recorder.stampLoopCode()
         if shared.stopRequested.exchange(false, ordering: .acquiring) { stop() }
         if shared.shutdownRequested.exchange(false, ordering: .acquiring) {
-            isShuttingDown = true
+            shutdown.isUnderWay = true
             holdOpen(false)
         }
         if !threadRequests.isEmpty { finishThreadRequests() }
-        if timedPool != nil { armSleepTimer() }
+        if sleeps.pool != nil { armSleepTimer() }
         recorder.applySettings()
         dispatchRetired()
     }
 
     /// Loop thread: ends the run with this iteration.
     func stop() {
-        isStopping = true
+        currentRun.isStopping = true
         uv_stop(uv)
     }
 
@@ -259,26 +225,26 @@ final class LoopCore {
     /// own.
     @inline(__always)
     var heldCount: Int {
-        Int(uv.pointee.active_handles) &- ownActive &+ Int(uv.pointee.active_reqs.count) &+ waitingCount
+        Int(uv.pointee.active_handles) &- activity.own &+ Int(uv.pointee.active_reqs.count) &+ waitingCount
             &+ threadRequests.count &+ (pool == nil ? 0 : pool!.count)
     }
 
     /// What waits in the loop's own queues.
     @inline(__always)
-    var waitingCount: Int { queue.count &+ jobs.count &+ sleeps.count &+ shared.remote.count }
+    var waitingCount: Int { queue.count &+ jobs.queue.count &+ sleeps.queue.count &+ shared.remote.count }
 
     @inline(__always)
     var clock: MonotonicClock { recorder.clock }
 
-    var hasOpenHandles: Bool { handlesCreated != handlesFreed }
+    var hasOpenHandles: Bool { handles.open > 0 }
 
     var isAlive: Bool { uv_loop_alive(uv) != 0 || waitingCount > 0 }
 
     /// Keeps a run from ending for want of work, for loops that wait for other threads. Each hold ends with one release.
     func holdOpen(_ hold: Bool) {
-        holds += hold ? 1 : -1
-        if holds != (hold ? 1 : 0) { return }
-        ownActive += hold ? 1 : -1
+        activity.holds += hold ? 1 : -1
+        if activity.holds != (hold ? 1 : 0) { return }
+        activity.own += hold ? 1 : -1
         if hold { uv_ref(own.wake.handle) } else { uv_unref(own.wake.handle) }
     }
 
@@ -288,6 +254,16 @@ final class LoopCore {
         let memory = UnsafeMutableRawPointer.allocate(byteCount: Self.readBufferSize, alignment: 4096)
         let base = memory.bindMemory(to: CChar.self, capacity: Self.readBufferSize)
         readBuffer = uv_buf_t(base: base, len: Self.readBufferSize)
+    }
+
+    func requestBegan(_ type: uv_req_type) {
+        requests.created += 1
+        vitals.requests.add(1, Int(type.rawValue))
+    }
+
+    func requestEnded(_ type: uv_req_type) {
+        requests.freed += 1
+        vitals.requests.add(-1, Int(type.rawValue))
     }
 
     // MARK: Threads

@@ -48,8 +48,7 @@ extension LoopCore {
     /// Keeps `request`, and the loop alive, until `work` ends.
     func begin(_ request: some ThreadRequest, _ work: some AnyObject) {
         threadRequests[ObjectIdentifier(work)] = request
-        requestsCreated += 1
-        vitals.requests.add(1, Int(request.type.rawValue))
+        requestBegan(request.type)
         holdOpen(true)
     }
 
@@ -59,8 +58,7 @@ extension LoopCore {
 
     private func take(_ work: some AnyObject) -> (any ThreadRequest)? {
         guard let request = threadRequests.removeValue(forKey: ObjectIdentifier(work)) else { return nil }
-        requestsFreed += 1
-        vitals.requests.add(-1, Int(request.type.rawValue))
+        requestEnded(request.type)
         holdOpen(false)
         return request
     }

@@ -3,34 +3,20 @@ extension LoopCore {
     ///
     /// `body` may do anything to the loop and to the handle that is dispatched; the caller touches neither afterwards
     /// unless libuv's rules keep them alive.
+    ///
+    /// - Parameter isNext: Within a drain, where dispatches follow each other.
     @inline(__always)
     func dispatch(
         _ kind: CallbackKind,
         _ name: @autoclosure () -> CallbackName,
         _ readiness: @autoclosure () -> Readiness,
+        isNext: Bool = false,
         _ body: () -> Void
     ) {
-        prepareDispatch(kind)
-        recorder.dispatch(kind, name(), readiness(), held: heldCount, body)
-    }
-
-    /// Does the same within a drain, where dispatches follow each other.
-    @inline(__always)
-    func dispatchNext(
-        _ kind: CallbackKind,
-        _ name: @autoclosure () -> CallbackName,
-        _ readiness: @autoclosure () -> Readiness,
-        _ body: () -> Void
-    ) {
-        prepareDispatch(kind)
-        recorder.dispatchNext(kind, name(), readiness(), held: heldCount, body)
-    }
-
-    @inline(__always)
-    private func prepareDispatch(_ kind: CallbackKind) {
         if _slowPath(isResting) { stopResting() }
         // Bytes are read only between a poll and libuv's next look at the clock.
         if kind != .read { isTimeStale = true }
+        recorder.dispatch(kind, name(), readiness(), held: heldCount, isNext: isNext, body)
     }
 
     /// Between dispatches: lets go of objects of the program. The monitor of a loop that was released without a close is

@@ -39,7 +39,7 @@ public class UVHandle {
         self.core = core
         self.raw = raw.handle
         self.raw.pointee.data = Unmanaged.passRetained(self).toOpaque()
-        core.handlesCreated += 1
+        core.handles.created += 1
         core.vitals.handles.add(1, Int(self.raw.pointee.type.rawValue))
     }
 
@@ -145,11 +145,11 @@ public class UVHandle {
 
     private final func finishClose() {
         state = .closed
-        core.handlesFreed += 1
+        core.handles.freed += 1
         core.vitals.handles.add(-1, Int(raw.pointee.type.rawValue))
         core.handleMemory.deallocate(raw)
         if core.isTearingDown { return }
-        core.retryAccepting()
+        core.descriptorMayBeFree()
         while let (site, requested) = closeCompletions.first.map({ ($0.site, $0.requested) }) {
             // Completions that were posted before come first.
             if pendingPosts > 0 {

@@ -35,8 +35,8 @@ struct UVEventLoopGroupTests {
         #expect(ran.value == 1000)
         #expect(canceled.value == 2)
         for loop in group.loops {
-            #expect(loop.core.handlesCreated == loop.core.handlesFreed)
-            #expect(loop.core.requestsCreated == loop.core.requestsFreed)
+            #expect(loop.core.handles.created == loop.core.handles.freed)
+            #expect(loop.core.requests.created == loop.core.requests.freed)
             #expect(loop.core.isClosed)
         }
     }
@@ -51,8 +51,8 @@ struct UVEventLoopGroupTests {
             loop.callLater(.seconds(3600)) { _ in }.close { _ = UVTimer(on: loop) { _ in } }
         }
         group.shutdown()
-        #expect(loop.core.handlesCreated == 4)
-        #expect(loop.core.handlesFreed == 4)
+        #expect(loop.core.handles.created == 4)
+        #expect(loop.core.handles.freed == 4)
     }
 
     @Test func stop_ofOneLoop_doesNotEndItsThread() throws {
@@ -162,7 +162,7 @@ struct UVEventLoopGroupTests {
         }
         group.shutdown()
         #expect(canceled.value == 1)
-        #expect(loop.core.handlesCreated == loop.core.handlesFreed)
+        #expect(loop.core.handles.created == loop.core.handles.freed)
     }
 
     @Test func shutdown_itself_isNoDispatch() throws {

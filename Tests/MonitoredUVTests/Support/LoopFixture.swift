@@ -20,8 +20,8 @@ func withLoop(
     }
     do { try loop.close() } catch { Issue.record(error, sourceLocation: sourceLocation) }
     let core = loop.core
-    #expect(core.handlesCreated == core.handlesFreed, sourceLocation: sourceLocation)
-    #expect(core.requestsCreated == core.requestsFreed, sourceLocation: sourceLocation)
+    #expect(core.handles.created == core.handles.freed, sourceLocation: sourceLocation)
+    #expect(core.requests.created == core.requests.freed, sourceLocation: sourceLocation)
 }
 
 /// Everything a loop reported.

@@ -23,6 +23,8 @@ import MonitoredUV
         } catch {
             print(error.code.name)
         }
+        fflush(nil)
+        _exit(0)  // sanitizers want descriptors and threads for their end
     }
 
     @MainActor private static func perform(_ operation: String) throws(UVError) {

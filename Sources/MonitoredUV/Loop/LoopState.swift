@@ -1,0 +1,72 @@
+/// The run that is going on, or was the last.
+struct CurrentRun {
+    var mode = UVEventLoop.RunMode.untilDone
+    /// The loop whose callback runs this one.
+    var outer: UVEventLoop?
+    var isStopping = false
+    /// For `.once`: something ran before the poll, so the poll must not block.
+    var ranBeforePoll = false
+    /// A timer's callback runs: libuv takes no other turn before all timers that are due have run.
+    var isInTimer = false
+}
+
+/// What keeps libuv's run going, and its poll from waiting, besides handles and requests of the program.
+struct LoopActivity {
+    /// The library's idle handle is active, and referenced, as long as a queue holds something.
+    var isSpinning = false
+    /// How many of the library's own handles count as active and referenced.
+    var own = 0
+    /// How many wait for other threads.
+    var holds = 0
+}
+
+/// The end of a loop with whatever is open on it.
+struct LoopShutdown {
+    var isUnderWay = false
+    /// Since when, and for how many iterations, it has waited for nothing but posted work.
+    private var lastWork: (since: UInt64, turns: Int)?
+
+    /// There is still something to end.
+    mutating func isBusy() { lastWork = nil }
+
+    /// Nothing is left but work that makes more work. Returns whether that has gone on for too long.
+    mutating func isEndless(at now: UInt64) -> Bool {
+        let (since, turns) = lastWork ?? (now, 0)
+        lastWork = (since, turns + 1)
+        return turns > 10_000 && now - since > 2_000_000_000
+    }
+}
+
+/// The sleeps of tasks that end on a loop.
+struct LoopSleeps {
+    var queue = SleepQueue()
+    /// A pool whose sleeps end on this loop's timer as well.
+    var pool: JobPool?
+    var isTimerActive = false
+    /// While a task is woken that slept: since when it could go on; else 0.
+    var wakingSince: UInt64 = 0
+    /// Registered while tasks may look for their sleeps here.
+    var number: SleepDirectory.Number?
+}
+
+/// The jobs that wait on a loop, and by what they are named and limited.
+struct LoopJobs {
+    var queue = JobQueue()
+    var names = JobNames()
+    var budget = JobBudget()
+}
+
+/// Whether a loop runs on the main thread, whose queue it runs then.
+struct MainThreadRole {
+    var pump: MainQueuePump?
+    /// The thread that was last found to be the main one, or not to be.
+    var checkedThread: UInt = 0
+    var isTaken = false
+}
+
+/// How many there were of something that must be freed.
+struct Balance {
+    var created = 0
+    var freed = 0
+    var open: Int { created - freed }
+}
