@@ -130,7 +130,7 @@ public final class UVTCPServer: Sendable {
     /// `handler` returns or throws. Returns when the server is closed and all handlers have ended; those that go on for
     /// longer than ``close(gracePeriod:)`` allows are canceled.
     ///
-    /// What a handler throws ends its own connection alone. Canceling the task cancels the handlers; the server listens
+    /// An error of a handler ends its own connection alone. Canceling the task cancels the handlers; the server listens
     /// until it is closed.
     ///
     /// - Parameters:

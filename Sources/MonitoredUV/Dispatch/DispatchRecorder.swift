@@ -8,7 +8,7 @@ final class DispatchRecorder {
     let settings: MonitorSwitch
     let clock = MonotonicClock()
 
-    /// Of the vitals, which keep them; `nil` at level `off`.
+    /// The metrics, which the vitals keep; `nil` at level `off`.
     @exclusivity(unchecked) private var metrics: Unmanaged<LoopMetrics>?
     /// At level `callbacks`, where there is one.
     @exclusivity(unchecked) private var monitor: Unmanaged<LoopMonitor>?
@@ -49,7 +49,7 @@ final class DispatchRecorder {
     @inline(__always)
     func ready(since stamp: UInt64) -> UInt64 { stamp == 0 ? meter.monitoredSince : stamp }
 
-    /// What callbacks registered at `site` are called.
+    /// The name of callbacks that were registered at `site`.
     @inline(__always)
     func name(of site: CallSite) -> CallbackName { siteNames.name(of: site) }
 
@@ -81,7 +81,7 @@ final class DispatchRecorder {
         if isNext { isStampFresh = isOn }
     }
 
-    /// Begins a batch: what happened until now is the loop's own.
+    /// Begins a batch, and charges the time up to now to the loop itself.
     @inline(__always)
     func beginBatch() {
         isStampFresh = isOn
@@ -157,7 +157,7 @@ final class DispatchRecorder {
         vitals.inFlight.rename(currentKind, name)
     }
 
-    /// Where a loop calls back and there is no user code to call: what it did so far is its own time.
+    /// Charges the time up to now to the loop itself, which calls back without user code to call.
     func stampLoopCode() { if isOn && meter.isPolling { leavePoll() } }
 
     // MARK: Iterations

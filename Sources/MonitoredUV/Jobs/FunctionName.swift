@@ -123,7 +123,7 @@ struct FunctionName {
         return name + "(" + labels.joined() + ")"
     }
 
-    /// Where the operator ends that `rest` begins with: `<= infix(…)`.
+    /// Finds the end of the operator at the beginning of `rest`, such as `<= infix(…)`.
     private static func operatorEnd(_ rest: Substring) -> Substring.Index? {
         let end = rest.firstIndex { !"+-*/%=<>!&|^~?".contains($0) } ?? rest.endIndex
         let isOperator = [" infix", " prefix", " postfix"].contains { rest[end...].hasPrefix($0) }

@@ -1,8 +1,8 @@
 internal import CLibUV
 import Synchronization
 
-/// One `uv_loop_t` with the library's own handles: what belongs to the loop's thread. Every handle of the loop holds on to
-/// it.
+/// The part of a loop that belongs to its thread: one `uv_loop_t`, and the library's own handles. Every handle of the loop
+/// keeps it.
 ///
 /// Stored properties of the hot path are `@exclusivity(unchecked)`: only that thread touches them, and none is borrowed
 /// across a call to user code.
@@ -120,7 +120,7 @@ final class LoopCore {
             drainQueues()
             rest()
         }
-        // What was begun since must not keep the poll.
+        // The poll must not wait for something that the drain has begun.
         if isShuttingDown && hasWorkToEnd && !activity.isSpinning { startIdle() }
         if currentRun.ranBeforePoll && currentRun.mode == .once && !activity.isSpinning { startIdle() }
         if isTimeStale { refreshTime() }

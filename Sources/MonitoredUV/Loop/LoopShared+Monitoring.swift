@@ -1,5 +1,5 @@
 extension LoopShared {
-    /// Of each kind a loop has one.
+    /// The listeners of which a loop has one each.
     struct Listeners: Sendable {
         var watchdog: StallListener?
         var slowLog: StallListener?
@@ -44,7 +44,7 @@ extension LoopShared {
         applySettingsSoon()
     }
 
-    /// The new one is there before the old one goes, so that the limit that the loop notes by has no gap.
+    /// Replaces a listener. The new one is added before the old one goes, so that no dispatch escapes both.
     func setListener(_ path: WritableKeyPath<Listeners, StallListener?> & Sendable, _ new: StallListener?) {
         let old = listeners.withLock { listeners in
             defer { listeners[keyPath: path] = new }

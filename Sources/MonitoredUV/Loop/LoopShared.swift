@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What any thread may use of a loop, and what outlives it for those who still do.
+/// The part of a loop that any thread may use. It outlives the loop for threads that still do.
 final class LoopShared: Sendable {
     let name: CallbackName
     /// Other loops cannot have the same name, until this one is closed.

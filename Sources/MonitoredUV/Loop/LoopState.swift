@@ -10,13 +10,13 @@ struct CurrentRun {
     var isInTimer = false
 }
 
-/// What keeps libuv's run going, and its poll from waiting, besides handles and requests of the program.
+/// The library's own reasons for libuv to continue its run or not to wait in its poll.
 struct LoopActivity {
     /// The library's idle handle is active, and referenced, as long as a queue holds something.
     var isSpinning = false
-    /// How many of the library's own handles count as active and referenced.
+    /// The number of the library's own handles that are active and referenced.
     var own = 0
-    /// How many wait for other threads.
+    /// The number of things on this loop that wait for other threads.
     var holds = 0
 }
 
@@ -40,7 +40,7 @@ struct LoopShutdown {
 /// The sleeps of tasks that end on a loop.
 struct LoopSleeps {
     var queue = SleepQueue()
-    /// A pool whose sleeps end on this loop's timer as well.
+    /// A pool whose sleeps also end on this loop's timer.
     var pool: JobPool?
     var isTimerActive = false
     /// While a task is woken that slept: since when it could go on; else 0.
@@ -64,7 +64,7 @@ struct MainThreadRole {
     var isTaken = false
 }
 
-/// How many there were of something that must be freed.
+/// Counts things that must be freed.
 struct Balance {
     var created = 0
     var freed = 0

@@ -154,7 +154,7 @@ import Testing
         }
     }
 
-    /// Of each seed, the same bytes in the same pieces. Ends after some seconds.
+    /// A seed always gives the same bytes in the same pieces. Ends after some seconds.
     @Test func anyBytes_leaveTheServerAnswering() throws {
         let end = ContinuousClock.now + .seconds(3)
         var seed: UInt64 = 0

@@ -4,7 +4,7 @@ import Testing
 @testable import Prometheus
 
 @Suite struct MetricsServerTests {
-    /// What the server answers to pieces of a request, and whether it ended the connection.
+    /// Sends pieces of a request, and returns the answer once the server has ended the connection.
     private func answer(to pieces: [[UInt8]], timeout: Duration = .seconds(60)) throws -> String {
         let loop = try UVEventLoop()
         loop.monitoring.level = .metrics  // for figures to answer with
@@ -63,7 +63,7 @@ import Testing
         #expect(try answer(to: [Array("GET".utf8)], timeout: .milliseconds(10)) == "")
     }
 
-    /// Of each seed, the same bytes in the same pieces.
+    /// A seed always gives the same bytes in the same pieces.
     @Test func anyBytes_areAnsweredOrCutOff() throws {
         for seed in 1...100 as ClosedRange<UInt64> {
             var state = seed
