@@ -44,10 +44,8 @@ public actor MetricsReporter {
     public func report() {
         for snapshot in loops().map({ $0.snapshot() }) {
             let loop = [("loop", snapshot.loopNames.joined(separator: "+"))]
-            for metric in LoopMetric.allCases {
-                metric.samples(of: snapshot, .init()) { labels, value in
-                    record(metric, loop + labels, value)
-                }
+            for metric in LoopMetric.all {
+                for (labels, value) in metric.samples(snapshot, 0) { record(metric, loop + labels, value) }
             }
         }
     }

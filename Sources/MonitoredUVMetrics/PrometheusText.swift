@@ -21,11 +21,12 @@ extension LoopSnapshot {
         options: PrometheusOptions = PrometheusOptions()
     ) -> String {
         var text = PrometheusText()
-        for metric in LoopMetric.allCases {
+        for metric in LoopMetric.all {
             text.begin(metric.name, metric.help, metric.type)
             for snapshot in snapshots {
                 let loop = [("loop", snapshot.loopNames.joined(separator: "+"))]
-                metric.samples(of: snapshot, options) { labels, value in text.sample(metric.name, loop + labels, value)
+                for (labels, value) in metric.samples(snapshot, options.names) {
+                    text.sample(metric.name, loop + labels, value)
                 }
             }
         }

@@ -24,7 +24,7 @@ import Testing
 
     @Test func everyMetric_hasItsHeaderOnce_andItsUnits() throws {
         let text = LoopSnapshot.prometheusText([try snapshot(name: "one"), try snapshot(name: "other")])
-        for metric in LoopMetric.allCases {
+        for metric in LoopMetric.all {
             #expect(text.components(separatedBy: "# TYPE \(metric.name) \(metric.type)\n").count == 2)
             #expect(text.components(separatedBy: "# HELP \(metric.name) ").count == 2)
             #expect((metric.type == .counter) == metric.name.hasSuffix("_total"))
