@@ -22,7 +22,7 @@ extension UVEventLoop {
     /// Looks up the addresses of `host`, with `port` in them, as
     /// ``getaddrinfo(_:port:file:line:function:_:)`` does, from any task.
     ///
-    /// - Throws: ``UVError``; `CancellationError` as soon as the task is canceled, though the look-up may go on behind
+    /// - Throws: ``UVError``; `CancellationError` as soon as the task is canceled, though the lookup may go on behind
     ///   it.
     public nonisolated(nonsending) func getaddrinfo(
         _ host: String,

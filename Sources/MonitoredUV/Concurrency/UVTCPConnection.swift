@@ -236,7 +236,7 @@ extension UVTCPConnection: CustomStringConvertible {
 }
 
 extension UVEventLoop {
-    /// A numeric address needs no look-up.
+    /// A numeric address needs no lookup.
     nonisolated(nonsending) func addresses(of host: String, port: Int) async throws -> [UVSocketAddress] {
         if let address = try? UVSocketAddress(host, port: port) { return [address] }
         return try await getaddrinfo(host, port: port)
