@@ -5,6 +5,9 @@ internal import CLibUV
 /// A handle belongs to its loop's thread; use on any other traps. An open handle is kept alive by its loop, so it needs
 /// no variable, but it needs a ``close(_:file:line:function:)``: a loop cannot be closed before its handles are.
 ///
+/// Once a handle is closed, its operations that can throw throw ``UVError/Code/badFileDescriptor``, stopping and closing it
+/// do nothing, and everything else traps.
+///
 /// The corresponding libuv type is `uv_handle_t`.
 public class UVHandle {
     final let core: LoopCore
