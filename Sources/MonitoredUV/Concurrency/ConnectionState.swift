@@ -207,7 +207,7 @@ final class ConnectionState: @unchecked Sendable {
         }
     }
 
-    /// Closes. The peer learns by a reset that bytes which were queued will not come.
+    /// Closes with a reset if bytes are still queued, so that the peer learns that they will not come.
     func abandon() {
         if !tcp.isClosing && tcp.writeQueueSize > 0 { try? tcp.closeReset() }  // not while a shutdown is under way
         close(nil)

@@ -33,7 +33,7 @@ final class ServedHandlers: Sendable {
     private let state = Lock(State())
     private let hasWarned = Atomic<Bool>(false)
 
-    /// Prints the first error of a handler that is the program's own, for whoever did not ask for errors.
+    /// Prints the first error of the program's own that a handler throws. For servers without `onError`.
     func warn(of error: any Error, in server: UVTCPServer) {
         if error is UVError || error is CancellationError || hasWarned.exchange(true, ordering: .relaxed) { return }
         MonitoredUV.warn(

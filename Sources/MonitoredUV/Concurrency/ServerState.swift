@@ -68,7 +68,7 @@ final class ServerState: @unchecked Sendable {
         lastWarning = now
         let address = (try? tcp.localAddress()).map { "\($0)" } ?? "?"
         warn(
-            "the server on \(address) cannot accept a connection: \(error). Failures within a minute are not reported."
+            "the server on \(address) cannot accept a connection: \(error). Further failures within a minute are not reported."
         )
     }
 

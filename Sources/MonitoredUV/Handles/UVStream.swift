@@ -50,7 +50,7 @@ public class UVStream: UVHandle {
         try listen(backlog, policy, CallSite(file, line, function), onPending)
     }
 
-    /// What a listening stream does with clients while the process is out of descriptors.
+    /// How a listening stream treats clients while the process is out of descriptors.
     public enum OutOfDescriptors: Sendable {
         /// Leaves them in the kernel's queue until descriptors are available.
         case hold

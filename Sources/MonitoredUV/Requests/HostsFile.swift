@@ -6,7 +6,7 @@
 
 /// The hosts that this machine knows by itself, `localhost` among them: those of a file such as `/etc/hosts`. Any thread.
 ///
-/// The file is read again when it has changed. What is kept of it is a hash of each name.
+/// The file is read again when it has changed. Only a hash of each name is kept.
 final class HostsFile: Sendable {
     static let system = HostsFile("/etc/hosts")
 

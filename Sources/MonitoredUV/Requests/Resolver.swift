@@ -18,7 +18,7 @@ final class Resolver: Sendable {
         ask: SystemResolver.addresses
     )
 
-    /// Asks nobody, but looks where to ask: no lookup waits for another one here.
+    /// Passes each lookup to one of the other pools. It never blocks on a name server, so no lookup waits here for another.
     private let sorting: ThreadPool<Lookup>
 
     /// - Parameters:
@@ -67,7 +67,7 @@ final class Lookup: Sendable {
 
     var isWithdrawn: Bool { state.withLock { $0.isWithdrawn } }
 
-    /// Saves a thread the work, if it has not begun; the end is not told any more.
+    /// Skips the work if it has not begun, and drops the answer otherwise.
     func withdraw() { state.withLock { $0.isWithdrawn = true } }
 
     fileprivate func finish(_ answer: Resolver.Answer) {

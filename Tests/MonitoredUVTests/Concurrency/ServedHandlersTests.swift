@@ -213,7 +213,7 @@ import Testing
             let waiting = Task(executorPreference: loop) { await connection.closed }
             while !connection.state.isLookingOut { await Task.yield() }
             await client.close()
-            // What comes now is answered by a reset.
+            // The kernel answers later bytes with a reset.
             while (try? await connection.write("x")) != nil { await Task.yield() }
             await waiting.value
             await connection.closed  // at once

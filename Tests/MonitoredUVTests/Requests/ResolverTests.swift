@@ -187,7 +187,7 @@ import Testing
         }
     }
 
-    /// What a completion begins is ended as well.
+    /// Completions begin new work, which the shutdown ends too.
     @Test func shutdown_endsLookupsAndTimers_thatCompletionsBegin() throws {
         let server = DeafServer()
         let resolver = server.resolver

@@ -63,7 +63,7 @@ import MonitoredUV
                     await server.close()
                 }
             }
-        default: fatalError("unknown operation")
+        default: throw UVError(.invalidArgument, operation: "scarcity", detail: "'\(operation)' is no operation")
         }
     }
 
