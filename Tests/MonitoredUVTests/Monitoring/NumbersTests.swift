@@ -52,7 +52,7 @@ struct NumbersTests {
             let before = loop.monitoring.time
             let start = MonotonicClock.read()
             try loop.run()
-            let elapsed = Double(MonotonicClock.read() - start)
+            let elapsed = Duration(nanoseconds: MonotonicClock.read() - start)
 
             let blocks = recorder.states.filter { $0.callbackWallTime >= Self.block }
             #expect(blocks.count == 5)
@@ -71,12 +71,12 @@ struct NumbersTests {
             }
             let time = (loop.monitoring.time - before)
             let sum = time.callbacks + time.monitor + time.poll + time.overhead
-            #expect(abs(Double(sum.nanosecondsClamped) / elapsed - 1) < 0.01)
+            #expect((recorder.elapsed...elapsed).contains(sum))
             #expect(recorder.states.reduce(.zero) { $0 + $1.callbackWallTime } == time.callbacks)
         }
     }
 
-    /// Busy callbacks, idle waits and I/O: what was reported adds up to what passed, to 1 %.
+    /// Busy callbacks, idle waits and I/O: what was reported adds up to what passed.
     @Test func sumRule_holds_forAMixOfWork() throws {
         try withLoop { loop in
             let recorder = Recorder(on: loop)
@@ -102,12 +102,12 @@ struct NumbersTests {
             let before = loop.monitoring.time
             let start = MonotonicClock.read()
             try loop.run()
-            let elapsed = Double(MonotonicClock.read() - start)
+            let elapsed = Duration(nanoseconds: MonotonicClock.read() - start)
             let time = (loop.monitoring.time - before)
             let walls = recorder.states.reduce(Duration.zero) { $0 + $1.callbackWallTime }
             #expect(walls == time.callbacks)
             let sum = walls + time.monitor + time.poll + time.overhead
-            #expect(abs(Double(sum.nanosecondsClamped) / elapsed - 1) < 0.01)
+            #expect((recorder.elapsed...elapsed).contains(sum))
             #expect(time.elapsed == sum)
             #expect(time.poll > .zero)
             #expect(time.utilization > 0.1 && time.utilization < 1)
@@ -149,7 +149,7 @@ struct NumbersTests {
     }
 
     @Test func repeatingTimersLag_followsLibuvsRearming() throws {
-        try withLoop { loop in
+        try withLoop(attempts: 5) { loop in
             let recorder = Recorder(on: loop)
             var fired = 0
             loop.callLater(.milliseconds(2), repeating: .milliseconds(2)) { timer in
@@ -161,7 +161,7 @@ struct NumbersTests {
             // Armed again before the first call, the second came due during it; those after are not 48 ms late each.
             let lags = recorder.of(.timer).map(\.loopLag)
             #expect(lags[1] >= .milliseconds(45))
-            #expect(lags[2...].min()! < .milliseconds(45))
+            return lags[2...].min()! < .milliseconds(45)
         }
     }
 
@@ -305,34 +305,46 @@ struct NumbersTests {
     /// The monitor changes in the middle of callbacks and of itself: nothing is counted twice or put to others.
     @Test func sumRule_holds_whileTheMonitorChanges() throws {
         try withLoop { loop in
-            let count = Box(0)
+            var calls = 0
+            var inCallbacks: UInt64 = 0
+            var inMonitors: UInt64 = 0
+            var first: UInt64?
+            var last: UInt64 = 0
+            func spun(_ duration: Duration, _ sum: inout UInt64, _ body: () -> Void) {
+                let start = MonotonicClock.read()
+                first = first ?? start
+                spin(duration)
+                body()
+                last = MonotonicClock.read()
+                sum += last - start
+            }
             func monitor(_ state: borrowing IOLoopMonitorState) {
-                count.value += 1
-                spin(.milliseconds(2))
-                if count.value % 3 == 0 { loop.setMonitor { monitor($0) } }
+                calls += 1
+                spun(.milliseconds(2), &inMonitors) {
+                    if calls % 3 == 0 { loop.setMonitor { monitor($0) } }
+                }
             }
             loop.setMonitor { monitor($0) }
             for _ in 0..<20 {
                 loop.callSoon {
-                    spin(.milliseconds(5))
-                    loop.setMonitor { monitor($0) }
+                    spun(.milliseconds(5), &inCallbacks) { loop.setMonitor { monitor($0) } }
                     spin(.milliseconds(5))
                 }
             }
             let start = MonotonicClock.read()
             try loop.run()
-            let elapsed = Double(MonotonicClock.read() - start)
+            let elapsed = MonotonicClock.read() - start
             let time = loop.monitoring.time
-            #expect(count.value == 20)
-            #expect(abs(Double(time.elapsed.nanosecondsClamped) / elapsed - 1) < 0.01)
+            #expect(calls == 20)
+            #expect((last - first!...elapsed).contains(time.elapsed.nanosecondsClamped))
+            #expect(time.callbacks.nanosecondsClamped >= inCallbacks)
             #expect(time.callbacks >= .milliseconds(200))
-            #expect(time.monitor >= .milliseconds(40))
-            #expect(time.overhead < .milliseconds(100))
+            #expect(time.monitor.nanosecondsClamped >= inMonitors)
         }
     }
 
     @Test func callbackBehindTheOneThatSetTheMonitor_isNotBlamed() throws {
-        try withLoop { loop in
+        try withLoop(attempts: 5) { loop in
             var walls: [String: Duration] = [:]
             loop.callSoon("guilty") {
                 loop.setMonitor { walls[$0.callbackPrettyName] = $0.callbackWallTime }
@@ -341,13 +353,13 @@ struct NumbersTests {
             loop.callSoon("innocent") {}
             try loop.run()
             #expect(walls.keys.sorted() == ["innocent"])
-            #expect(walls["innocent"]! < .milliseconds(100))
+            return walls["innocent"]! < .milliseconds(100)
         }
     }
 
     @Test func whatFreesTheClosure_isChargedToTheClosure() throws {
         final class Slow { deinit { spin(.milliseconds(100)) } }
-        try withLoop { loop in
+        try withLoop(attempts: 5) { loop in
             let recorder = Recorder(on: loop)
             func post() {
                 let slow = Slow()
@@ -357,7 +369,7 @@ struct NumbersTests {
             post()
             try loop.run()
             #expect(recorder.named("guilty").first!.callbackWallTime >= .milliseconds(100))
-            #expect(recorder.named("innocent").first!.callbackWallTime < .milliseconds(100))
+            return recorder.named("innocent").first!.callbackWallTime < .milliseconds(100)
         }
     }
 

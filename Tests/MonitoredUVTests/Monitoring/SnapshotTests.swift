@@ -133,19 +133,18 @@ struct SnapshotTests {
     }
 
     @Test func utilization_isThatOfTheInterval() throws {
-        try withLoop { loop in
+        try withLoop(attempts: 5) { loop in
             loop.monitoring.level = .metrics
             loop.callSoon { spin(.milliseconds(20)) }
             try loop.run()
             let before = loop.monitoring.snapshot()
-            #expect(before.time.utilization > 0.9)
             loop.callLater(.milliseconds(50)) { _ in }
             let start = ContinuousClock.now
             try loop.run()
             let length = ContinuousClock.now - start
             let interval = loop.monitoring.snapshot() - before
-            #expect(interval.time.utilization < 0.5)
-            #expect((length * 0.9...length).contains(interval.time.elapsed))
+            #expect((.milliseconds(49)...length).contains(interval.time.elapsed))
+            return before.time.utilization > 0.9 && interval.time.utilization < 0.5
         }
     }
 
@@ -215,8 +214,9 @@ struct SnapshotTests {
             for _ in 0..<10 { loop.callSoon("victim") {} }
             try loop.run()
             let interval = loop.monitoring.snapshot() - calm
-            #expect(interval.timeShare(inIterationsOver: .milliseconds(250)) > 0.9)
-            #expect(interval.timeShare(inIterationsOver: .milliseconds(250)) <= 1)
+            // To the width of the histogram's bins.
+            let least = interval.iterations.max / interval.time.elapsed * 0.96
+            #expect((least...1).contains(interval.timeShare(inIterationsOver: .milliseconds(250))))
             #expect(interval.timeShare(inIterationsOver: .seconds(100)) == 0)
             #expect(interval.waitShare(over: .milliseconds(250)) > 0.9)
             #expect(interval.waitShare(over: .seconds(100)) == 0)

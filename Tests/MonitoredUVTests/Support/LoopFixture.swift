@@ -24,14 +24,36 @@ func withLoop(
     #expect(core.requests.created == core.requests.freed, sourceLocation: sourceLocation)
 }
 
+/// The same until `body` is true, `attempts` times at most: for what other processes can spoil by taking the processor.
+func withLoop(
+    attempts: Int,
+    sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: (UVEventLoop) throws -> Bool
+) throws {
+    var isTrue = false
+    for _ in 0..<attempts where !isTrue {
+        try withLoop(sourceLocation: sourceLocation) { isTrue = try body($0) }
+    }
+    #expect(isTrue, "true in none of \(attempts) attempts", sourceLocation: sourceLocation)
+}
+
 /// Everything a loop reported.
 final class Recorder {
     private(set) var states: [IOLoopMonitorState] = []
+    private var firstCall: UInt64?
+    private var lastCall: UInt64 = 0
 
     init(on loop: UVEventLoop) {
         states.reserveCapacity(65_536)  // growing would show as monitor time, and delay what is measured
-        loop.setMonitor { self.states.append(copy $0) }
+        loop.setMonitor {
+            self.lastCall = MonotonicClock.read()
+            self.firstCall = self.firstCall ?? self.lastCall
+            self.states.append(copy $0)
+        }
     }
+
+    /// What passed between the first and the last call of the monitor.
+    var elapsed: Duration { Duration(nanoseconds: lastCall - (firstCall ?? lastCall)) }
 
     func named(_ name: String) -> [IOLoopMonitorState] { states.filter { $0.callbackPrettyName == name } }
     func of(_ kind: CallbackKind) -> [IOLoopMonitorState] { states.filter { $0.kind == kind } }
