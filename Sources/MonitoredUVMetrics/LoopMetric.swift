@@ -91,6 +91,9 @@ struct LoopMetric: Sendable {
             "How much later than asked a poll returned that waited for a timer."
         ) { .durations($0.pollDelays) },
         LoopMetric("uv_queue_length", .gauge, "Posted closures and jobs that wait.") { .count($0.queueLength) },
+        LoopMetric("uv_timers", .gauge, "Scheduled callbacks and sleeping tasks that wait for their time.") {
+            .count($0.timers)
+        },
         LoopMetric(
             "uv_enqueues_total",
             .counter,

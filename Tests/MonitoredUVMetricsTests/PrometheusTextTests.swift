@@ -11,8 +11,8 @@ import Testing
         let loop = try UVEventLoop(name: name)
         loop.monitoring.level = .metrics
         try loop.run(.noWait)
-        for _ in 0..<posts { loop.callSoon("posted") {} }
-        loop.callLater(.milliseconds(2)) { _ in }.name = "tick"
+        for _ in 0..<posts { loop.callSoon(name: "posted") {} }
+        loop.callLater(.milliseconds(2), name: "tick") {}
         try loop.run()
         defer { try? loop.close() }
         return loop.monitoring.snapshot()

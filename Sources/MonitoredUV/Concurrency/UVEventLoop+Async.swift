@@ -1,11 +1,9 @@
 extension UVEventLoop {
-    /// Suspends the task for `duration` on a timer of this loop, wherever the task runs.
+    /// Suspends the task for `duration`, counted by this loop, wherever the task runs.
     ///
     /// The wake-up itself is not a dispatch: the job with which the task goes on has waited since the instant asked for.
     ///
-    /// - Throws: `CancellationError` as soon as the task is canceled; the timer goes with it.
-    ///
-    /// The corresponding libuv type is `uv_timer_t`.
+    /// - Throws: `CancellationError` as soon as the task is canceled.
     public nonisolated(nonsending) func sleep(
         for duration: Duration,
         file: StaticString = #fileID,
@@ -13,9 +11,8 @@ extension UVEventLoop {
         function: StaticString = #function
     ) async throws {
         try await LoopOperation<Void>.wait(on: self, "UVEventLoop.sleep") { [unowned self] operation in
-            let timer = UVTimer(core, CallSite(file, line, function), .wakeUp) { _ in operation.resume(returning: ()) }
-            timer.start(after: duration)
-            operation.onCancel = { timer.close() }
+            let token = core.schedule(after: duration.nanosecondsClamped, .wake { operation.resume(returning: ()) })
+            operation.onCancel = { [core] in _ = core.unschedule(token) }
         }
     }
 

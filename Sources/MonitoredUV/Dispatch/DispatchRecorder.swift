@@ -131,12 +131,13 @@ final class DispatchRecorder {
         let wall = now &- start
         let name = currentName
         metrics._withUnsafeGuaranteedRef {
-            $0.record(kind, name, start: start, wall: wall, lag: lag, probablyReady: meter.polls.probablyReady)
+            $0.record(kind, name, start: start, wall: wall, lag: lag, meter.polls.probablyReady)
         }
         if _slowPath(wall >= slowLimit) { reportSlow(kind, start, wall) }
         guard let monitor else { return vitals.inFlight.end() }
         vitals.inFlight.begin(kind, .monitor, at: start &+ wall)
         let state = IOLoopMonitorState(
+            start: start,
             wallTime: wall,
             lag: lag,
             handles: held(),

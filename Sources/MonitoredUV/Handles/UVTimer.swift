@@ -1,6 +1,7 @@
 internal import CLibUV
 
-/// Calls a closure once after a delay, or again and again.
+/// Calls a closure once after a delay, or again and again: libuv's own timer. For the many timeouts of a server,
+/// ``UVEventLoop/callLater(_:name:file:line:function:_:)`` is faster and smaller.
 ///
 /// A timer is never early against the monotonic clock, however long the callbacks before it took. libuv's timers count
 /// whole milliseconds: a finer delay is rounded up, and what the rounding adds is visible as lag. The clock stands
@@ -10,38 +11,23 @@ internal import CLibUV
 public final class UVTimer: UVHandle {
     @exclusivity(unchecked) private var callback: ((UVTimer) -> Void)?
     private let site: CallbackName
-    private let purpose: Purpose
     /// The requested instant, to the nanosecond.
     @exclusivity(unchecked) private var due: UInt64 = 0
     @exclusivity(unchecked) private var interval: UInt64 = 0
     @exclusivity(unchecked) private var wasStarted = false
 
     /// Makes a timer, not yet started, on `loop`, whose thread this must be. Traps on a closed loop.
-    public convenience init(
+    public init(
         on loop: UVEventLoop,
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
         _ callback: @escaping (UVTimer) -> Void
     ) {
-        self.init(loop.core, CallSite(file, line, function), .handle, callback)
-    }
-
-    /// The purpose of a timer.
-    enum Purpose {
-        /// To be used until it is closed.
-        case handle
-        /// For one wait, or one series: it closes itself after its last call.
-        case call
-        /// For one wait of a task. The task's job is the dispatch; the timer's call is not.
-        case wakeUp
-    }
-
-    init(_ core: LoopCore, _ site: CallSite, _ purpose: Purpose, _ callback: @escaping (UVTimer) -> Void) {
         self.callback = callback
-        self.site = core.recorder.name(of: site)
-        self.purpose = purpose
-        super.init(core) { loop, raw in UVError.require(uv_timer_init(loop, raw), "uv_timer_init") }
+        site = loop.core.recorder.name(of: name?.site ?? CallSite(file, line, function))
+        super.init(loop.core) { loop, raw in UVError.require(uv_timer_init(loop, raw), "uv_timer_init") }
     }
 
     /// Calls back after `delay`, and then every `interval` if there is one. Starting a running timer starts it anew.
@@ -120,53 +106,9 @@ public final class UVTimer: UVHandle {
         core.currentRun.ranBeforePoll = true
         core.currentRun.isInTimer = true
         defer { core.currentRun.isInTimer = false }
-        if purpose == .wakeUp { return core.wakeTask(due) { call() } }
-        core.dispatch(.timer, dispatchName(site), .exact(due, .timer)) { call() }
-    }
-
-    @inline(__always)
-    private func call() {
-        callback?(self)
-        if purpose != .handle && !isEnding && uv_is_active(raw) == 0 { close() }
+        core.dispatch(.timer, dispatchName(site), .exact(due, .timer)) { callback?(self) }
     }
 
     override func dropCallbacks() { callback = nil }
     override var registeredName: CallbackName { site }
-}
-
-extension UVEventLoop {
-    /// Calls `body` once after `delay`, and then every `interval` if there is one; see
-    /// ``UVTimer/start(after:repeating:)`` for how both are counted. Traps on any thread but the loop's, and on a closed
-    /// loop.
-    ///
-    /// - Returns: The timer. It closes itself after its last call; to cancel it, close it.
-    @discardableResult
-    public func callLater(
-        _ delay: Duration,
-        repeating interval: Duration? = nil,
-        file: StaticString = #fileID,
-        line: UInt = #line,
-        function: StaticString = #function,
-        _ body: @escaping (UVTimer) -> Void
-    ) -> UVTimer {
-        let timer = UVTimer(core, CallSite(file, line, function), .call, body)
-        timer.start(after: delay, repeating: interval)
-        return timer
-    }
-
-    /// Calls `body` once at `instant`, at once if that has passed. Traps on any thread but the loop's, and on a closed loop.
-    ///
-    /// The wait is fixed when this is called: it does not shrink while the machine sleeps.
-    ///
-    /// - Returns: The timer. It closes itself after its call; to cancel it, close it.
-    @discardableResult
-    public func callAt(
-        _ instant: ContinuousClock.Instant,
-        file: StaticString = #fileID,
-        line: UInt = #line,
-        function: StaticString = #function,
-        _ body: @escaping (UVTimer) -> Void
-    ) -> UVTimer {
-        callLater(ContinuousClock.now.duration(to: instant), file: file, line: line, function: function, body)
-    }
 }

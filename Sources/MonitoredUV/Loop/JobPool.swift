@@ -3,22 +3,21 @@ import Synchronization
 /// Jobs that any of several loops may run: whichever of them is free takes the oldest, so that one that is busy for
 /// long keeps nobody waiting. Any thread.
 ///
-/// One lock, held for a few instructions. The sleeps of such jobs are here as well, for the same reason; the timer of
-/// one more loop, which has other things to do than to run them, ends them.
+/// One lock, held for a few instructions. The timers of such jobs are here as well, for the same reason; they ring on one
+/// more loop, which has other things to do than to run the jobs.
 final class JobPool: Sendable {
     private struct State {
         var jobs = JobQueue()
-        var sleeps = SleepQueue()
         /// Those who wait in their poll, the one that went there last at the end.
         var resting: [AsyncSender] = []
     }
 
     private let state = Lock(State())
     private let waiting = Atomic<Int>(0)
+    private let timers = Lock(Timers(now: MonotonicClock.read()))
     private let timer: AsyncSender
 
-    /// `timer` is woken when the earliest sleep is another one; its loop then arms its timer, and calls
-    /// ``takeSleep(dueAt:)``.
+    /// `timer` is woken when the earliest timer is another one; its loop then sets its alarm.
     init(timer: AsyncSender) { self.timer = timer }
 
     /// How many jobs wait.
@@ -60,36 +59,18 @@ final class JobPool: Sendable {
         }
         other?.send()
     }
+}
 
-    // MARK: Sleeps
-
-    /// In a ticket: the sleep is in the process's pool.
+extension JobPool: TimerHost {
+    /// The number of the process's pool.
     static let number = UInt32.max
 
-    var earliestSleep: UInt64? { state.withLock { $0.sleeps.earliest } }
+    var ticketNumber: UInt32 { Self.number }
 
-    /// Runs `job` at `due`. The task that is running sleeps until then, if the job is its waking.
-    func sleep(_ job: Job, due: UInt64) {
-        let task = JobNames.isWaking(job) ? Job.current : nil
-        let sleeper = SleepQueue.Sleeper(job: job, task: task?.address ?? 0)
-        let isEarliest = state.withLock { state in
-            let slot = state.sleeps.insert(sleeper, due: due)
-            // Marked before it can end.
-            task?.mark(SleepTicket(loop: Self.number, slot: slot))
-            return state.sleeps.earliest == due
-        }
-        if isEarliest { timer.send() }
-    }
+    func withTimers<Result>(_ body: (inout Timers) -> Result) -> Result { timers.withLock(body) }
 
-    /// The `task` goes on before its time: what was to wake it cleans up.
-    func endSleep(_ slot: UInt32, of task: UInt) {
-        guard let job = state.withLock({ $0.sleeps.remove(slot, ifOf: task) }) else { return }
-        job.stamp(MonotonicClock.read(), .any)
-        push(job)
-    }
+    /// The loop with the timer then asks.
+    func earliestChanged() { timer.send() }
 
-    /// Takes out one that is due, for the caller to wake.
-    func takeSleep(dueAt now: UInt64) -> (sleeper: SleepQueue.Sleeper, due: UInt64)? {
-        state.withLock { $0.sleeps.removeFirst(dueAt: now) }
-    }
+    func resume(_ job: Job) { push(job) }
 }

@@ -13,14 +13,14 @@ extension LoopCore {
 
     /// Since when what is queued now has been ready. Any thread.
     static func readyNow() -> UInt64 {
-        let wakingSince = CurrentLoop.loop?.core.sleeps.wakingSince ?? 0
+        let wakingSince = CurrentLoop.loop?.core.wakingSince ?? 0
         return wakingSince != 0 ? wakingSince : MonotonicClock.read()
     }
 
     /// Queues a job of this thread's.
     @inline(__always)
     func enqueue(_ job: Job, _ route: Job.Route) {
-        job.stamp(sleeps.wakingSince != 0 && recorder.isOn ? sleeps.wakingSince : recorder.readyNow, route)
+        job.stamp(wakingSince != 0 && recorder.isOn ? wakingSince : recorder.readyNow, route)
         queue(job)
         if recorder.isOn {
             vitals.localJobs.add(1)

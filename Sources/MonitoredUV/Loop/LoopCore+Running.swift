@@ -85,6 +85,7 @@ extension LoopCore {
         isTearingDown = true
         closeAllHandles()
         dropThreadRequests()
+        dropScheduled()
         while !shared.remote.close() { dropPosted() }
         dropPosted()
         while handles.open > 0 || requests.open > 0 { _ = uv_run(uv, UV_RUN_ONCE) }
@@ -117,8 +118,14 @@ extension LoopCore {
         return openHandleKinds
             + (requests > 0 ? ["\(requests) request\(requests == 1 ? "" : "s")"] : [])
             + (posted > 0 ? ["\(posted) posted closure\(posted == 1 ? "" : "s") or job\(posted == 1 ? "" : "s")"] : [])
-            + (sleeps.queue.count > 0
-                ? ["\(sleeps.queue.count) sleeping task\(sleeps.queue.count == 1 ? "" : "s")"] : [])
+            + openTimers
+    }
+
+    private var openTimers: [String] {
+        let sleeping = timers.jobCount
+        let scheduled = timers.count - sleeping
+        return (scheduled > 0 ? ["\(scheduled) scheduled callback\(scheduled == 1 ? "" : "s")"] : [])
+            + (sleeping > 0 ? ["\(sleeping) sleeping task\(sleeping == 1 ? "" : "s")"] : [])
     }
 
     /// The open handles in words, those that are called the same together; of the kinds the ten most frequent.
@@ -149,7 +156,7 @@ extension LoopCore {
         shared.wakeUp.close()
         shared.finishedWork.close()
         mainThread.pump?.close()
-        sleeps.number = nil
+        sleepNumber = nil
         dropOperations()
         own.all.forEach { uv_close($0, nil) }
         while uv_run(uv, UV_RUN_DEFAULT) != 0 {}

@@ -23,7 +23,14 @@ final class LoopCore {
     @exclusivity(unchecked) var isResting = false
     /// A queue holds something, or others may have filled the pool: a drain has something to look at.
     @exclusivity(unchecked) var hasDrain = false
-    @exclusivity(unchecked) var sleeps = LoopSleeps()
+    @exclusivity(unchecked) var timers: Timers
+    /// A pool whose timers also ring here.
+    @exclusivity(unchecked) var timedPool: JobPool?
+    @exclusivity(unchecked) var isAlarmActive = false
+    /// Registered while tasks may look for their sleeps here.
+    @exclusivity(unchecked) var sleepNumber: SleepDirectory.Number?
+    /// While a task is woken that slept: since when it could go on; else 0.
+    @exclusivity(unchecked) var wakingSince: UInt64 = 0
     @exclusivity(unchecked) var mainThread = MainThreadRole()
     /// What tasks wait for on this loop.
     @exclusivity(unchecked) var pendingOperations: PendingOperation?
@@ -52,10 +59,10 @@ final class LoopCore {
         let prepare = UnsafeMutablePointer<uv_prepare_t>.allocate(capacity: 1)
         let check = UnsafeMutablePointer<uv_check_t>.allocate(capacity: 1)
         let idle = UnsafeMutablePointer<uv_idle_t>.allocate(capacity: 1)
-        let sleep = UnsafeMutablePointer<uv_timer_t>.allocate(capacity: 1)
+        let timer = UnsafeMutablePointer<uv_timer_t>.allocate(capacity: 1)
 
         var all: [UnsafeMutablePointer<uv_handle_t>] {
-            [wake.handle, prepare.handle, check.handle, idle.handle, sleep.handle]
+            [wake.handle, prepare.handle, check.handle, idle.handle, timer.handle]
         }
     }
 
@@ -77,6 +84,7 @@ final class LoopCore {
         self.own = own
         vitals = shared.vitals
         recorder = DispatchRecorder(vitals, shared.watch, shared.settings)
+        timers = Timers(now: recorder.clock.now())
         let context = Unmanaged.passUnretained(self).toOpaque()
         uv.pointee.data = context
         own.all.forEach { $0.pointee.data = context }
@@ -104,7 +112,7 @@ final class LoopCore {
         UVError.require(uv_prepare_init(uv, own.prepare), "uv_prepare_init")
         UVError.require(uv_check_init(uv, own.check), "uv_check_init")
         UVError.require(uv_idle_init(uv, own.idle), "uv_idle_init")
-        UVError.require(uv_timer_init(uv, own.sleep), "uv_timer_init")
+        UVError.require(uv_timer_init(uv, own.timer), "uv_timer_init")
         UVError.require(uv_prepare_start(own.prepare) { withCore(of: $0) { $0.beforePoll() } }, "uv_prepare_start")
         UVError.require(uv_check_start(own.check) { withCore(of: $0) { $0.afterPoll() } }, "uv_check_start")
         for handle in [own.wake.handle, own.prepare.handle, own.check.handle] { uv_unref(handle) }
@@ -148,6 +156,7 @@ final class LoopCore {
     private func refreshTime() {
         isTimeStale = false
         if !activity.isSpinning { uv_update_time(uv) }
+        if timers.isBehind { setAlarm() }  // without a wait, as this is no timer
     }
 
     /// How long libuv's poll waits at most, in nanoseconds; `.max` for one without a limit or that does not block.
@@ -182,7 +191,7 @@ final class LoopCore {
     var isShuttingDown: Bool { shutdown.isUnderWay }
 
     private var hasWorkToEnd: Bool {
-        hasOpenHandles || pendingOperations != nil || sleeps.queue.count > 0 || !threadRequests.isEmpty
+        hasOpenHandles || pendingOperations != nil || timers.count > 0 || !threadRequests.isEmpty
     }
 
     /// Whatever callbacks and tasks began meanwhile ends as well.
@@ -191,6 +200,7 @@ final class LoopCore {
             dispatch(.release, Self.shutdownName, .notApplicable) {
                 closeAllHandles()
                 endOperations()
+                dropScheduled()
                 endSleeps()
                 cancelThreadRequests()
             }
@@ -208,7 +218,7 @@ final class LoopCore {
             holdOpen(false)
         }
         if !threadRequests.isEmpty { finishThreadRequests() }
-        if sleeps.pool != nil { armSleepTimer() }
+        if timedPool != nil { setAlarm() }
         recorder.applySettings()
         dispatchRetired()
     }
@@ -221,7 +231,7 @@ final class LoopCore {
 
     // MARK: What the loop holds
 
-    /// Posted closures, jobs and sleeps that wait, active referenced handles and active requests, less the library's
+    /// Posted closures, jobs and timers that wait, active referenced handles and active requests, less the library's
     /// own.
     @inline(__always)
     var heldCount: Int {
@@ -231,7 +241,7 @@ final class LoopCore {
 
     /// What waits in the loop's own queues.
     @inline(__always)
-    var waitingCount: Int { queue.count &+ jobs.queue.count &+ sleeps.queue.count &+ shared.remote.count }
+    var waitingCount: Int { queue.count &+ jobs.queue.count &+ timers.count &+ shared.remote.count }
 
     @inline(__always)
     var clock: MonotonicClock { recorder.clock }

@@ -37,18 +37,6 @@ struct LoopShutdown {
     }
 }
 
-/// The sleeps of tasks that end on a loop.
-struct LoopSleeps {
-    var queue = SleepQueue()
-    /// A pool whose sleeps also end on this loop's timer.
-    var pool: JobPool?
-    var isTimerActive = false
-    /// While a task is woken that slept: since when it could go on; else 0.
-    var wakingSince: UInt64 = 0
-    /// Registered while tasks may look for their sleeps here.
-    var number: SleepDirectory.Number?
-}
-
 /// The jobs that wait on a loop, and by what they are named and limited.
 struct LoopJobs {
     var queue = JobQueue()

@@ -49,6 +49,7 @@ public struct Monitoring: Sendable {
     public func snapshot() -> LoopSnapshot {
         let vitals = shared.vitals
         var snapshot = LoopSnapshot(loopName: vitals.name.text, time: time)
+        snapshot.timers = vitals.timers.value
         (snapshot.queueLength, snapshot.queueLengthPeak) = vitals.queueLength(with: { shared.remote.count })
         snapshot.enqueues.localPosts = vitals.localPosts.value
         snapshot.enqueues.remotePosts = vitals.remotePosts.value

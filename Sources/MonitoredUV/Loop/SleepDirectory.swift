@@ -1,4 +1,4 @@
-/// Finds the loop of a sleep that ends on another one.
+/// Finds where tasks sleep, by the numbers in their tickets.
 enum SleepDirectory {
     private struct State {
         var last: UInt32 = 0

@@ -12,37 +12,27 @@ extension UVEventLoop {
     /// The corresponding libuv function is `uv_async_send`.
     @discardableResult
     public func execute(
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
         _ body: @escaping @Sendable () -> Void
     ) -> Bool {
-        post(CallSite(file, line, function), sendable: body)
+        post(name?.site ?? CallSite(file, line, function), sendable: body)
     }
 
-    /// The same under a `name` that the monitor shows, instead of the place of the call.
-    @discardableResult
-    public func execute(_ name: StaticString, _ body: @escaping @Sendable () -> Void) -> Bool {
-        post(CallSite(named: name), sendable: body)
-    }
-
-    /// Runs `body` on the loop, as ``execute(file:line:function:_:)`` does, from the loop's own thread alone: the
+    /// Runs `body` on the loop, as ``execute(name:file:line:function:_:)`` does, from the loop's own thread alone: the
     /// closure may capture what belongs to the loop. Traps on any other thread. On a closed loop, `body` is released, with
     /// one warning.
     public func callSoon(
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
         _ body: @escaping () -> Void
     ) {
         if !shared.isClosed { shared.preconditionOnOwnThread("callSoon at \(file):\(line)") }
-        _ = post(CallSite(file, line, function), local: body)
-    }
-
-    /// The same under a `name` that the monitor shows, instead of the place of the call.
-    public func callSoon(_ name: StaticString, _ body: @escaping () -> Void) {
-        if !shared.isClosed { shared.preconditionOnOwnThread("callSoon '\(name)'") }
-        _ = post(CallSite(named: name), local: body)
+        _ = post(name?.site ?? CallSite(file, line, function), local: body)
     }
 
     @inline(__always)

@@ -9,7 +9,7 @@ internal import CLibUV
 /// let loop = try UVEventLoop { state in
 ///     if state.callbackWallTime > .milliseconds(100) { print(state) }
 /// }
-/// loop.callLater(.seconds(1)) { _ in print("one second later") }
+/// loop.callLater(.seconds(1)) { print("one second later") }
 /// try loop.run()
 /// try loop.close()
 /// ```

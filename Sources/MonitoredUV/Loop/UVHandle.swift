@@ -56,7 +56,7 @@ public class UVHandle {
         set {
             core.preconditionOnOwnThread("\(self)")
             let old = explicitName
-            explicitName = CallbackName(ofHandle: newValue)
+            explicitName = CallbackName(pinned: newValue)
             old.release()
         }
     }

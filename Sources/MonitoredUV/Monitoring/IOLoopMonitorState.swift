@@ -2,6 +2,7 @@
 ///
 /// The value is trivially copyable and holds plain numbers; durations and names are made when they are asked for.
 public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
+    private let startTime: UInt64
     private let wallTime: UInt64
     private let lagLower: UInt64
     private let lagUpper: UInt64
@@ -19,6 +20,7 @@ public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
 
     @inline(__always)
     init(
+        start: UInt64,
         wallTime: UInt64,
         lag: DispatchLag,
         handles: Int,
@@ -26,6 +28,7 @@ public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
         loop: CallbackName,
         kind: CallbackKind
     ) {
+        startTime = start
         self.wallTime = wallTime
         lagLower = lag.lower
         lagUpper = lag.upper
@@ -35,6 +38,9 @@ public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
         lagPrecision = lag.precision
         self.kind = kind
     }
+
+    /// When the dispatch started, since the monotonic clock began: that of `CLOCK_MONOTONIC` on Linux.
+    public var start: Duration { Duration(nanoseconds: startTime) }
 
     /// How long the user's code ran, from the trampoline's call to its return. The monitor's time is not in it.
     public var callbackWallTime: Duration { Duration(nanoseconds: wallTime) }

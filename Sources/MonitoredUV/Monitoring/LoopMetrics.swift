@@ -55,7 +55,7 @@ final class LoopMetrics: @unchecked Sendable {
         start: UInt64,
         wall: UInt64,
         lag: DispatchLag,
-        probablyReady: UInt64
+        _ probablyReady: @autoclosure () -> UInt64
     ) {
         let bin = LogLinearBins.fine.index(of: wall)
         histogram(Int(kind.number)).record(wall, in: bin)
@@ -65,7 +65,7 @@ final class LoopMetrics: @unchecked Sendable {
             lagSum &+= lag.upper
             lagCount &+= 1
             // Of a range, what is likely: the upper bound would blame the dispatch before every answer of a peer.
-            let ready = lag.precision == .exact ? start &- lag.upper : probablyReady
+            let ready = lag.precision == .exact ? start &- lag.upper : probablyReady()
             if ready < lastEnd { blame.add(ring.count, readySince: ready, ring, names) }
         }
         lastEnd = start &+ wall

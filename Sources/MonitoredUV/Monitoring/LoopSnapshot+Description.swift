@@ -24,7 +24,8 @@ extension LoopSnapshot: CustomStringConvertible {
                 + " wake-ups \(wakeups)"
         )
         let held = (handles.sorted { $0.key < $1.key } + requests.sorted { $0.key < $1.key })
-        if !held.isEmpty { lines.append("holds " + held.map { "\($0.value) \($0.key)" }.joined(separator: ", ")) }
+        let parts = held.map { "\($0.value) \($0.key)" } + (timers > 0 ? ["\(timers) waiting for their time"] : [])
+        if !parts.isEmpty { lines.append("holds " + parts.joined(separator: ", ")) }
         lines.append("")
         lines += table(
             ["share of time"] + Self.shareLimits.map { "over \($0.brief)" },

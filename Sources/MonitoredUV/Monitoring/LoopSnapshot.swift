@@ -32,6 +32,9 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
     /// The most that ever waited, as seen between dispatches; of a sum, of the one where it was most.
     public internal(set) var queueLengthPeak: Int
 
+    /// How many scheduled callbacks and sleeping tasks wait for their time. A ``UVTimer`` is a handle, and not counted here.
+    public internal(set) var timers: Int
+
     /// How often something was queued.
     public struct Enqueues: Sendable, Hashable, Codable {
         /// Closures by the loop's own thread.
@@ -89,6 +92,7 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
         lags = [:]
         queueLength = 0
         queueLengthPeak = 0
+        timers = 0
         enqueues = Enqueues()
         wakeups = 0
         handles = [:]
@@ -195,6 +199,7 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
         result.lags.merge(right.lags, uniquingKeysWith: +)
         result.stalls.merge(right.stalls, uniquingKeysWith: +)
         result.queueLength += right.queueLength
+        result.timers += right.timers
         result.queueLengthPeak = max(left.queueLengthPeak, right.queueLengthPeak)
         result.enqueues.localPosts += right.enqueues.localPosts
         result.enqueues.remotePosts += right.enqueues.remotePosts

@@ -18,6 +18,7 @@ final class LoopVitals: Sendable {
     /// What the loop's own queues held when the running dispatch began, or after the last one; and the most so far.
     let queued = Counter()
     let queuedPeak = Counter()
+    let timers = Counter()
     /// The most that anybody who looked has seen. Any thread.
     private let seenPeak = Atomic<Int>(0)
 

@@ -23,6 +23,18 @@ struct CallSite: Hashable, @unchecked Sendable {
         line = 0
     }
 
+    /// A name that has been interned already.
+    init(interned name: CallbackName) {
+        file = Self.interned
+        function = nil
+        line = name.id
+    }
+
+    /// Instead of a file: the line is a name's number.
+    private static var interned: UnsafePointer<UInt8> { ("" as StaticString).utf8Start }
+
+    var internedName: CallbackName? { file == Self.interned ? CallbackName(id: line) : nil }
+
     /// `Server.swift:42 accept(_:)`, or the explicit name.
     var text: String {
         let first = String(cString: file)
@@ -51,8 +63,8 @@ struct CallSiteNames {
 
     @inline(never)
     private mutating func lookUp(_ site: CallSite, _ slot: Int) -> CallbackName {
-        let name = all[site] ?? CallbackName(site.text)
-        all[site] = name
+        let name = site.internedName ?? all[site] ?? CallbackName(site.text)
+        if site.internedName == nil { all[site] = name }
         fast[slot] = (site, name)
         return name
     }

@@ -23,11 +23,11 @@ struct CallbackName: Hashable, Sendable {
         self = Self.table.withLock { $0.intern(text) }
     }
 
-    /// Interns a name that the program gives to a handle, which may be another one for each connection. The handle keeps it
-    /// until ``release()``.
-    init(ofHandle text: String) { self = PassingNames.shared.pin(Self.cut(text)) }
+    /// Interns a name that the program makes at run time, which may be another one for each connection. It is kept until
+    /// ``release()``.
+    init(pinned text: String) { self = PassingNames.shared.pin(Self.cut(text)) }
 
-    /// A handle does not need its name any more.
+    /// Whoever pinned the name does not need it any more.
     func release() { PassingNames.shared.unpin(self) }
 
     /// Interns a name that comes from outside, or is another one for each task.

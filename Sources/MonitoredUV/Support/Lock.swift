@@ -10,11 +10,11 @@
 /// library in every program that is tested with it.
 ///
 /// `@unchecked Sendable`: the value is reached through the mutex alone.
-final class Lock<Value>: @unchecked Sendable {
+final class Lock<Value: ~Copyable>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private var value: Value
 
-    init(_ value: sending Value) {
+    init(_ value: consuming sending Value) {
         self.value = value
         expectSuccess(pthread_mutex_init(mutex, nil))
     }

@@ -84,7 +84,7 @@ import Testing
         try await withTasks { loop in
             let pinned = Pinned(loop)
             try await LoopOperation<Void>.wait(on: loop, "test") { operation in
-                loop.callLater(.zero) { _ in
+                loop.callLater(.zero) {
                     pinned.preconditionIsolated()
                     pinned.assumeIsolated { $0.count += 100 }
                     operation.resume(returning: ())
@@ -176,7 +176,7 @@ import Testing
                 }
                 let bound = UVLoopBound(happened, to: loop)
                 succeed { try onOtherThread { loop.execute { bound.value() } } }
-                loop.callLater(.milliseconds(2)) { _ in happened() }
+                loop.callLater(.milliseconds(2)) { happened() }
                 succeed {
                     try loop.pair { client, accepted in
                         try accepted.startReading { _ in

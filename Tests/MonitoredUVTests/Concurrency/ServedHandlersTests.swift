@@ -72,7 +72,7 @@ import Testing
             try await client.write("x")
             try await serving.value
             #expect(ends.value == ["began", "ended"])
-            #expect(loop.core.sleeps.queue.count == 0)
+            #expect(loop.core.timers.count == 0)
         }
     }
 
@@ -92,7 +92,7 @@ import Testing
                 #expect(ends.value == ["began", "CancellationError", "told CancellationError"])
                 await client.close()
             }
-            #expect(loop.core.sleeps.queue.count == 0)
+            #expect(loop.core.timers.count == 0)
         }
     }
 
@@ -103,7 +103,7 @@ import Testing
             await Task.yield()
             await server.close(gracePeriod: .seconds(3600))
             try await serving.value
-            #expect(loop.core.sleeps.queue.count == 0)
+            #expect(loop.core.timers.count == 0)
         }
     }
 
@@ -122,7 +122,7 @@ import Testing
                 await server.close(gracePeriod: nil)
                 try await serving.value
             }
-            #expect(loop.core.sleeps.queue.count == 0)
+            #expect(loop.core.timers.count == 0)
         }
     }
 

@@ -31,23 +31,23 @@ import Testing
                         return false
                     }
                 }
-                while loop.core.sleeps.queue.count < 100 { await Task.yield() }
+                while loop.core.timers.count < 100 { await Task.yield() }
                 for (number, task) in tasks.enumerated() {
                     task.cancel()
                     #expect(await task.value)
-                    #expect(loop.core.sleeps.queue.count == 99 - number)
+                    #expect(loop.core.timers.count == 99 - number)
                 }
-                #expect(loop.core.sleeps.isTimerActive == false)
+                #expect(loop.core.isAlarmActive == false)
             }
         }
 
         @Test func aSleepThatAnotherThreadCancelsIsGoneAsWell() async throws {
             try await withTasks { loop in
                 let task = Task(executorPreference: loop) { try? await Task.sleep(for: .seconds(3600)) }
-                while loop.core.sleeps.queue.count < 1 { await Task.yield() }
+                while loop.core.timers.count < 1 { await Task.yield() }
                 try onOtherThread { task.cancel() }
                 await task.value
-                #expect(loop.core.sleeps.queue.count == 0)
+                #expect(loop.core.timers.count == 0)
             }
         }
 
@@ -63,7 +63,7 @@ import Testing
                     await Task.detached { try? await Task.sleep(for: .milliseconds(20)) }.value
                     return MonotonicClock.read()
                 }
-                while loop.core.sleeps.queue.count < 1 { await Task.yield() }
+                while loop.core.timers.count < 1 { await Task.yield() }
                 task.cancel()
                 #expect(await task.value >= start + 20_000_000)
                 for _ in 0..<3 {
@@ -87,7 +87,7 @@ import Testing
                     }
                 }
                 #expect(woken.value == 20_000)
-                #expect(loop.core.sleeps.queue.count == 0)
+                #expect(loop.core.timers.count == 0)
             }
         }
 
@@ -140,7 +140,7 @@ import Testing
             }
             let states = try await withTasks(monitored: true) { loop in
                 async let sleeping: Void = Sleeper().sleep()
-                while loop.core.sleeps.queue.count == 0 { await Task.yield() }
+                while loop.core.timers.count == 0 { await Task.yield() }
                 spin(.milliseconds(200))
                 try await sleeping
             }
@@ -154,7 +154,7 @@ import Testing
                 let task = Task(name: "sleeper", executorPreference: loop) {
                     try? await Task.sleep(for: .seconds(3600))
                 }
-                while loop.core.sleeps.queue.count == 0 { await Task.yield() }
+                while loop.core.timers.count == 0 { await Task.yield() }
                 task.cancel()
                 await task.value
             }

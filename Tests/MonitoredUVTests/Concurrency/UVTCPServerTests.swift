@@ -36,7 +36,7 @@ import Testing
                 await server.close()
             }
             #expect(echoed.value == connections * 3)
-            #expect(loop.core.sleeps.queue.count == 0)
+            #expect(loop.core.timers.count == 0)
         }
         #expect(dispatches.value > connections * 6)
     }

@@ -36,7 +36,7 @@ struct StreamListenerTests {
             #expect(server.isActive)
             listener.accept = accept
             while accepted < 3 { try loop.run(.once) }
-            timer.close()
+            timer.cancel()
             clients.forEach { close($0) }
             server.close()
             try loop.run()
@@ -285,7 +285,7 @@ private func starve(_ count: Int) throws {
                     guard case .success(let peer) = connection else { return turn.failures.count() }
                     turn.accepted.count()
                     // It stays for a while, so that clients use up the descriptors.
-                    loop.callLater(.milliseconds(20)) { _ in peer.close() }
+                    loop.callLater(.milliseconds(20)) { peer.close() }
                 }
                 loop.callLater(.milliseconds(1), repeating: .milliseconds(1)) { _ in turn.beats.count() }
                 let address = try server.localAddress()

@@ -75,7 +75,7 @@ struct UVHandleTests {
                     if subject != "reader" { try client.write("x") }
                     client.close()
                 }
-            case "timer": loop.callLater(.zero) { [loop] _ in withExtendedLifetime((held, loop)) {} }
+            case "timer": loop.callLater(.zero) { [loop] in withExtendedLifetime((held, loop)) {} }
             case "idle":
                 var idle: UVIdle?
                 idle = UVIdle(on: loop) { withExtendedLifetime(held) { idle?.close() } }
@@ -95,13 +95,14 @@ struct UVHandleTests {
     @Test func name_isWhatTheMonitorShows() throws {
         try withLoop { loop in
             let recorder = Recorder(on: loop)
-            let timer = loop.callLater(.zero) { _ in }
+            let timer = UVTimer(on: loop) { _ in }
             #expect(timer.name == "")
             timer.name = "heartbeat"
             #expect(timer.name == "heartbeat")
             timer.close {}
-            let other = loop.callLater(.zero) { _ in }
+            let other = UVTimer(on: loop) { $0.close() }
             other.name = "one shot"
+            other.start(after: .zero)
             try loop.run()
             #expect(recorder.named("heartbeat").map(\.kind) == [.close])
             #expect(recorder.named("one shot").map(\.kind) == [.timer])

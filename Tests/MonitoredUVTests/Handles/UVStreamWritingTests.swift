@@ -144,7 +144,7 @@ struct UVStreamWritingTests {
                         }
                         received += bytes.byteCount
                         accepted.stopReading()
-                        loop.callLater(.microseconds(100)) { _ in succeed { try read() } }
+                        loop.callLater(.microseconds(100)) { succeed { try read() } }
                     } onEnd: { end in
                         #expect(end == .endOfStream)
                         accepted.close()

@@ -5,36 +5,37 @@ import Testing
 
 struct UVTimerTests {
     /// The clock is read in the callback; the bound is one-sided, so a busy machine cannot break it.
-    @Test(arguments: [1, 250, 999, 1000, 1001, 1500, 4999, 20_000])
-    func timer_isNeverEarly(_ microseconds: Int) throws {
+    @Test(arguments: [1, 250, 999, 1000, 1001, 1500, 4999, 20_000], TimerForm.allCases)
+    func timer_isNeverEarly(_ microseconds: Int, _ form: TimerForm) throws {
         try withLoop { loop in
             let delay = Duration.microseconds(microseconds)
             let start = MonotonicClock.read()
             var elapsed: UInt64 = 0
-            loop.callLater(delay) { _ in elapsed = MonotonicClock.read() - start }
+            form.start(on: loop, after: delay) { elapsed = MonotonicClock.read() - start }
             try loop.run()
             #expect(elapsed >= delay.nanosecondsClamped)
         }
     }
 
-    @Test func timer_isNotEarly_whenStartedAfterALongCallback() throws {
+    @Test(arguments: TimerForm.allCases)
+    func timer_isNotEarly_whenStartedAfterALongCallback(_ form: TimerForm) throws {
         try withLoop { loop in
             var elapsed: UInt64 = 0
             loop.callSoon {
                 spin(.milliseconds(60))  // libuv's cached time is now 60 ms old
                 let start = MonotonicClock.read()
-                loop.callLater(.milliseconds(30)) { _ in elapsed = MonotonicClock.read() - start }
+                form.start(on: loop, after: .milliseconds(30)) { elapsed = MonotonicClock.read() - start }
             }
             try loop.run()
             #expect(elapsed >= 30_000_000)
         }
     }
 
-    @Test(arguments: [Duration.zero, .seconds(-5), .seconds(Int64.min), .nanoseconds(-1)])
-    func timer_firesInTheNextIteration_whenDueAtOnce(_ delay: Duration) throws {
+    @Test(arguments: [Duration.zero, .seconds(-5), .seconds(Int64.min), .nanoseconds(-1)], TimerForm.allCases)
+    func timer_firesInTheNextIteration_whenDueAtOnce(_ delay: Duration, _ form: TimerForm) throws {
         try withLoop { loop in
             var fired = 0
-            loop.callLater(delay) { _ in fired += 1 }
+            form.start(on: loop, after: delay) { fired += 1 }
             try loop.run(.noWait)
             #expect(fired == 1)
             try loop.run()
@@ -44,7 +45,8 @@ struct UVTimerTests {
     @Test(arguments: [Duration.seconds(Int64.max), .seconds(4_000_000_001)])
     func timer_withAHugeDelay_waits(_ delay: Duration) throws {
         try withLoop { loop in
-            let timer = loop.callLater(delay, repeating: delay) { _ in Issue.record("fired") }
+            let timer = UVTimer(on: loop) { _ in Issue.record("fired") }
+            timer.start(after: delay, repeating: delay)
             try #expect(#require(timer.dueIn) > .seconds(3_999_999_000))
             try loop.run(.noWait)
             #expect(timer.isActive)
@@ -53,7 +55,8 @@ struct UVTimerTests {
         }
     }
 
-    @Test func timers_fireInTheOrderOfTheirDueTimes() throws {
+    @Test(arguments: TimerForm.allCases)
+    func timers_fireInTheOrderOfTheirDueTimes(_ form: TimerForm) throws {
         try withLoop { loop in
             var order: [Int] = []
             var isQuick = false
@@ -61,10 +64,10 @@ struct UVTimerTests {
             while !isQuick {
                 let start = MonotonicClock.read()
                 let timers = [9, 3, 7, 1, 5].map { delay in
-                    loop.callLater(.milliseconds(delay)) { _ in order.append(delay) }
+                    form.start(on: loop, after: .milliseconds(delay)) { order.append(delay) }
                 }
                 isQuick = MonotonicClock.read() - start < 1_000_000
-                if !isQuick { timers.forEach { $0.close() } }
+                if !isQuick { timers.forEach { $0() } }
             }
             try loop.run()
             #expect(order == [1, 3, 5, 7, 9])
@@ -133,58 +136,25 @@ struct UVTimerTests {
         }
     }
 
-    @Test func callLater_closesItsTimer_afterTheLastCall() throws {
-        try withLoop { loop in
-            let timer = loop.callLater(.milliseconds(1)) { timer in #expect(!timer.isClosing) }
-            try loop.run()
-            #expect(timer.isClosing)
-        }
-    }
-
-    @Test func callLater_keepsItsTimer_whenTheCallStartsItAgain() throws {
-        try withLoop { loop in
-            var fired = 0
-            loop.callLater(.milliseconds(1)) { timer in
-                fired += 1
-                if fired < 3 { timer.start(after: .milliseconds(1)) }
-            }
-            try loop.run()
-            #expect(fired == 3)
-        }
-    }
-
     @Test func closedTimer_doesNotFire_alsoWhenClosedByAnotherThatIsDue() throws {
         try withLoop { loop in
             var order: [String] = []
-            var second: UVTimer?
-            loop.callLater(.milliseconds(1)) { _ in
+            let second = UVTimer(on: loop) { _ in order.append("second") }
+            TimerForm.handle.start(on: loop, after: .milliseconds(1)) {
                 order.append("first")
-                second?.close { order.append("closed") }
+                second.close { order.append("closed") }
             }
-            second = loop.callLater(.milliseconds(1)) { _ in order.append("second") }
+            second.start(after: .milliseconds(1))
             spin(.milliseconds(5))
             try loop.run()
             #expect(order == ["first", "closed"])
         }
     }
 
-    @Test func callAt_waitsForTheInstant() throws {
-        try withLoop { loop in
-            let instant = ContinuousClock.now + .milliseconds(20)
-            var late: Duration?
-            loop.callAt(instant) { _ in late = instant.duration(to: .now) }
-            var past = false
-            loop.callAt(.now - .seconds(5)) { _ in past = true }
-            try loop.run()
-            #expect(past)
-            // Two clocks of the system, which may drift apart by parts per million.
-            try #expect(#require(late) > .microseconds(-10))
-        }
-    }
-
     @Test func unref_letsTheRunEnd() throws {
         try withLoop { loop in
-            let timer = loop.callLater(.seconds(3600)) { _ in }
+            let timer = UVTimer(on: loop) { _ in }
+            timer.start(after: .seconds(3600))
             #expect(timer.hasRef)
             timer.unref()
             #expect(!timer.hasRef)
@@ -196,27 +166,22 @@ struct UVTimerTests {
         }
     }
 
-    @Test func hundredThousandTimers_allFire() throws {
-        try withLoop { loop in
-            var fired = 0
-            for number in 0..<100_000 { loop.callLater(.microseconds(number % 2000)) { _ in fired += 1 } }
-            try loop.run()
-            #expect(fired == 100_000)
-        }
-    }
-
-    @Test func timersThatStartEachOther_leaveTheirTurnToOthers() throws {
+    @Test(arguments: TimerForm.allCases)
+    func timersThatStartEachOther_leaveTheirTurnToOthers(_ form: TimerForm) throws {
         try withLoop { loop in
             var fired = 0
             var checks = 0
             let check = UVCheck(on: loop) { checks += 1 }
             check.start()
-            let timer = UVTimer(on: loop) { timer in
-                fired += 1
-                if checks < 3 { timer.start(after: .zero) } else { timer.close() }
+            var isDone = false
+            func start() {
+                form.start(on: loop, after: .zero) {
+                    fired += 1
+                    if checks < 3 { start() } else { isDone = true }
+                }
             }
-            timer.start(after: .zero)
-            while !timer.isClosing { try loop.run(.noWait) }
+            start()
+            while !isDone { try loop.run(.noWait) }
             #expect(fired <= checks + 1)
             check.close()
             try loop.run()
@@ -224,8 +189,8 @@ struct UVTimerTests {
     }
 
     /// libuv's poll waits from when it last read the clock: what the loop did since then made timers late by as much.
-    @Test(arguments: AfterWork.allCases)
-    func timer_isNotLateByWhatTheLoopDidBeforeItWasAsked(_ place: AfterWork) throws {
+    @Test(arguments: AfterWork.allCases, TimerForm.allCases)
+    func timer_isNotLateByWhatTheLoopDidBeforeItWasAsked(_ place: AfterWork, _ form: TimerForm) throws {
         let work = Duration.milliseconds(60)
         // The machine may hold up one of them.
         var least = Duration.seconds(100)
@@ -235,7 +200,7 @@ struct UVTimerTests {
                 func workAndAsk() {
                     spin(work)
                     asked = MonotonicClock.read()
-                    loop.callLater(.milliseconds(10)) { _ in
+                    form.start(on: loop, after: .milliseconds(10)) {
                         least = min(least, Duration(nanoseconds: MonotonicClock.read() - asked))
                     }
                 }
@@ -251,7 +216,7 @@ struct UVTimerTests {
         func run(_ body: @escaping () -> Void, on loop: UVEventLoop) throws {
             switch self {
             case .posted: loop.callSoon(body)
-            case .timer: loop.callLater(.zero) { _ in body() }
+            case .timer: loop.callLater(.zero) { body() }
             case .prepare:
                 var hook: UVPrepare?
                 hook = UVPrepare(on: loop) {
@@ -274,14 +239,37 @@ struct UVTimerTests {
         let work = Duration.milliseconds(20)
         var starts: [UInt64] = []
         try withLoop { loop in
-            loop.callLater(interval, repeating: interval) { timer in
+            let timer = UVTimer(on: loop) { timer in
                 starts.append(MonotonicClock.read())
                 spin(work)
                 if starts.count == 6 { timer.close() }
             }
+            timer.start(after: interval, repeating: interval)
             try loop.run()
         }
         let gaps = zip(starts.dropFirst(), starts).map { Duration(nanoseconds: $0 - $1) }
         #expect(gaps.min()! < interval + work)
+    }
+}
+
+/// The two ways to wait on a loop.
+enum TimerForm: CaseIterable {
+    case handle, callback
+
+    /// Calls `body` once; what is returned cancels that.
+    @discardableResult
+    func start(on loop: UVEventLoop, after delay: Duration, _ body: @escaping () -> Void) -> () -> Void {
+        switch self {
+        case .handle:
+            let timer = UVTimer(on: loop) { timer in
+                timer.close()
+                body()
+            }
+            timer.start(after: delay)
+            return { timer.close() }
+        case .callback:
+            let callback = loop.callLater(delay, body)
+            return { callback.cancel() }
+        }
     }
 }

@@ -128,7 +128,7 @@ import Testing
             let states = try await withTasks(monitored: true) { loop in
                 try await LoopOperation<Void>.wait(on: loop, "test") { operation in
                     loop.callSoon { UVEventLoop.nameCurrentDispatch("once") }
-                    loop.callSoon("next") { operation.resume(returning: ()) }
+                    loop.callSoon(name: "next") { operation.resume(returning: ()) }
                 }
             }
             #expect(states.filter { $0.callbackPrettyName == "once" }.count == 1)

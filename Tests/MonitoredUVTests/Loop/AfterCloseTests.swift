@@ -16,13 +16,13 @@ struct AfterCloseTests {
             let loop = try UVEventLoop(name: "gone")
             let calls = Counter()
             #expect(loop.execute { calls.count() })
-            loop.callSoon("soon") { calls.count() }
+            loop.callSoon(name: "soon") { calls.count() }
             try loop.run()
             try loop.close()
             #expect(!loop.execute { calls.count() })
-            #expect(!loop.execute("named") { calls.count() })
+            #expect(!loop.execute(name: "named") { calls.count() })
             loop.callSoon { calls.count() }
-            loop.callSoon("named") { calls.count() }
+            loop.callSoon(name: "named") { calls.count() }
             try onOtherThread { post(1000, to: loop, calls) }
             #expect(calls.value == 2)
         }

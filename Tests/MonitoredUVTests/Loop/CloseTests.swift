@@ -63,7 +63,9 @@ struct CloseTests {
             core = loop.core
             let held = Token()
             token = held
-            timer = loop.callLater(.zero) { _ in withExtendedLifetime(held) { _ = Issue.record("called back") } }
+            timer = UVTimer(on: loop) { _ in withExtendedLifetime(held) { _ = Issue.record("called back") } }
+            timer?.start(after: .zero)
+            loop.callLater(.zero) { withExtendedLifetime(held) { _ = Issue.record("called back") } }
             timer?.close { Issue.record("called back") }
             let (server, address) = try loop.server { _ in Issue.record("called back") }
             let client = try UVTCP(on: loop)

@@ -8,8 +8,8 @@ struct FailOnBlockTests {
         try withLoop { loop in
             let error = #expect(throws: LoopBlockedError.self) {
                 try loop.monitoring.failOnBlock(over: .milliseconds(40)) {
-                    loop.callSoon("harmless") {}
-                    loop.callSoon("blocks") { blockForAWhile(loop) }
+                    loop.callSoon(name: "harmless") {}
+                    loop.callSoon(name: "blocks") { blockForAWhile(loop) }
                     try loop.run()
                 }
             }
@@ -26,7 +26,7 @@ struct FailOnBlockTests {
         try withLoop { loop in
             let error = #expect(throws: LoopBlockedError.self) {
                 try loop.monitoring.failOnBlock(over: .milliseconds(300)) {
-                    for _ in 0..<60 { loop.callSoon("many") { spin(.milliseconds(10)) } }
+                    for _ in 0..<60 { loop.callSoon(name: "many") { spin(.milliseconds(10)) } }
                     try loop.run()
                 }
             }
@@ -82,7 +82,7 @@ struct FailOnBlockTests {
             }
         }
         try withLoop { loop in
-            loop.callSoon("callback") {
+            loop.callSoon(name: "callback") {
                 #expect(throws: LoopBlockedError.self) {
                     try loop.monitoring.failOnBlock(over: .milliseconds(20)) { spin(.milliseconds(60)) }
                 }
@@ -111,7 +111,7 @@ struct FailOnBlockTests {
         try withLoop { loop in
             loop.monitoring.level = .metrics
             let (isIn, mayEnd) = (DispatchSemaphore(value: 0), Counter())
-            loop.execute("long") {
+            loop.execute(name: "long") {
                 isIn.signal()
                 while mayEnd.value == 0 { spin(.milliseconds(1)) }
             }

@@ -133,11 +133,12 @@ struct MisuseTests {
     @Test func releasedLoop_saysOnStandardErrorWhatItHeld() async {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             let loop = try UVEventLoop(name: "leaky")
-            loop.callLater(.seconds(1)) { _ in }.name = "tick"
+            loop.callLater(.seconds(1)) {}
+            UVTimer(on: loop, name: "tick") { _ in }.start(after: .seconds(1))
         }
         expectMessage(
             result,
-            "warning: UVEventLoop 'leaky' was released without close() while it still held UVTimer 'tick'"
+            "warning: UVEventLoop 'leaky' was released without close() while it still held UVTimer 'tick', 1 scheduled callback."
         )
     }
 

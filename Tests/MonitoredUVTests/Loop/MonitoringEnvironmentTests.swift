@@ -102,7 +102,7 @@ struct MonitoringEnvironmentTests {
             setenv("MONITOREDUV_TRACE_FOLDER", folder, 1)
             let loop = try UVEventLoop()
             let path = "\(folder)/monitoreduv-\(getpid())-1.json"
-            loop.callSoon("signaled") {
+            loop.callSoon(name: "signaled") {
                 kill(getpid(), SIGUSR2)  // to the process: workers of Dispatch block it
                 while !FileManager.default.fileExists(atPath: path) { usleep(1000) }
             }
@@ -129,7 +129,7 @@ struct MonitoringEnvironmentTests {
                 isTold.count()
                 while mayEnd.value == 0 { usleep(1000) }
             }
-            loop.callSoon("stuck") {
+            loop.callSoon(name: "stuck") {
                 while isTold.value == 0 { usleep(1000) }
                 kill(getpid(), SIGUSR1)
                 while lseek(file, 0, SEEK_END) == 0 { usleep(1000) }

@@ -77,7 +77,7 @@ struct PostingTests {
             var drainsAtRead: Int?
             func again() {
                 // A timer that is due before the run would fire before the first drain.
-                if drains == 0 { loop.callLater(.milliseconds(1)) { _ in drainsAtTimer = drains } }
+                if drains == 0 { loop.callLater(.milliseconds(1)) { drainsAtTimer = drains } }
                 drains += 1
                 if drainsAtTimer == nil || drainsAtRead == nil { loop.callSoon(again) }
             }
@@ -123,7 +123,7 @@ struct PostingTests {
             let forever = try UVAsync(on: loop) {}  // without it the loop would end, and not show a poll that blocks
             func post() { loop.callSoon { forever.close() } }
             switch place {
-            case "timer": loop.callLater(.milliseconds(2)) { _ in post() }
+            case "timer": loop.callLater(.milliseconds(2)) { post() }
             case "idle", "prepare", "check":
                 var hook: UVHook?
                 let run = {
@@ -134,7 +134,7 @@ struct PostingTests {
                     ? UVIdle(on: loop, run) : place == "check" ? UVCheck(on: loop, run) : UVPrepare(on: loop, run)
                 hook?.start()
                 if place == "check" {  // something must end the poll
-                    loop.callLater(.zero, repeating: .milliseconds(1)) { if hook?.isClosing == true { $0.close() } }
+                    loop.callLater(.zero, repeating: .milliseconds(1)) { if hook?.isClosing == true { $0.cancel() } }
                 }
             case "read":
                 try loop.pair { client, accepted in
@@ -170,11 +170,11 @@ struct PostingTests {
 
     @Test func boundValue_reachesWhatBelongsToTheLoop_fromAnotherThread() throws {
         try withLoop { loop in
-            let timer = UVLoopBound(loop.callLater(.seconds(3600)) { _ in }, to: loop)
+            let timer = UVLoopBound(loop.callLater(.seconds(3600)) {}, to: loop)
             let count = UVLoopBound(0, to: loop)
             try onOtherThread {
                 for _ in 0..<100 { loop.execute { count.value += 1 } }
-                loop.execute { timer.value.close() }
+                loop.execute { timer.value.cancel() }
             }
             try loop.run()
             #expect(count.value == 100)

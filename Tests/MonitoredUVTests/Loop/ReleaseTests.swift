@@ -46,40 +46,57 @@ struct ReleaseTests {
         try expectRelease(in: .posted, "closer") { loop, slow in
             let timer = { [object = slow()] in UVTimer(on: loop) { _ in object.use() } }()
             timer.start(after: .seconds(100))
-            loop.callSoon("closer") { timer.close() }
+            loop.callSoon(name: "closer") { timer.close() }
         }
     }
 
     @Test func closingATimer_inItsOwnCall_isChargedToThat() throws {
         try expectRelease(in: .timer, "own") { loop, slow in
             let timer = { [object = slow()] in
-                loop.callLater(.zero, repeating: .seconds(100)) { timer in
+                UVTimer(on: loop, name: "own") { timer in
                     timer.close()
                     object.use()
                 }
             }()
-            timer.name = "own"
+            timer.start(after: .zero, repeating: .seconds(100))
+        }
+    }
+
+    @Test func cancelingACallback_inItsOwnCall_isChargedToThat() throws {
+        try expectRelease(in: .timer, "own") { loop, slow in
+            _ = { [object = slow()] in
+                loop.callLater(.zero, repeating: .seconds(100), name: "own") { callback in
+                    callback.cancel()
+                    object.use()
+                }
+            }()
+        }
+    }
+
+    @Test func aCallbacksOnlyCall_letsGoOfItsClosure() throws {
+        try expectRelease(in: .timer, "own") { loop, slow in
+            _ = { [object = slow()] in loop.callLater(.zero, name: "own") { object.use() } }()
         }
     }
 
     @Test func closingAnAsync_isChargedToWhoClosesIt() throws {
         try expectRelease(in: .posted, "closer") { loop, slow in
             let async = try { [object = slow()] in try UVAsync(on: loop) { object.use() } }()
-            loop.callSoon("closer") { async.close() }
+            loop.callSoon(name: "closer") { async.close() }
         }
     }
 
     @Test func closingAHook_isChargedToWhoClosesIt() throws {
         try expectRelease(in: .posted, "closer") { loop, slow in
             let hook = { [object = slow()] in UVCheck(on: loop) { object.use() } }()
-            loop.callSoon("closer") { hook.close() }
+            loop.callSoon(name: "closer") { hook.close() }
         }
     }
 
     @Test func closingAListener_isChargedToWhoClosesIt() throws {
         try expectRelease(in: .posted, "closer") { loop, slow in
             let server = try { [object = slow()] in try loop.server { _ in object.use() }.server }()
-            loop.callSoon("closer") { server.close() }
+            loop.callSoon(name: "closer") { server.close() }
         }
     }
 
@@ -91,7 +108,7 @@ struct ReleaseTests {
                     object.use()
                 } onEnd: { _ in
                 }
-                loop.callSoon("closer") {
+                loop.callSoon(name: "closer") {
                     client.close()
                     accepted.close()
                 }
@@ -107,8 +124,8 @@ struct ReleaseTests {
                     object.use()
                 } onEnd: { _ in
                 }
-                loop.callSoon("stopper") { client.stopReading() }
-                loop.callSoon("next") {
+                loop.callSoon(name: "stopper") { client.stopReading() }
+                loop.callSoon(name: "next") {
                     client.close()
                     accepted.close()
                 }
@@ -124,7 +141,7 @@ struct ReleaseTests {
                 try client.startReading { _ in
                     client.stopReading()
                     object.use()
-                    loop.callSoon("next") {
+                    loop.callSoon(name: "next") {
                         client.close()
                         accepted.close()
                     }
@@ -143,7 +160,7 @@ struct ReleaseTests {
                 try client.startReading { _ in
                 } onEnd: { _ in
                     object.use()
-                    loop.callSoon("next") { client.close() }
+                    loop.callSoon(name: "next") { client.close() }
                 }
                 accepted.close()
             }
@@ -223,8 +240,8 @@ struct ReleaseTests {
                 loop.setMonitor { _ in object.use() }
             }
             setMonitor()
-            loop.callSoon("swap") { recorder = Recorder(on: loop) }
-            loop.callSoon("behind") {}
+            loop.callSoon(name: "swap") { recorder = Recorder(on: loop) }
+            loop.callSoon(name: "behind") {}
             try loop.run()
             #expect(try #require(recorder?.named("swap").first).callbackWallTime >= Self.length)
             #expect(try #require(recorder?.named("behind").first).loopLag >= Self.length)
@@ -261,7 +278,7 @@ struct ReleaseTests {
             let open = UVLoopBound(keep, to: loop)
             let thread = try LoopThread(name: "other") {
                 loop.monitoring.setMonitor { states.value.append(copy $0) }
-                loop.execute("last") { open.value.close() }
+                loop.execute(name: "last") { open.value.close() }
             }
             try loop.run()
             thread.join()
@@ -279,7 +296,7 @@ struct ReleaseTests {
         try onOtherThread {
             loop.execute {
                 let object = Slow(on: loop)
-                loop.callLater(.seconds(100)) { _ in object.use() }
+                loop.callLater(.seconds(100)) { object.use() }
             }
         }
         group.shutdown()
@@ -315,7 +332,7 @@ struct ReleaseTests {
             init(_ loop: UVEventLoop, _ ran: Box<Int>) { (self.loop, self.ran) = (loop, ran) }
             deinit {
                 loop.callSoon { [ran] in ran.value += 1 }
-                loop.callLater(.milliseconds(1)) { [ran] _ in ran.value += 1 }
+                loop.callLater(.milliseconds(1)) { [ran] in ran.value += 1 }
             }
         }
         try withLoop { loop in

@@ -48,7 +48,7 @@ struct UVEventLoopGroupTests {
             UVTimer(on: loop) { _ in }.close()
             let late = UVTimer(on: loop) { _ in }
             late.name = "outer"
-            loop.callLater(.seconds(3600)) { _ in }.close { _ = UVTimer(on: loop) { _ in } }
+            UVTimer(on: loop) { _ in }.close { _ = UVTimer(on: loop) { _ in } }
         }
         group.shutdown()
         #expect(loop.core.handles.created == 4)
@@ -144,7 +144,7 @@ struct UVEventLoopGroupTests {
         let loop = group.next()
         let canceled = Counter()
         loop.execute {
-            loop.callSoon { loop.callSoon { loop.callLater(.seconds(3600)) { _ in } } }
+            loop.callSoon { loop.callSoon { loop.callLater(.seconds(3600)) {} } }
             let retry = UVTimer(on: loop) { _ in }
             do {
                 let server = try UVTCP(on: loop)
@@ -175,7 +175,7 @@ struct UVEventLoopGroupTests {
 
 /// A timer of an hour, and a connection that nobody ends.
 private func openEndlessWork(on loop: UVEventLoop, _ canceled: Counter) {
-    loop.callLater(.seconds(3600)) { _ in Issue.record("an hour has not passed") }
+    loop.callLater(.seconds(3600)) { Issue.record("an hour has not passed") }
     do {
         let client = try UVTCP(on: loop)
         let server = try UVTCP(on: loop)

@@ -14,7 +14,7 @@ struct BlameLedgerTests {
 
         mutating func add(_ name: CallbackName, ready: UInt64, start: UInt64, end: UInt64) {
             let lag = DispatchLag.exact(ready: ready, start: start, .local)
-            metrics.record(.posted, name, start: start, wall: end - start, lag: lag, probablyReady: 0)
+            metrics.record(.posted, name, start: start, wall: end - start, lag: lag, 0)
             dispatches.append((name, ready, start, end))
         }
 

@@ -178,7 +178,7 @@ struct ConsistentReadTests {
                 loop.callLater(.milliseconds(2), repeating: .milliseconds(2)) { timer in
                     left -= 1
                     if left == 0 {
-                        timer.close()
+                        timer.cancel()
                         check.close()
                     }
                 }

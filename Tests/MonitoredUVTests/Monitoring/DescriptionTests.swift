@@ -24,7 +24,7 @@ struct DescriptionTests {
         try withLoop { loop in
             var text = ""
             loop.setMonitor { text = "\($0)" }
-            loop.callSoon("flush cache") {}
+            loop.callSoon(name: "flush cache") {}
             try loop.run()
             #expect(text.hasPrefix("flush cache (posted) ran "))
             #expect(text.hasSuffix(", handles 0"))

@@ -45,7 +45,7 @@ struct IOLagTests {
                         end()
                     } onEnd: { _ in
                     }
-                    loop.callSoon("block") {
+                    loop.callSoon(name: "block") {
                         for _ in readers { begin.signal() }
                         // By then there is room on the others, so that the poll comes to them first.
                         spin(.milliseconds(50))
@@ -83,7 +83,7 @@ struct IOLagTests {
                 try client.connect(to: address) { #expect($0 == nil) }
             }
             while accepted.count < 900 { try loop.run(.once) }
-            loop.callSoon("block") {
+            loop.callSoon(name: "block") {
                 succeed {
                     try open[0].write("x")
                     spin(block)

@@ -21,10 +21,10 @@ struct LevelTests {
             var reported: [String] = []
             loop.setMonitor { reported.append($0.callbackPrettyName) }
             #expect(loop.monitoring.level == .callbacks)
-            loop.callSoon("callbacks") { loop.monitoring.level = .metrics }
-            loop.callSoon("metrics") { loop.monitoring.level = .off }
-            loop.callSoon("off") { loop.monitoring.level = .callbacks }
-            loop.callSoon("callbacks again") {}
+            loop.callSoon(name: "callbacks") { loop.monitoring.level = .metrics }
+            loop.callSoon(name: "metrics") { loop.monitoring.level = .off }
+            loop.callSoon(name: "off") { loop.monitoring.level = .callbacks }
+            loop.callSoon(name: "callbacks again") {}
             try loop.run()
             // What switches a level off is not reported; that its monitor is not called holds from the next one on.
             #expect(reported == ["callbacks again"])

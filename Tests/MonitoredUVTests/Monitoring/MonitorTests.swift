@@ -19,7 +19,7 @@ struct MonitorTests {
             var idle: UVIdle?
             idle = UVIdle(on: loop) { idle?.close() }
             idle?.start()
-            loop.callLater(.zero) { _ in }
+            loop.callLater(.zero) {}
             loop.callSoon {}
             loop.execute {}
             var handle: UVAsync?
@@ -58,11 +58,11 @@ struct MonitorTests {
                 try client.write([UInt8](repeating: 1, count: 32 << 20)) { _ in }
                 client.close()
             }
-            loop.callLater(.zero) { _ in }
+            loop.callLater(.zero) {}
             loop.callSoon {}
             loop.execute {}
             try loop.run()
-            loop.callSoon("the last") {}
+            loop.callSoon(name: "the last") {}
             try loop.run()
             #expect(recorder.states.map(\.loopHandlesCount).max()! > 3)
             #expect(try #require(recorder.named("the last").first).loopHandlesCount == 0)
@@ -72,17 +72,20 @@ struct MonitorTests {
     @Test func handlesCount_isWhatIsHeldApartFromTheDispatch() throws {
         try withLoop { loop in
             let recorder = Recorder(on: loop)
-            let timers = (0..<3).map { _ in loop.callLater(.seconds(3600)) { _ in } }
-            timers[2].unref()
-            loop.callSoon("first") { loop.callSoon {} }
-            loop.callSoon("second") {}
+            let timers = (0..<2).map { _ in UVTimer(on: loop) { _ in } }
+            timers.forEach { $0.start(after: .seconds(3600)) }
+            timers[1].unref()
+            let callback = loop.callLater(.seconds(3600)) {}
+            loop.callSoon(name: "first") { loop.callSoon {} }
+            loop.callSoon(name: "second") {}
             let other = try UVTCP(on: loop)  // neither active nor counted
             try loop.run(.noWait)
-            // Two referenced timers, and behind "first": "second" and what "first" posted.
+            // A referenced timer and a scheduled callback, and behind "first": "second" and what "first" posted.
             #expect(recorder.named("first").map(\.loopHandlesCount) == [4])
             #expect(recorder.named("second").map(\.loopHandlesCount) == [3])
             other.close()
             timers.forEach { $0.close() }
+            callback.cancel()
             try loop.run()
         }
     }
@@ -90,7 +93,9 @@ struct MonitorTests {
     @Test func handlesCount_countsPostsOfOtherThreads() throws {
         try withLoop { loop in
             let recorder = Recorder(on: loop)
-            loop.callSoon("posting") { succeed { try onOtherThread { for _ in 0..<7 { loop.execute("remote") {} } } } }
+            loop.callSoon(name: "posting") {
+                succeed { try onOtherThread { for _ in 0..<7 { loop.execute(name: "remote") {} } } }
+            }
             try loop.run()
             #expect(recorder.named("posting").map(\.loopHandlesCount) == [7])
             #expect(recorder.named("remote").map(\.loopHandlesCount) == [6, 5, 4, 3, 2, 1, 0])
@@ -101,12 +106,12 @@ struct MonitorTests {
         try withLoop { loop in
             var seen: [String] = []
             loop.setMonitor { seen.append("A \($0.callbackPrettyName)") }
-            loop.callSoon("1") {}
-            loop.callSoon("2") { loop.setMonitor { seen.append("B \($0.callbackPrettyName)") } }
-            loop.callSoon("3") { loop.setMonitor(nil) }
-            loop.callSoon("4") { #expect(!loop.monitoring.isMonitored) }
-            loop.callSoon("5") { loop.setMonitor { seen.append("C \($0.callbackPrettyName)") } }
-            loop.callSoon("6") { #expect(loop.monitoring.isMonitored) }
+            loop.callSoon(name: "1") {}
+            loop.callSoon(name: "2") { loop.setMonitor { seen.append("B \($0.callbackPrettyName)") } }
+            loop.callSoon(name: "3") { loop.setMonitor(nil) }
+            loop.callSoon(name: "4") { #expect(!loop.monitoring.isMonitored) }
+            loop.callSoon(name: "5") { loop.setMonitor { seen.append("C \($0.callbackPrettyName)") } }
+            loop.callSoon(name: "6") { #expect(loop.monitoring.isMonitored) }
             try loop.run()
             // "2" is told to the monitor it set; "3" to nobody; "5" began without one.
             #expect(seen == ["A 1", "B 2", "C 6"])
@@ -123,7 +128,7 @@ struct MonitorTests {
                     loop.setMonitor(nil)
                 }
             }
-            for _ in 0..<4 { loop.callSoon("x") {} }
+            for _ in 0..<4 { loop.callSoon(name: "x") {} }
             try loop.run()
             #expect(seen == ["A x", "B x"])
         }
@@ -133,14 +138,14 @@ struct MonitorTests {
         try withLoop { loop in
             let forever = try UVAsync(on: loop) {}
             let seen = Box<[String]>([])
-            loop.callSoon("before") {
+            loop.callSoon(name: "before") {
                 succeed {
                     try onOtherThread { loop.monitoring.setMonitor { seen.value.append($0.callbackPrettyName) } }
                 }
             }
             while !loop.monitoring.isMonitored { try loop.run(.once) }
-            loop.callSoon("after") {
-                loop.callSoon("last") { forever.close() }
+            loop.callSoon(name: "after") {
+                loop.callSoon(name: "last") { forever.close() }
             }
             try loop.run()
             #expect(seen.value == ["after", "last"])
@@ -157,7 +162,7 @@ struct MonitorTests {
             loop.setMonitor { state in
                 guard state.kind == .timer else { return }
                 timer.close { isClosing = true }
-                loop.callSoon("from the monitor") { posted += 1 }
+                loop.callSoon(name: "from the monitor") { posted += 1 }
                 loop.stop()
             }
             timer.start(after: .zero, repeating: .milliseconds(1))
@@ -207,11 +212,11 @@ struct MonitorTests {
     @Test func names_areTheExplicitOne_thenThePlaceOfTheCall() throws {
         try withLoop { loop in
             let recorder = Recorder(on: loop)
-            loop.callSoon("explicit") {}
-            loop.execute("explicit too") {}
+            loop.callSoon(name: "explicit") {}
+            loop.execute(name: "explicit too") {}
             loop.callSoon {}
             let line = #line - 1
-            loop.callLater(.zero) { _ in UVEventLoop.nameCurrentDispatch("GET /users/42") }
+            loop.callLater(.zero) { UVEventLoop.nameCurrentDispatch("GET /users/42") }
             try loop.run()
             let names = recorder.states.map(\.callbackPrettyName)
             let place = "MonitorTests.swift:\(line) names_areTheExplicitOne_thenThePlaceOfTheCall()"
@@ -223,8 +228,8 @@ struct MonitorTests {
         try withLoop { loop in
             UVEventLoop.nameCurrentDispatch("outside")  // does nothing
             let recorder = Recorder(on: loop)
-            loop.callSoon("a") { UVEventLoop.nameCurrentDispatch("renamed") }
-            loop.callSoon("b") {}
+            loop.callSoon(name: "a") { UVEventLoop.nameCurrentDispatch("renamed") }
+            loop.callSoon(name: "b") {}
             try loop.run()
             #expect(recorder.states.map(\.callbackPrettyName) == ["renamed", "b"])
         }

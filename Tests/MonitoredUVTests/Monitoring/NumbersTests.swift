@@ -12,17 +12,17 @@ struct NumbersTests {
     @Test func fiveBlocks_areReportedOnceEach_withTheLagTheyCause() throws {
         try withLoop { loop in
             let recorder = Recorder(on: loop)
-            func block(_ victim: StaticString) {
-                loop.callSoon(victim) {}
+            func block(_ victim: DispatchName) {
+                loop.callSoon(name: victim) {}
                 spin(Self.block)
             }
-            loop.callSoon("posted block") { block("behind posted") }
-            loop.callLater(.milliseconds(1)) { _ in block("behind timer") }.name = "timer block"
+            loop.callSoon(name: "posted block") { block("behind posted") }
+            loop.callLater(.milliseconds(1), name: "timer block") { block("behind timer") }
             loop.callSoon {
                 succeed {
                     try onOtherThread {
-                        loop.execute("remote block") { spin(Self.block) }
-                        loop.execute("behind remote") {}
+                        loop.execute(name: "remote block") { spin(Self.block) }
+                        loop.execute(name: "behind remote") {}
                     }
                 }
             }
@@ -96,7 +96,7 @@ struct NumbersTests {
             loop.callLater(.milliseconds(3), repeating: .milliseconds(3)) { timer in
                 ticks += 1
                 spin(.milliseconds(1))
-                if ticks == 60 { timer.close() }
+                if ticks == 60 { timer.cancel() }
                 loop.callSoon { spin(.microseconds(100)) }
             }
             let before = loop.monitoring.time
@@ -117,9 +117,9 @@ struct NumbersTests {
     @Test func postedLag_isExact_fromCallToStart() throws {
         try withLoop { loop in
             let recorder = Recorder(on: loop)
-            loop.callSoon("first") { spin(.milliseconds(30)) }
-            loop.callSoon("second") { spin(.milliseconds(30)) }
-            loop.callSoon("third") {}
+            loop.callSoon(name: "first") { spin(.milliseconds(30)) }
+            loop.callSoon(name: "second") { spin(.milliseconds(30)) }
+            loop.callSoon(name: "third") {}
             try loop.run()
             let first = try #require(recorder.named("first").first)
             let second = try #require(recorder.named("second").first)
@@ -137,7 +137,7 @@ struct NumbersTests {
             let recorder = Recorder(on: loop)
             let start = MonotonicClock.read()
             var started: UInt64 = 0
-            loop.callLater(.microseconds(1200)) { _ in started = MonotonicClock.read() }
+            loop.callLater(.microseconds(1200)) { started = MonotonicClock.read() }
             let end = MonotonicClock.read()
             try loop.run()
             let lag = try #require(recorder.states.first).loopLag.nanosecondsClamped
@@ -148,17 +148,17 @@ struct NumbersTests {
         }
     }
 
-    @Test func repeatingTimersLag_followsLibuvsRearming() throws {
+    @Test func repeatingCallbacksLag_countsFromItsNextTime() throws {
         try withLoop(attempts: 5) { loop in
             let recorder = Recorder(on: loop)
             var fired = 0
             loop.callLater(.milliseconds(2), repeating: .milliseconds(2)) { timer in
                 fired += 1
                 if fired == 1 { spin(.milliseconds(50)) }
-                if fired == 5 { timer.close() }
+                if fired == 5 { timer.cancel() }
             }
             try loop.run()
-            // Armed again before the first call, the second came due during it; those after are not 48 ms late each.
+            // The second came due while the first ran; those after are not 48 ms late each.
             let lags = recorder.of(.timer).map(\.loopLag)
             #expect(lags[1] >= .milliseconds(45))
             return lags[2...].min()! < .milliseconds(45)
@@ -274,7 +274,7 @@ struct NumbersTests {
     /// What was posted or armed without a monitor counts from when there was one.
     @Test func lag_ofWorkPostedUnmonitored_countsFromTheMonitor() throws {
         try withLoop { loop in
-            loop.callSoon("early") {}
+            loop.callSoon(name: "early") {}
             spin(.milliseconds(50))
             let set = MonotonicClock.read()
             let recorder = Recorder(on: loop)
@@ -346,11 +346,11 @@ struct NumbersTests {
     @Test func callbackBehindTheOneThatSetTheMonitor_isNotBlamed() throws {
         try withLoop(attempts: 5) { loop in
             var walls: [String: Duration] = [:]
-            loop.callSoon("guilty") {
+            loop.callSoon(name: "guilty") {
                 loop.setMonitor { walls[$0.callbackPrettyName] = $0.callbackWallTime }
                 spin(.milliseconds(100))
             }
-            loop.callSoon("innocent") {}
+            loop.callSoon(name: "innocent") {}
             try loop.run()
             #expect(walls.keys.sorted() == ["innocent"])
             return walls["innocent"]! < .milliseconds(100)
@@ -363,8 +363,8 @@ struct NumbersTests {
             let recorder = Recorder(on: loop)
             func post() {
                 let slow = Slow()
-                loop.callSoon("guilty") { withExtendedLifetime(slow) {} }
-                loop.callSoon("innocent") {}
+                loop.callSoon(name: "guilty") { withExtendedLifetime(slow) {} }
+                loop.callSoon(name: "innocent") {}
             }
             post()
             try loop.run()
@@ -379,7 +379,10 @@ struct NumbersTests {
             let recorder = Recorder(on: loop)
             func start() {
                 let slow = Slow()
-                loop.callLater(.zero) { _ in withExtendedLifetime(slow) {} }
+                UVTimer(on: loop) { timer in
+                    timer.close()
+                    withExtendedLifetime(slow) {}
+                }.start(after: .zero)
             }
             start()
             try loop.run()

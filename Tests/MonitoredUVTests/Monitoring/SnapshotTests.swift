@@ -8,9 +8,9 @@ struct SnapshotTests {
         try withLoop { loop in
             loop.monitoring.level = .metrics
             try loop.run(.noWait)
-            for _ in 0..<7 { loop.callSoon("posted here") {} }
-            try onOtherThread { for _ in 0..<5 { loop.execute("posted there") {} } }
-            loop.callLater(.milliseconds(1)) { _ in }.name = "timer"
+            for _ in 0..<7 { loop.callSoon(name: "posted here") {} }
+            try onOtherThread { for _ in 0..<5 { loop.execute(name: "posted there") {} } }
+            loop.callLater(.milliseconds(1), name: "timer") {}
             try loop.run()
             let snapshot = loop.monitoring.snapshot()
             #expect(snapshot.dispatches == 13)
@@ -53,16 +53,21 @@ struct SnapshotTests {
     @Test func snapshot_namesWhatTheLoopHolds() throws {
         try withLoop { loop in
             loop.monitoring.level = .metrics
-            let timers = (0..<3).map { _ in loop.callLater(.seconds(1000)) { _ in } }
+            let timers = (0..<3).map { _ in UVTimer(on: loop) { _ in } }
+            let callbacks = (0..<5).map { _ in loop.callLater(.seconds(1000)) {} }
+            try loop.run(.noWait)
+            #expect(loop.monitoring.snapshot().timers == 5)
             let (server, address) = try loop.server { _ in }
             #expect(loop.monitoring.snapshot().handles == ["timer": 3, "tcp": 1])
             let client = try UVTCP(on: loop)
             try client.connect(to: address) { _ in }
             #expect(loop.monitoring.snapshot().requests == ["connect": 1])
             timers.forEach { $0.close() }
+            callbacks.forEach { $0.cancel() }
             client.close()
             server.close()
             try loop.run()
+            #expect(loop.monitoring.snapshot().timers == 0)
             #expect(loop.monitoring.snapshot().handles == [:])
             #expect(loop.monitoring.snapshot().requests == [:])
         }
@@ -73,12 +78,12 @@ struct SnapshotTests {
             loop.monitoring.level = .metrics
             let stuck = DispatchSemaphore(value: 0)
             let seen = DispatchSemaphore(value: 0)
-            loop.callSoon("first") { spin(.milliseconds(2)) }
-            loop.callSoon("stuck") {
+            loop.callSoon(name: "first") { spin(.milliseconds(2)) }
+            loop.callSoon(name: "stuck") {
                 stuck.signal()
                 seen.wait()
             }
-            for _ in 0..<4 { loop.callSoon("waiting") {} }
+            for _ in 0..<4 { loop.callSoon(name: "waiting") {} }
             let observer = try LoopThread(name: "observer") {
                 stuck.wait()
                 let first = loop.monitoring.snapshot()
@@ -105,9 +110,9 @@ struct SnapshotTests {
     @Test func blame_fallsOnWhatKeptOthersWaiting() throws {
         try withLoop { loop in
             loop.monitoring.level = .metrics
-            loop.callSoon("setting") {
-                loop.callSoon("blocks") { spin(.milliseconds(20)) }
-                for _ in 0..<39 { loop.callSoon("waits") {} }
+            loop.callSoon(name: "setting") {
+                loop.callSoon(name: "blocks") { spin(.milliseconds(20)) }
+                for _ in 0..<39 { loop.callSoon(name: "waits") {} }
             }
             try loop.run()
             let top = try #require(loop.monitoring.snapshot().top(1, by: .blame).first)
@@ -123,7 +128,7 @@ struct SnapshotTests {
             var calls = 0
             loop.callLater(.milliseconds(5), repeating: .milliseconds(5)) { timer in
                 calls += 1
-                if calls == 5 { timer.close() }
+                if calls == 5 { timer.cancel() }
             }
             try loop.run()
             let delays = loop.monitoring.snapshot().pollDelays
@@ -138,7 +143,7 @@ struct SnapshotTests {
             loop.callSoon { spin(.milliseconds(20)) }
             try loop.run()
             let before = loop.monitoring.snapshot()
-            loop.callLater(.milliseconds(50)) { _ in }
+            loop.callLater(.milliseconds(50)) {}
             let start = ContinuousClock.now
             try loop.run()
             let length = ContinuousClock.now - start
@@ -154,7 +159,7 @@ struct SnapshotTests {
                 var snapshots: [LoopSnapshot] = []
                 for loop in [one, other] {
                     loop.monitoring.level = .metrics
-                    loop.callSoon("same") {}
+                    loop.callSoon(name: "same") {}
                     try loop.run()
                     snapshots.append(loop.monitoring.snapshot())
                 }
@@ -188,9 +193,9 @@ struct SnapshotTests {
             var left = 30_000
             func next() {
                 left -= 1
-                if left > 0 { loop.callSoon("next", next) }
+                if left > 0 { loop.callSoon(name: "next", next) }
             }
-            loop.callSoon("next", next)
+            loop.callSoon(name: "next", next)
             try loop.run()
             end.count()
             readers.forEach { $0.join() }
@@ -205,13 +210,13 @@ struct SnapshotTests {
             var left = 500
             func next() {
                 left -= 1
-                if left > 0 { loop.callLater(.zero) { _ in next() } }
+                if left > 0 { loop.callLater(.zero) { next() } }
             }
             loop.callSoon { next() }
             try loop.run()
             let calm = loop.monitoring.snapshot()
-            loop.callSoon("block") { spin(.milliseconds(300)) }
-            for _ in 0..<10 { loop.callSoon("victim") {} }
+            loop.callSoon(name: "block") { spin(.milliseconds(300)) }
+            for _ in 0..<10 { loop.callSoon(name: "victim") {} }
             try loop.run()
             let interval = loop.monitoring.snapshot() - calm
             // To the width of the histogram's bins.

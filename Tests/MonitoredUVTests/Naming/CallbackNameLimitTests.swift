@@ -21,13 +21,13 @@ struct CallbackNameLimitTests {
             let rest = String(repeating: "x", count: 10_000)
             for number in 0..<70_000 {
                 _ = CallbackName(passing: "GET /\(number)/" + rest)
-                CallbackName(ofHandle: "connection \(number)").release()
+                CallbackName(pinned: "connection \(number)").release()
             }
-            let pinned = (0..<PassingNames.capacity).map { CallbackName(ofHandle: "open \($0)") }
-            precondition(CallbackName(ofHandle: "one too many") == .other)
+            let pinned = (0..<PassingNames.capacity).map { CallbackName(pinned: "open \($0)") }
+            precondition(CallbackName(pinned: "one too many") == .other)
             precondition(pinned.enumerated().allSatisfy { $0.element.text == "open \($0.offset)" })
             pinned.forEach { $0.release() }
-            precondition(CallbackName(ofHandle: "room again").text == "room again")
+            precondition(CallbackName(pinned: "room again").text == "room again")
             precondition(CallbackName("Server.swift:42 accept(_:)").text == "Server.swift:42 accept(_:)")
             let loop = try UVEventLoop(name: "late")
             precondition(loop.name == "late")

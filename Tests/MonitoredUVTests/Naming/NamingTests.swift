@@ -12,7 +12,7 @@ struct NamingTests {
     func controlCharacters_areReplaced(_ text: String, _ shown: String) {
         #expect(CallbackName(passing: text).text == shown)
         #expect(CallbackName(text).text == shown)
-        let name = CallbackName(ofHandle: text)
+        let name = CallbackName(pinned: text)
         #expect(name.text == shown)
         name.release()
     }

@@ -102,7 +102,7 @@ import Testing
             let resolver = server.resolver
             let recorder = Recorder(on: loop)
             for number in 0..<3 { _ = try UVGetAddrInfo(loop.core, Self.site, "far-\(number)", 80, resolver) { _ in } }
-            loop.callSoon("three") {
+            loop.callSoon(name: "three") {
                 #expect(loop.monitoring.snapshot().requests == ["getaddrinfo": 3])
                 for _ in 0..<3 { server.answer.signal() }
             }
@@ -201,7 +201,7 @@ import Testing
                     succeed {
                         _ = try UVGetAddrInfo(loop.core, Self.site, "farther", 80, resolver) { _ in
                             calls.count()
-                            loop.callLater(.seconds(3600)) { _ in Issue.record("fired") }
+                            loop.callLater(.seconds(3600)) { Issue.record("fired") }
                         }
                     }
                 }

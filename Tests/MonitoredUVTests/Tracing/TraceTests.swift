@@ -144,9 +144,9 @@ struct TraceTests {
                 for loop in [one, other] {
                     loop.monitoring.level = .metrics
                     for number in 0..<200 {
-                        loop.callSoon("outer") {
-                            loop.callSoon("inner") {}
-                            if number % 10 == 0 { loop.callLater(.zero) { _ in } }
+                        loop.callSoon(name: "outer") {
+                            loop.callSoon(name: "inner") {}
+                            if number % 10 == 0 { loop.callLater(.zero) {} }
                         }
                     }
                     try loop.run()
@@ -202,7 +202,7 @@ struct TraceTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try withLoop { loop in
             loop.monitoring.level = .metrics
-            for _ in 0..<4000 { loop.callSoon("dispatch") {} }
+            for _ in 0..<4000 { loop.callSoon(name: "dispatch") {} }
             try loop.run()
             let files = TraceFiles(folder: folder, mostFiles: 3, mostBytes: 65_536)
             for _ in 0..<5 { files.write([loop.shared.watch]) }
@@ -225,7 +225,7 @@ struct TraceTests {
             loop.monitoring.startWatchdog(limit: .milliseconds(20), traces: TraceFiles(folder: folder)) { report in
                 if report.dispatches == nil { begun.count() }
             }
-            loop.callSoon("stalls") { while begun.value == 0 {} }
+            loop.callSoon(name: "stalls") { while begun.value == 0 {} }
             try loop.run()
         }
         WatchingThread.shared.look()

@@ -39,8 +39,8 @@ struct SlowCallbackLogTests {
     @Test func slowCallbacks_areLogged_andOthersAreNot() throws {
         let lines = try logged { loop, logger in
             loop.monitoring.logSlowCallbacks(over: .milliseconds(200), logger: logger)
-            loop.callSoon("quick") {}
-            loop.callSoon("slow") { spin(.milliseconds(210)) }
+            loop.callSoon(name: "quick") {}
+            loop.callSoon(name: "slow") { spin(.milliseconds(210)) }
             try loop.run()
         }
         #expect(lines.count == 1)
@@ -51,7 +51,7 @@ struct SlowCallbackLogTests {
     @Test func watchdogsReport_isALine_andItsPartsAreMetadata() throws {
         let lines = try logged { loop, logger in
             loop.monitoring.startWatchdog(limit: .milliseconds(50), logger: logger)
-            loop.callSoon("sleepy") { usleep(200_000) }
+            loop.callSoon(name: "sleepy") { usleep(200_000) }
             try loop.run()
         }
         // A busy machine may make an iteration too long as well.
@@ -73,7 +73,7 @@ struct SlowCallbackLogTests {
     @Test func slowIterations_areLogged() throws {
         let lines = try logged { loop, logger in
             loop.monitoring.logSlowCallbacks(over: .milliseconds(200), logger: logger)
-            for _ in 0..<50 { loop.callSoon("many") { spin(.milliseconds(5)) } }
+            for _ in 0..<50 { loop.callSoon(name: "many") { spin(.milliseconds(5)) } }
             try loop.run()
         }
         #expect(lines.count == 1)
@@ -84,7 +84,7 @@ struct SlowCallbackLogTests {
     @Test func moreThan60AMinute_areCounted() throws {
         let lines = try logged { loop, logger in
             loop.monitoring.logSlowCallbacks(over: .nanoseconds(1), logger: logger)
-            for _ in 0..<100 { loop.callSoon("slow") { spin(.microseconds(1)) } }
+            for _ in 0..<100 { loop.callSoon(name: "slow") { spin(.microseconds(1)) } }
             try loop.run()
             #expect(loop.monitoring.level == .metrics)
         }
@@ -95,7 +95,7 @@ struct SlowCallbackLogTests {
         let lines = try logged { loop, logger in
             loop.monitoring.logSlowCallbacks(over: .nanoseconds(1), logger: logger)
             loop.monitoring.logSlowCallbacks(over: nil)
-            loop.callSoon("slow") { spin(.milliseconds(1)) }
+            loop.callSoon(name: "slow") { spin(.milliseconds(1)) }
             try loop.run()
         }
         #expect(lines == [])

@@ -21,11 +21,11 @@ import Testing
     }
 
     /// Runs `block` on a loop, in a callback of this name, and gives its reports.
-    private func stall(_ name: StaticString, _ block: @escaping @Sendable (Reports) -> Void) throws -> Reports {
+    private func stall(_ name: DispatchName, _ block: @escaping @Sendable (Reports) -> Void) throws -> Reports {
         let reports = Reports()
         try withLoop { loop in
             loop.monitoring.startWatchdog(limit: .milliseconds(60)) { reports.append($0) }
-            loop.callSoon(name) { block(reports) }
+            loop.callSoon(name: name) { block(reports) }
             try loop.run()
         }
         WatchingThread.shared.look()
@@ -109,7 +109,7 @@ import Testing
                 loop.monitoring.startWatchdog(limit: .milliseconds(60)) { reports.append($0) }
                 busyParser(reports)
             }
-            loop.execute("next") {
+            loop.execute(name: "next") {
                 WatchingThread.shared.look()
                 WatchingThread.shared.flushReports()
                 #expect(loop.core.vitals.inFlight.current?.name.text == "next")
@@ -128,7 +128,7 @@ import Testing
         let wall = Box(Duration.zero)
         try withLoop { loop in
             loop.monitoring.level = .metrics
-            loop.execute("before") {
+            loop.execute(name: "before") {
                 let start = ContinuousClock.now
                 spin(.milliseconds(100))
                 loop.monitoring.startWatchdog(limit: .milliseconds(60)) { reports.append($0) }
@@ -136,7 +136,7 @@ import Testing
                 wall.value = ContinuousClock.now - start
             }
             // Not on the loop's thread, which would know of the limit at once.
-            loop.execute("other") {
+            loop.execute(name: "other") {
                 try? onOtherThread { loop.monitoring.startWatchdog(limit: .milliseconds(50)) { reports.append($0) } }
                 while reports.of(.began).count < 2 { spin(.milliseconds(1)) }
             }
@@ -164,7 +164,7 @@ import Testing
                 duration.value = ContinuousClock.now - start
             }
             loop.monitoring.startWatchdog(limit: .milliseconds(60)) { reports.append($0) }
-            loop.callSoon("watched") {}
+            loop.callSoon(name: "watched") {}
             try loop.run()
             WatchingThread.shared.look()
             #expect(loop.monitoring.snapshot().stalls.values.reduce(0) { $0 + $1.count } >= 1)
@@ -182,7 +182,7 @@ import Testing
             loop.monitoring.level = .metrics
             #expect(loop.monitoring.currentStack().isEmpty)
             let (isIn, mayEnd) = (DispatchSemaphore(value: 0), Counter())
-            loop.execute("computes") {
+            loop.execute(name: "computes") {
                 isIn.signal()
                 computeUntil(mayEnd)
                 isIn.signal()
@@ -217,7 +217,7 @@ import Testing
                 usleep(50_000)
                 FileHandle.standardError.write(Data("\(report)\n".utf8))
             }
-            loop.callSoon("late") { sleepyUntil(ContinuousClock.now + .milliseconds(300)) }
+            loop.callSoon(name: "late") { sleepyUntil(ContinuousClock.now + .milliseconds(300)) }
             try loop.run()
             exit(0)
         }
@@ -248,10 +248,12 @@ import Testing
         try withLoop { loop in
             // Longer than a busy machine makes a single one of them.
             loop.monitoring.startWatchdog(limit: .milliseconds(250)) { reports.append($0) }
-            loop.callSoon("small") {}
+            loop.callSoon(name: "small") {}
             for _ in 0..<2000 {
-                loop.callSoon("large") { if reports.of(.began, iterations: true).isEmpty { spin(.milliseconds(2)) } }
-                loop.callSoon("small") {}
+                loop.callSoon(name: "large") {
+                    if reports.of(.began, iterations: true).isEmpty { spin(.milliseconds(2)) }
+                }
+                loop.callSoon(name: "small") {}
             }
             try loop.run()
         }
@@ -299,12 +301,12 @@ import Testing
             loop.monitoring.startWatchdog(limit: .milliseconds(60)) { reports.append($0) }
             for _ in 0..<3 {
                 try onOtherThread {
-                    loop.execute("moving") { spin(.milliseconds(1)) }
+                    loop.execute(name: "moving") { spin(.milliseconds(1)) }
                     succeed { try loop.run() }
                 }
             }
             try onOtherThread {
-                loop.execute("moving") { busyParser(reports) }
+                loop.execute(name: "moving") { busyParser(reports) }
                 succeed { try loop.run() }
             }
             #expect(reports.of(.began).first?.cause != nil)

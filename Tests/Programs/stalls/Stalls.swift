@@ -122,7 +122,7 @@
         loop.monitoring.startWatchdog(limit: .milliseconds(30)) { report in reports.withLock { $0.append(report) } }
         let isUndisturbed = Mutex(false)
         let duration = Mutex(Duration.zero)
-        loop.execute("call") {
+        loop.execute(name: "call") {
             let start = ContinuousClock.now
             let result = call.run()
             duration.withLock { $0 = ContinuousClock.now - start }
@@ -163,7 +163,7 @@
                 case .ended: ended.withLock { $0 += 1 }
                 }
             }
-            loop.execute("stuck") { if computes { computesForTwoSeconds() } else { sleepsForTwoSeconds() } }
+            loop.execute(name: "stuck") { if computes { computesForTwoSeconds() } else { sleepsForTwoSeconds() } }
         }
         let threads = DispatchGroup()
         let start = ContinuousClock.now

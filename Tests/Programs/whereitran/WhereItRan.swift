@@ -44,11 +44,11 @@ struct WhereItRan {
             }
         case "plainLoop":
             let loop = try UVEventLoop(name: "plain")
-            let timer = loop.callLater(.seconds(3600)) { _ in }
+            let timer = loop.callLater(.seconds(3600)) {}
             let bound = UVLoopBound(timer, to: loop)
             Task.detached {
                 print("queue: \(await onMainQueue()), MainActor: \(await MainActor.run { here() })")
-                loop.execute { bound.value.close() }
+                loop.execute { bound.value.cancel() }
             }
             try loop.run()
         case "runAfter":

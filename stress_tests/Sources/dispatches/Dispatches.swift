@@ -28,7 +28,11 @@ struct Dispatches: ParsableCommand {
     func run() throws {
         let loop = try UVEventLoop()
         let seen = SeenDispatches(on: loop, at: level)
-        for _ in 0..<handles { loop.callLater(.seconds(3600)) { _ in }.unref() }
+        for _ in 0..<handles {
+            let timer = UVTimer(on: loop) { _ in }
+            timer.start(after: .seconds(3600))
+            timer.unref()
+        }
         try loop.run(.noWait)
         let work = Work(loop, count)
         let stopwatch = Stopwatch()
@@ -88,7 +92,7 @@ struct Dispatches: ParsableCommand {
             var random: UInt32 = 12345
             for _ in 0..<left {
                 random = random &* 1_664_525 &+ 1_013_904_223
-                loop.callLater(.milliseconds(Int(1 + (random >> 8) % 100))) { [self] _ in left -= 1 }
+                loop.callLater(.milliseconds(Int(1 + (random >> 8) % 100))) { [self] in left -= 1 }
             }
         }
     }

@@ -68,7 +68,7 @@ final class ExactLag {
             left -= 1
             let delay = UInt64.random(in: 0..<3_000_000)
             let due = nanoseconds() + delay
-            loop.callLater(.nanoseconds(Int64(delay))) { _ in
+            loop.callLater(.nanoseconds(Int64(delay))) {
                 arm()
                 comparison.started(ready: due)
             }

@@ -4,7 +4,7 @@ import Synchronization
 
 /// Blocks a loop at intervals, and counts what the watchdog says of it.
 final class Blocks: Sendable {
-    private let timer: UVLoopBound<UVTimer>
+    private let timer: UVLoopBound<ScheduledCallback>
     private let loop: UVEventLoop
     private let counts = Tally()
 
@@ -22,12 +22,11 @@ final class Blocks: Sendable {
         let counts = counts
         timer = try loop.wait {
             // The first at once: what the first report needs is read into memory for good.
-            let timer = loop.callLater(.milliseconds(1), repeating: interval) { _ in
+            let timer = loop.callLater(.milliseconds(1), repeating: interval, name: "block") { _ in
                 let end = ContinuousClock.now + Blocks.length
                 while ContinuousClock.now < end {}
                 counts.made.wrappingAdd(1, ordering: .relaxed)
             }
-            timer.name = "block"
             return UVLoopBound(timer, to: loop)
         }
         loop.monitoring.startWatchdog(limit: Self.limit) { report in

@@ -78,7 +78,7 @@ struct Visitors {
     private func reset(_ port: Int) async throws {
         let loop = loop
         try await withCheckedThrowingContinuation { continuation in
-            loop.execute("reset") {
+            loop.execute(name: "reset") {
                 do {
                     let client = try UVTCP(on: loop)
                     try client.connect(to: UVSocketAddress("127.0.0.1", port: port)) { error in
@@ -102,14 +102,14 @@ struct Visitors {
     private func startTimers() async throws {
         let loop = loop
         try await withCheckedThrowingContinuation { continuation in
-            loop.execute("timers") {
+            loop.execute(name: "timers") {
                 var left = 50
                 for number in 0..<100 {
-                    let timer = loop.callLater(.milliseconds(1 + number % 7)) { _ in
+                    let timer = loop.callLater(.milliseconds(1 + number % 7)) {
                         left -= 1
                         if left == 0 { continuation.resume() }
                     }
-                    if number % 2 == 1 { timer.close() }
+                    if number % 2 == 1 { timer.cancel() }
                 }
             }
         }

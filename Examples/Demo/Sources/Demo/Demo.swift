@@ -93,11 +93,10 @@ struct Demo: ParsableCommand {
         let load = DemoClients(on: group.next(), count: clients, address: address)
         load.start()
         for second in 1...seconds {
-            let timer = loop.callLater(.seconds(second)) { _ in
+            loop.callLater(.seconds(second), name: "progress") {
                 Console.progress("\(second) of \(seconds) s: \(load.answers) answers")
                 if second == seconds { loop.stop() }
             }
-            timer.name = "progress"
         }
         try loop.run()
     }

@@ -57,7 +57,7 @@ final class DemoClients: Sendable {
     }
 
     private func sendSoon(_ request: String, _ pause: ClosedRange<Int>, on socket: UVTCP) {
-        loop.callLater(.milliseconds(Int.random(in: pause))) { [self] _ in
+        loop.callLater(.milliseconds(Int.random(in: pause))) { [self] in
             if socket.isClosing { return }
             do {
                 try socket.write(request + "\n")

@@ -61,7 +61,7 @@ final class DemoServer {
     private func handleSlow(_ connection: Connection, waits: Int = 3) {
         if connection.hasEnded { return }
         if waits == 0 { return connection.finish("slow, but nobody waited for it") }
-        loop.callLater(.milliseconds(50)) { [unowned self] _ in handleSlow(connection, waits: waits - 1) }
+        loop.callLater(.milliseconds(50)) { [unowned self] in handleSlow(connection, waits: waits - 1) }
     }
 
     /// Work of 200 ms that keeps the loop from everybody: what must never be done on it.
@@ -87,7 +87,7 @@ private final class Connection {
     private var partialLine: [UInt8] = []
     /// How many requests wait for their answers.
     private var waiting = 0
-    private var silence: UVTimer?
+    private var silence: ScheduledCallback?
     private var onEnd: () -> Void = {}
     private static let longestLine = 4096
     private static let longestSilence = Duration.seconds(60)
@@ -101,7 +101,7 @@ private final class Connection {
         self.onEnd = onEnd
         do {
             try socket.startReading { [unowned self] bytes in
-                try? silence?.again()
+                silence?.reschedule(after: Self.longestSilence)
                 read([UInt8](copying: bytes), onLine)
             } onEnd: { [unowned self] _ in
                 end()
@@ -110,9 +110,7 @@ private final class Connection {
             socket.close()
             throw error
         }
-        silence = socket.loop.callLater(Self.longestSilence, repeating: Self.longestSilence) { [unowned self] _ in end()
-        }
-        silence?.name = "silence of a client"
+        silence = socket.loop.callLater(Self.longestSilence, name: "silence of a client") { [unowned self] in end() }
     }
 
     /// Hands over each line that ends in `bytes`; ends at a limit.
@@ -134,7 +132,7 @@ private final class Connection {
 
     func end() {
         if hasEnded { return }
-        silence?.close()
+        silence?.cancel()
         socket.close()
         onEnd()
     }

@@ -18,7 +18,7 @@ struct Prometheus: ParsableCommand {
         let group = try UVEventLoopGroup(count: 1, name: "metrics")
         let answering = group.next()
         let started = DispatchSemaphore(value: 0)
-        answering.execute("listen") { [port] in
+        answering.execute(name: "listen") { [port] in
             do { try MetricsServer.listen(on: answering, port: port) } catch {
                 FileHandle.standardError.write(Data("cannot listen on 127.0.0.1:\(port): \(error)\n".utf8))
                 Foundation.exit(1)
@@ -28,15 +28,15 @@ struct Prometheus: ParsableCommand {
         started.wait()
         let loop = try UVEventLoop(name: "app")
         loop.monitoring.startWatchdog(limit: .milliseconds(100)) { _ in }
-        loop.callLater(.zero, repeating: .milliseconds(5)) { _ in
-            for _ in 0..<10 { loop.callSoon("work") { usleep(50) } }
-        }.name = "tick"
+        loop.callLater(.zero, repeating: .milliseconds(5), name: "tick") { _ in
+            for _ in 0..<10 { loop.callSoon(name: "work") { usleep(50) } }
+        }
         if block > 0 {
             let length = UInt32(block * 1000)
-            loop.callLater(.milliseconds(block), repeating: .milliseconds(2 * block)) { _ in
+            loop.callLater(.milliseconds(block), repeating: .milliseconds(2 * block), name: "block") { _ in
                 let end = Date(timeIntervalSinceNow: Double(length) / 1e6)
                 while Date() < end { usleep(1000) }
-            }.name = "block"
+            }
         }
         print("ready")
         fflush(nil)
@@ -53,10 +53,9 @@ enum MetricsServer {
         try server.bind(to: UVSocketAddress("127.0.0.1", port: port))
         try server.listen { connection in
             guard let client = try? connection.get() else { return }
-            let deadline = loop.callLater(timeout) { _ in client.close() }
-            deadline.name = "client timeout"
+            let deadline = loop.callLater(timeout, name: "client timeout") { client.close() }
             func end() {
-                deadline.close()
+                deadline.cancel()
                 client.close()
             }
             var request: [UInt8] = []

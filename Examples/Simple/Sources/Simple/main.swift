@@ -16,7 +16,7 @@ let loop = try UVEventLoop { state in
 /// Not blocking: three of these take one second together.
 func waitOnTheLoop(_ number: Int) {
     print("timer \(number) starts")
-    loop.callLater(.seconds(1)) { _ in print("timer \(number) is done") }
+    loop.callLater(.seconds(1)) { print("timer \(number) is done") }
 }
 
 /// Blocking: three of these take three times as long, and everything else waits.

@@ -68,10 +68,10 @@ func run() throws {
     let reports = Reports()
     let loop = try UVEventLoop(name: "server")
     loop.monitoring.startWatchdog(limit: .milliseconds(100)) { reports.add($0) }
-    loop.callSoon("busy function") { parseDocument(reports) }
-    loop.callSoon("sleep") { waitForDisk(reports) }
-    loop.callSoon("C library") { sortRows(reports) }
-    loop.callSoon("lock") {
+    loop.callSoon(name: "busy function") { parseDocument(reports) }
+    loop.callSoon(name: "sleep") { waitForDisk(reports) }
+    loop.callSoon(name: "C library") { sortRows(reports) }
+    loop.callSoon(name: "lock") {
         let cache = NSLock()
         let isTaken = DispatchSemaphore(value: 0)
         Thread.detachNewThread {

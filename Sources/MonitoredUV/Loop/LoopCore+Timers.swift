@@ -1,0 +1,147 @@
+internal import CLibUV
+
+extension LoopCore: TimerHost {
+    var ticketNumber: UInt32 {
+        if let number = sleepNumber { return number.number }
+        let number = SleepDirectory.Number(shared)
+        sleepNumber = number
+        return number.number
+    }
+
+    @inline(__always)
+    func withTimers<Result>(_ body: (inout Timers) -> Result) -> Result {
+        defer { vitals.timers.set(timers.count) }
+        return body(&timers)
+    }
+
+    func earliestChanged() { setAlarm() }
+
+    func resume(_ job: Job) { queue(job) }
+
+    // MARK: Start and stop
+
+    /// Does `work` after a `delay`; one of zero is due at once, or from within a timer in the next iteration.
+    @inline(__always)
+    func schedule(after delay: UInt64, _ work: consuming TimedWork) -> TimerToken {
+        let atOnce = delay == 0 && !currentRun.isInTimer
+        let (token, isFirst) = timers.start(due: clock.now() + delay, atOnce: atOnce, work)
+        vitals.timers.set(timers.count)
+        if isFirst { setAlarm() }
+        return token
+    }
+
+    /// Does again what waits, at another time; `false` if it is over.
+    @inline(__always)
+    func reschedule(_ token: TimerToken, after delay: UInt64) -> Bool {
+        guard let (_, isFirst) = timers.move(token, due: clock.now() + delay) else { return false }
+        if isFirst { setAlarm() }
+        return true
+    }
+
+    /// Ends a timer; what is returned may hold what belongs to the program.
+    @inline(__always)
+    func unschedule(_ token: TimerToken) -> TimedWork? {
+        guard let work = withTimers({ $0.stop(token) }) else { return nil }
+        if timers.count == 0 { setAlarm() }
+        return work
+    }
+
+    /// Lets go of all callbacks that wait for their time, and of those that this starts.
+    func dropScheduled() {
+        while true {
+            let works = withTimers { $0.stopCallbacks() }
+            if works.isEmpty { break }
+        }
+        setAlarm()
+    }
+
+    // MARK: The alarm
+
+    /// Sets the one timer of libuv's for whatever waits, here and in the pool.
+    func setAlarm() {
+        let due = min(timers.setAlarm(), timedPool?.withTimers { $0.setAlarm() } ?? .max)
+        if due == .max {
+            if isAlarmActive { UVError.require(uv_timer_stop(own.timer), "uv_timer_stop") }
+            return alarmIsActive(false)
+        }
+        let now = uv_now(uv)
+        // Never due at once within a timer: libuv would not get out of running them.
+        let timeout = max(due.roundedUpToMilliseconds, currentRun.isInTimer ? now + 1 : now) - now
+        UVError.require(uv_timer_start(own.timer, { LoopCore.alarmRang($0) }, timeout, 0), "uv_timer_start")
+        alarmIsActive(true)
+    }
+
+    private func alarmIsActive(_ isActive: Bool) {
+        if isAlarmActive != isActive { activity.own += isActive ? 1 : -1 }
+        isAlarmActive = isActive
+    }
+
+    private static func alarmRang(_ timer: UnsafeMutablePointer<uv_timer_t>?) {
+        Unmanaged<LoopCore>.fromOpaque(timer!.pointee.data)._withUnsafeGuaranteedRef { $0.alarmRang() }
+    }
+
+    /// So many timers fire in one iteration of the loop; the others in the next ones.
+    private static let timersPerIteration = 1024
+
+    private func alarmRang() {
+        alarmIsActive(false)
+        currentRun.isInTimer = true
+        let now = clock.now()
+        var left = Self.timersPerIteration
+        fire(from: self, now: now, &left)
+        if let timedPool { fire(from: timedPool, now: now, &left) }
+        if left < Self.timersPerIteration {
+            currentRun.ranBeforePoll = true
+            isTimeStale = true
+        }
+        setAlarm()
+        currentRun.isInTimer = false
+    }
+
+    @inline(__always)
+    private func fire(from host: some TimerHost, now: UInt64, _ left: inout Int) {
+        host.withTimers { $0.advance(to: now) }
+        var work: TimedWork?
+        while left > 0, let due = host.withTimers({ $0.takeDue(now: now, &work) }) {
+            left -= 1
+            run(&work, due, of: host)
+        }
+    }
+
+    /// What this lets go of belongs to the dispatch.
+    @inline(__always)
+    private func run(_ work: inout TimedWork?, _ due: UInt64, of host: some TimerHost) {
+        switch work.take()! {
+        case .once(let name, let body):
+            var body = Optional(consume body)
+            dispatch(.timer, name, .exact(due, .timer)) { body.take()?() }
+        case .repeating(let callback):
+            var callback = Optional(consume callback)
+            dispatch(.timer, callback!.name, .exact(due, .timer)) {
+                callback!.body(ScheduledCallback(self, callback!.token!))
+                callback = nil
+            }
+        case .job(let job, let sleeper):
+            // The task goes on, wherever that is. What wakes it is no dispatch.
+            if sleeper != 0 { return wakeTask(due) { job.unowned.runSynchronously(on: Job.anyExecutor) } }
+            job.stamp(due, .any)
+            host.resume(job)
+        case .wake(let body):
+            wakeTask(due, body)
+        }
+    }
+
+    /// Runs `body`, which lets a task go on that has been ready since `due`.
+    @inline(__always)
+    private func wakeTask(_ due: UInt64, _ body: () -> Void) {
+        recorder.stampLoopCode()
+        wakingSince = due
+        body()
+        wakingSince = 0
+        dispatchRetired()  // of an executor that runs what it is given at once
+    }
+}
+
+extension UInt64 {
+    var roundedUpToMilliseconds: UInt64 { self / 1_000_000 + (self % 1_000_000 == 0 ? 0 : 1) }
+}

@@ -1,0 +1,35 @@
+/// What monitors call a dispatch, instead of the place where its callback was registered.
+///
+/// ```swift
+/// loop.execute(name: "flush cache") { … }
+/// let name = DispatchName("shard \(number)")
+/// loop.callLater(.seconds(1), repeating: .seconds(1), name: name) { _ in … }
+/// ```
+///
+/// A literal costs nothing before a monitor wants it. Any other string is noted when the name is made: make it once, and
+/// keep it.
+public struct DispatchName: ExpressibleByStringLiteral, Sendable {
+    let site: CallSite
+    private let pin: Pin?
+
+    /// A name that stands in the program.
+    public init(stringLiteral name: StaticString) {
+        site = CallSite(named: name)
+        pin = nil
+    }
+
+    /// A name of which there may be another one for each user or shard: its first 256 bytes, or `_OTHER` if 4,096 others are
+    /// in use.
+    public init(_ name: String) {
+        let pin = Pin(name)
+        site = CallSite(interned: pin.name)
+        self.pin = pin
+    }
+
+    /// Keeps the name from being forgotten.
+    private final class Pin: Sendable {
+        let name: CallbackName
+        init(_ text: String) { name = CallbackName(pinned: text) }
+        deinit { name.release() }
+    }
+}
