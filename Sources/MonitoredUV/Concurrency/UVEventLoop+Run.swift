@@ -85,23 +85,9 @@ extension UVEventLoop {
     /// Ends the loop of a run whose body has ended, and all that is open on it.
     func closeDown() {
         core.holdOpen(true)  // until the request is seen
-        shared.shutdownRequested.store(true, ordering: .releasing)
-        shared.wakeUp.send()
-        while !tryToCloseDown() {}
-    }
-
-    private func tryToCloseDown() -> Bool {
-        do {
-            try run()
-            if core.isShuttingDown { core.closeAllHandles() }
-            if !core.isShuttingDown || core.isAlive || core.hasOpenHandles { return false }
-            try close()
-            return true
-        } catch UVError.Code.busy {
-            return false  // another thread posted at the last moment
-        } catch {
-            fatalError("\(self) could not be closed: \(error)")
-        }
+        requestShutdown()
+        runUntilShutDown()
+        closeBehindShutdown()
     }
 
     /// Traps where waiting for a loop would block what it waits for; `place` is where to go instead.

@@ -51,7 +51,7 @@ public final class UVEventLoopGroup: Sendable {
             for loop in loops {
                 loop.core.holdOpen(true)
                 loop.shared.giveAway()
-                threads.append(try LoopThread(name: loop.name) { UVEventLoopGroup.serve(loop) })
+                threads.append(try LoopThread(name: loop.name) { loop.runUntilShutDown() })
             }
         } catch {
             UVEventLoopGroup.end(loops.prefix(threads.count), threads)
@@ -95,29 +95,9 @@ public final class UVEventLoopGroup: Sendable {
 
     /// No loop is closed before all threads have gone, so that the loops can post to each other until the end.
     private static func end(_ loops: ArraySlice<UVEventLoop>, _ threads: [LoopThread]) {
-        for loop in loops {
-            loop.shared.shutdownRequested.store(true, ordering: .releasing)
-            loop.shared.wakeUp.send()
-        }
-        for thread in threads { thread.join() }
-        while loops.contains(where: { $0.core.isAlive || $0.core.hasOpenHandles }) { loops.forEach(finish) }
-        for loop in loops { close(loop) }
-    }
-
-    /// A loop's thread: runs until shut down and done, whoever stops the loop meanwhile.
-    private static func serve(_ loop: UVEventLoop) {
-        repeat { finish(loop) } while !loop.core.isShuttingDown || loop.core.isAlive || loop.core.hasOpenHandles
-    }
-
-    private static func finish(_ loop: UVEventLoop) {
-        do { try loop.run() } catch { fatalError("\(loop) could not run: \(error)") }
-        if loop.core.isShuttingDown { loop.core.closeAllHandles() }  // inactive ones do not keep a run going
-    }
-
-    /// Closes the loop, after running what a thread outside of the group may still have posted.
-    private static func close(_ loop: UVEventLoop) {
-        while true {
-            do { return try loop.close() } catch { finish(loop) }
-        }
+        loops.forEach { $0.requestShutdown() }
+        threads.forEach { $0.join() }
+        while loops.contains(where: { !$0.isShutDown }) { loops.forEach { $0.runOn() } }
+        loops.forEach { $0.closeBehindShutdown() }
     }
 }
