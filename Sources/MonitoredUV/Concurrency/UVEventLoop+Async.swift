@@ -17,7 +17,7 @@ extension UVEventLoop {
     }
 
     /// Looks up the addresses of `host`, with `port` in them, as
-    /// ``getaddrinfo(_:port:file:line:function:_:)`` does, from any task.
+    /// ``getaddrinfo(_:port:name:file:line:function:_:)`` does, from any task.
     ///
     /// - Throws: ``UVError``; `CancellationError` as soon as the task is canceled, though the lookup may go on behind
     ///   it.

@@ -84,7 +84,7 @@ extension LoopCore {
         }
         isTearingDown = true
         closeAllHandles()
-        dropThreadRequests()
+        dropRequests()
         dropScheduled()
         while !shared.remote.close() { dropPosted() }
         dropPosted()

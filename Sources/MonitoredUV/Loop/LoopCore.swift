@@ -33,9 +33,10 @@ final class LoopCore {
     @exclusivity(unchecked) var wakingSince: UInt64 = 0
     @exclusivity(unchecked) var mainThread = MainThreadRole()
     /// What tasks wait for on this loop.
-    @exclusivity(unchecked) var pendingOperations: PendingOperation?
-    /// By the work that threads do for them.
-    @exclusivity(unchecked) var threadRequests: [ObjectIdentifier: any ThreadRequest] = [:]
+    @exclusivity(unchecked) var pendingOperations = MemberList<PendingOperation>()
+    @exclusivity(unchecked) var openRequests = MemberList<LoopRequest>()
+    /// Those of them that threads work on, by that work.
+    @exclusivity(unchecked) var threadRequests: [ObjectIdentifier: ThreadRequest] = [:]
     @exclusivity(unchecked) var activity = LoopActivity()
     @exclusivity(unchecked) var currentRun = CurrentRun()
     @exclusivity(unchecked) private var shutdown = LoopShutdown()
@@ -191,7 +192,7 @@ final class LoopCore {
     var isShuttingDown: Bool { shutdown.isUnderWay }
 
     private var hasWorkToEnd: Bool {
-        hasOpenHandles || pendingOperations != nil || timers.count > 0 || !threadRequests.isEmpty
+        hasOpenHandles || !pendingOperations.isEmpty || timers.count > 0 || !threadRequests.isEmpty
     }
 
     /// Whatever callbacks and tasks began meanwhile ends as well.
@@ -202,7 +203,7 @@ final class LoopCore {
                 endOperations()
                 dropScheduled()
                 endSleeps()
-                cancelThreadRequests()
+                cancelRequests()
             }
         }
         if hasOpenHandles || uv.pointee.active_reqs.count > 0 || waitingCount == 0 { return shutdown.isBusy() }
@@ -264,16 +265,6 @@ final class LoopCore {
         let memory = UnsafeMutableRawPointer.allocate(byteCount: Self.readBufferSize, alignment: 4096)
         let base = memory.bindMemory(to: CChar.self, capacity: Self.readBufferSize)
         readBuffer = uv_buf_t(base: base, len: Self.readBufferSize)
-    }
-
-    func requestBegan(_ type: uv_req_type) {
-        requests.created += 1
-        vitals.requests.add(1, Int(type.rawValue))
-    }
-
-    func requestEnded(_ type: uv_req_type) {
-        requests.freed += 1
-        vitals.requests.add(-1, Int(type.rawValue))
     }
 
     // MARK: Threads

@@ -35,7 +35,7 @@ import Testing
             let resolver = server.resolver
             var order: [String] = []
             func look(up host: String) throws {
-                _ = try UVGetAddrInfo(loop.core, Self.site, host, 80, resolver) { result in
+                _ = try LookupRequest(loop.core, Self.site, host, 80, resolver) { result in
                     order.append(host)
                     #expect(throws: Never.self) { try #require(try result.get().first?.port == 80) }
                     if host == "localhost" { for _ in 0..<40 { server.answer.signal() } }
@@ -56,7 +56,7 @@ import Testing
             let resolver = server.resolver
             var calls = 0
             let requests = try (0..<30).map { number in
-                try UVGetAddrInfo(loop.core, Self.site, "far-\(number)", 80, resolver) { _ in calls += 1 }
+                try LookupRequest(loop.core, Self.site, "far-\(number)", 80, resolver) { _ in calls += 1 }
             }
             while server.asked.value < 16 { usleep(100) }
             for request in requests.reversed() { request.cancel() }  // those that wait first
@@ -79,12 +79,12 @@ import Testing
             var found: [String] = []
             var isReturned = false
             for host in ["127.0.0.1", "::1", "127.1"] {
-                _ = try UVGetAddrInfo(loop.core, Self.site, host, 80, resolver) { result in
+                _ = try LookupRequest(loop.core, Self.site, host, 80, resolver) { result in
                     #expect(isReturned)
                     succeed { found += try result.get().map { "\($0.host) \($0.port)" } }
                 }
             }
-            let canceled = try UVGetAddrInfo(loop.core, Self.site, "::1", 80, resolver) { result in
+            let canceled = try LookupRequest(loop.core, Self.site, "::1", 80, resolver) { result in
                 #expect(throws: UVError.self) { try result.get() }
                 found.append("canceled")
             }
@@ -101,7 +101,7 @@ import Testing
             let server = DeafServer()
             let resolver = server.resolver
             let recorder = Recorder(on: loop)
-            for number in 0..<3 { _ = try UVGetAddrInfo(loop.core, Self.site, "far-\(number)", 80, resolver) { _ in } }
+            for number in 0..<3 { _ = try LookupRequest(loop.core, Self.site, "far-\(number)", 80, resolver) { _ in } }
             loop.callSoon(name: "three") {
                 #expect(loop.monitoring.snapshot().requests == ["getaddrinfo": 3])
                 for _ in 0..<3 { server.answer.signal() }
@@ -117,13 +117,13 @@ import Testing
     @Test func releasedLoop_doesNotWait_andCallsNobody() throws {
         let server = DeafServer()
         var isCalled = false
-        let request: UVGetAddrInfo
+        let request: LookupRequest
         weak var object: Counter?
         do {
             let loop = try UVEventLoop()
             let counter = Counter()
             object = counter
-            request = try UVGetAddrInfo(loop.core, Self.site, "far", 80, server.resolver) { _ in
+            request = try LookupRequest(loop.core, Self.site, "far", 80, server.resolver) { _ in
                 isCalled = true
                 counter.count()
             }
@@ -142,7 +142,7 @@ import Testing
             succeed {
                 try UVEventLoop.run {
                     let loop = UVEventLoop.current!
-                    _ = try UVGetAddrInfo(loop.core, Self.site, "far", 80, server.resolver) { result in
+                    _ = try LookupRequest(loop.core, Self.site, "far", 80, server.resolver) { result in
                         if case .failure(let error) = result { code.withLock { $0 = error.code } }
                     }
                 }
@@ -162,7 +162,7 @@ import Testing
                 return .success([])
             }
             var codes: [UVError.Code] = []
-            _ = try UVGetAddrInfo(loop.core, Self.site, "localhost", 80, resolver) { result in
+            _ = try LookupRequest(loop.core, Self.site, "localhost", 80, resolver) { result in
                 if case .failure(let error) = result { codes.append(error.code) }
             }
             try loop.run()
@@ -176,7 +176,7 @@ import Testing
             let resolver = server.resolver
             func cancelAll(_ count: Int) throws -> Duration {
                 let requests = try (0..<count).map { _ in
-                    try UVGetAddrInfo(loop.core, Self.site, "far", 80, resolver) { _ in }
+                    try LookupRequest(loop.core, Self.site, "far", 80, resolver) { _ in }
                 }
                 return ContinuousClock().measure { for request in requests { request.cancel() } }
             }
@@ -196,10 +196,10 @@ import Testing
         let loop = group.loops[0]
         loop.execute {
             succeed {
-                _ = try UVGetAddrInfo(loop.core, Self.site, "far", 80, resolver) { _ in
+                _ = try LookupRequest(loop.core, Self.site, "far", 80, resolver) { _ in
                     calls.count()
                     succeed {
-                        _ = try UVGetAddrInfo(loop.core, Self.site, "farther", 80, resolver) { _ in
+                        _ = try LookupRequest(loop.core, Self.site, "farther", 80, resolver) { _ in
                             calls.count()
                             loop.callLater(.seconds(3600)) { Issue.record("fired") }
                         }

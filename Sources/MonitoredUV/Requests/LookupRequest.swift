@@ -1,20 +1,14 @@
 internal import CLibUV
 
-/// A lookup of a host's addresses; see ``UVEventLoop/getaddrinfo(_:port:file:line:function:_:)``.
-///
-/// The corresponding libuv type is `uv_getaddrinfo_t`.
-public final class UVGetAddrInfo: ThreadRequest {
-    /// Receives at least one address, or the reason why there is none.
-    public typealias Completion = (Result<[UVSocketAddress], UVError>) -> Void
+/// A lookup of a host's addresses; see ``UVEventLoop/getaddrinfo(_:port:name:file:line:function:_:)``.
+final class LookupRequest: ThreadRequest {
+    typealias Completion = (Result<[UVSocketAddress], UVError>) -> Void
 
-    private let core: LoopCore
-    private let site: CallSite
     private let lookup: Lookup
     /// Gone once it was called; then, and while it waits in the loop's queue, the queue has it.
     private var completion: Completion?
     private var isCompleting = false
     private var isCanceled = false
-    let type = UV_GETADDRINFO
 
     init(
         _ core: LoopCore,
@@ -38,35 +32,27 @@ public final class UVGetAddrInfo: ThreadRequest {
             let detail = "'\(host)' is not the name of a host"
             throw UVError(.invalidArgument, operation: "uv_getaddrinfo", detail: detail)
         }
-        self.core = core
-        self.site = site
         self.completion = completion
         lookup = Lookup(host, port, core.shared.finishedWork)
+        super.init(core, UV_GETADDRINFO, .getaddrinfo, site)
         if let addresses = try SystemResolver.numericAddresses(of: host, port: port, core.uv) {
             completeSoon(.success(addresses))
         } else {
             try resolver.begin(lookup)
-            core.begin(self, lookup)
+            begin(lookup)
         }
     }
 
-    /// Ends the lookup for its caller: the completion is called once with ``UVError/Code/canceled``, in the loop's
-    /// next iteration. The system may go on asking, on a thread that nobody waits for. Does nothing if the lookup is
-    /// over.
-    ///
-    /// The corresponding libuv function is `uv_cancel`.
-    public func cancel() {
-        core.preconditionOnOwnThread("UVGetAddrInfo.cancel()")
+    /// The system may go on asking, on a thread that nobody waits for.
+    override func cancel() {
         if isCanceled || completion == nil && !isCompleting { return }
         isCanceled = true
         lookup.withdraw()
-        if core.end(lookup) { completeSoon(.failure(canceled)) }
+        if end(lookup) { completeSoon(.failure(canceled)) }
     }
 
-    func finish(at time: UInt64) {
-        core.dispatch(.getaddrinfo, core.recorder.name(of: site), .exact(time, .completion)) {
-            complete(lookup.answer!)
-        }
+    override func finish(at time: UInt64) {
+        dispatch(.exact(time, .completion)) { complete(lookup.answer!) }
     }
 
     /// Runs within the request's dispatch, which includes releasing the closure.
@@ -81,7 +67,7 @@ public final class UVGetAddrInfo: ThreadRequest {
         var completion = self.completion
         self.completion = nil
         isCompleting = true
-        core.post(.getaddrinfo, site) { [self] in
+        core.post(kind, site) { [self] in
             isCompleting = false
             completion.take()?(isCanceled ? .failure(canceled) : answer)
         }
@@ -89,16 +75,12 @@ public final class UVGetAddrInfo: ThreadRequest {
 
     private var canceled: UVError { UVError(.canceled, operation: "uv_getaddrinfo", detail: lookup.host) }
 
-    func drop() {
+    override func drop() {
         lookup.withdraw()
-        core.end(lookup)
+        end(lookup)
         completion = nil
     }
 }
-
-/// A request belongs to its loop's thread.
-@available(*, unavailable)
-extension UVGetAddrInfo: Sendable {}
 
 extension UVEventLoop {
     /// Looks up the addresses of `host`, with `port` in them, in the order in which the system prefers them. Traps on
@@ -119,11 +101,13 @@ extension UVEventLoop {
     public func getaddrinfo(
         _ host: String,
         port: Int,
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
-        _ completion: @escaping UVGetAddrInfo.Completion
-    ) throws(UVError) -> UVGetAddrInfo {
-        try UVGetAddrInfo(core, CallSite(file, line, function), host, port, .system, completion)
+        _ completion: @escaping (Result<[UVSocketAddress], UVError>) -> Void
+    ) throws(UVError) -> UVRequest {
+        let site = name?.site ?? CallSite(file, line, function)
+        return UVRequest(try LookupRequest(core, site, host, port, .system, completion))
     }
 }

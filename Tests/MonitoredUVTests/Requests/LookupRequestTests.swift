@@ -2,7 +2,7 @@ import Testing
 
 @testable import MonitoredUV
 
-@Suite struct UVGetAddrInfoTests {
+@Suite struct LookupRequestTests {
     @Test func addresses_comeWithThePort() throws {
         try withLoop { loop in
             var found: [UVSocketAddress] = []

@@ -1,0 +1,30 @@
+/// Work for threads that has ended, on its way to the loop that waits for it. Any thread.
+final class FinishedWork: Sendable {
+    struct Entry: Sendable {
+        let work: any AnyObject & Sendable
+        let time: UInt64
+    }
+
+    /// `nil` once the loop is closed.
+    private let entries = Lock<[Entry]?>([])
+    private let wakeUp: AsyncSender
+
+    /// Wakes a loop by `wakeUp`.
+    init(_ wakeUp: AsyncSender) { self.wakeUp = wakeUp }
+
+    func add(_ work: any AnyObject & Sendable) {
+        let entry = Entry(work: work, time: MonotonicClock.read())
+        entries.withLock { $0?.append(entry) }
+        wakeUp.send()
+    }
+
+    func takeAll() -> [Entry] {
+        entries.withLock { entries in
+            defer { if entries != nil { entries = [] } }
+            return entries ?? []
+        }
+    }
+
+    /// The loop takes nothing any more.
+    func close() { entries.withLock { $0 = nil } }
+}

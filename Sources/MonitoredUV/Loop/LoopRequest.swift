@@ -1,0 +1,53 @@
+internal import CLibUV
+
+/// What all requests share: something that was asked of a loop once, and for which it calls back once.
+///
+/// The loop counts an open request and keeps it alive. When the loop is shut down, a request is canceled; when the loop is
+/// freed without a close, it is dropped and does not call back. Loop thread only.
+class LoopRequest: ListMember {
+    final let core: LoopCore
+    final let kind: CallbackKind
+    final let site: CallSite
+    /// libuv's number for the kind of request.
+    private final let type: uv_req_type
+
+    init(_ core: LoopCore, _ type: uv_req_type, _ kind: CallbackKind, _ site: CallSite) {
+        self.core = core
+        self.type = type
+        self.kind = kind
+        self.site = site
+    }
+
+    /// The request is open from now on.
+    final func begin() {
+        core.openRequests.add(self)
+        core.requests.created += 1
+        core.vitals.requests.add(1, Int(type.rawValue))
+    }
+
+    /// Nothing works on the request any more; `false` if it was over already.
+    final func end() -> Bool {
+        guard core.openRequests.remove(self) else { return false }
+        core.requests.freed += 1
+        core.vitals.requests.add(-1, Int(type.rawValue))
+        return true
+    }
+
+    /// Calls back as a dispatch, with `body`, which lets go of the completion as well.
+    @inline(__always)
+    final func dispatch(_ readiness: Readiness, name: CallbackName? = nil, _ body: () -> Void) {
+        core.dispatch(kind, name ?? core.recorder.name(of: site), readiness, body)
+    }
+
+    /// Ends the request soon, with ``UVError/Code/canceled``. One of a handle does nothing: it ends when that is closed.
+    func cancel() {}
+
+    /// The loop is being freed: the request does not call back. One of a handle ends when that is closed.
+    func drop() {}
+}
+
+extension LoopCore {
+    func cancelRequests() { openRequests.members.forEach { $0.cancel() } }
+
+    func dropRequests() { openRequests.members.forEach { $0.drop() } }
+}

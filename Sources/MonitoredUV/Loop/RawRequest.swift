@@ -1,0 +1,42 @@
+internal import CLibUV
+
+/// A request that libuv works on: its C struct, which libuv has from a successful start until it calls back.
+class RawRequest: LoopRequest {
+    private final let raw: UnsafeMutableRawPointer
+
+    /// The memory for a C request that `start` has started; `start` also gets `extraBytes` of memory that live as long.
+    static func start<Raw>(
+        _ operation: StaticString,
+        extraBytes: Int = 0,
+        _ start: (UnsafeMutablePointer<Raw>, UnsafeMutableRawPointer) -> Int32
+    ) throws(UVError) -> UnsafeMutableRawPointer {
+        let header = (MemoryLayout<Raw>.size + 15) & ~15
+        let raw = UnsafeMutableRawPointer.allocate(byteCount: header + extraBytes, alignment: 16)
+        let status = start(raw.assumingMemoryBound(to: Raw.self), raw + header)
+        if status < 0 { raw.deallocate() }
+        try UVError.check(status, operation)
+        return raw
+    }
+
+    /// Takes over a C request that was started just now: libuv never calls back from within a starting function.
+    init(started raw: UnsafeMutableRawPointer, _ core: LoopCore, _ kind: CallbackKind, _ site: CallSite) {
+        self.raw = raw
+        let request = raw.assumingMemoryBound(to: uv_req_t.self)
+        super.init(core, request.pointee.type, kind, site)
+        request.pointee.data = Unmanaged.passUnretained(self).toOpaque()
+        begin()
+    }
+
+    /// What libuv's callbacks come down to.
+    static func finish<Raw>(_ raw: UnsafeMutablePointer<Raw>?, _ status: Int32) {
+        let data = UnsafeMutableRawPointer(raw!).assumingMemoryBound(to: uv_req_t.self).pointee.data!
+        let request = Unmanaged<RawRequest>.fromOpaque(data).takeUnretainedValue()
+        _ = request.end()
+        request.finish(status)
+        request.raw.deallocate()
+    }
+
+    /// libuv has called back: for requests to call back themselves, unless the loop is being torn down. The C struct may be
+    /// read for the last time.
+    func finish(_ status: Int32) {}
+}
