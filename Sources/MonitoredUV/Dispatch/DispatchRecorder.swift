@@ -4,7 +4,7 @@
 /// `@exclusivity(unchecked)`: only that thread touches them, and none is borrowed across a call to user code.
 final class DispatchRecorder {
     let vitals: LoopVitals
-    let watch: LoopWatch
+    let watchdog: LoopWatchdog
     let settings: MonitorSwitch
     let clock = MonotonicClock()
 
@@ -28,9 +28,9 @@ final class DispatchRecorder {
     @exclusivity(unchecked) private var siteNames = CallSiteNames()
     @exclusivity(unchecked) private var retired = RetiredObjects()
 
-    init(_ vitals: LoopVitals, _ watch: LoopWatch, _ settings: MonitorSwitch) {
+    init(_ vitals: LoopVitals, _ watchdog: LoopWatchdog, _ settings: MonitorSwitch) {
         self.vitals = vitals
-        self.watch = watch
+        self.watchdog = watchdog
         self.settings = settings
         meter = DispatchMeter(at: clock.now(), vitals.time)
     }
@@ -209,7 +209,7 @@ final class DispatchRecorder {
         isRunning = true
         applySettings()
         meter.resume(at: clock.now())
-        watch.depth = depth
+        watchdog.thread.depth = depth
         showThread()
     }
 
@@ -219,7 +219,7 @@ final class DispatchRecorder {
         if isOn && now &- meter.iterationStart >= slowLimit { reportSlowIteration(at: now) }
         meter.pause(at: now)
         metrics?._withUnsafeGuaranteedRef { $0.settle() }
-        if watchedThread != nil { watch.thread.withLock { $0 = nil } }
+        if watchedThread != nil { watchdog.thread.current = nil }
         isRunning = false
     }
 
@@ -244,9 +244,9 @@ final class DispatchRecorder {
             vitals.queued.set(0)
         }
         vitals.isMonitored.store(isOn, ordering: .relaxed)
-        let limit = watch.limit.load(ordering: .relaxed)
-        // The watching thread looks for dispatches that ended before the loop knew of the limit.
-        if limit < slowLimit { WatchingThread.shared.wake() }
+        let limit = watchdog.listeners.limit
+        // The watchdog thread looks for dispatches that ended before the loop knew of the limit.
+        if limit < slowLimit { WatchdogThread.shared.wake() }
         slowLimit = limit
         if isRunning { showThread() }
     }
@@ -265,7 +265,7 @@ final class DispatchRecorder {
         let last = monitor
         monitor = nil
         last?.release()
-        settings.request(LoopMonitor?.none)
+        settings.removeMonitors()
         release()
     }
 
@@ -295,7 +295,7 @@ final class DispatchRecorder {
     /// The dispatch that has ended ran for longer than somebody's limit.
     @inline(never)
     private func reportSlow(_ kind: CallbackKind, _ start: UInt64, _ wall: UInt64) {
-        watch.append(.dispatch(InFlight.Dispatch(start: start, name: currentName, kind: kind), wall: wall))
+        watchdog.append(.dispatch(InFlight.Dispatch(start: start, name: currentName, kind: kind), wall: wall))
     }
 
     /// The iteration that ends at `now` took longer than somebody's limit. What it is made of is looked up now, before
@@ -310,16 +310,16 @@ final class DispatchRecorder {
                 dispatches: metrics.dispatchesOfIteration,
                 limit: slowLimit
             )
-            watch.append(.iteration(summary))
+            watchdog.append(.iteration(summary))
         }
     }
 
     /// A run has begun, or the level has risen within one: others may look at this thread until ``pause()``.
     private func showThread() {
-        guard isOn, watch.thread.withLock({ $0 == nil }) else { return }
+        guard isOn, watchdog.thread.current == nil else { return }
         if watchedThread?.isThisThread != true || watchedThread?.lacksFiles == true { watchedThread = WatchedThread() }
         let thread = watchedThread
-        watch.thread.withLock { $0 = thread }
+        watchdog.thread.current = thread
     }
 }
 

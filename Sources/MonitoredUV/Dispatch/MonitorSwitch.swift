@@ -5,9 +5,19 @@ final class MonitorSwitch: Sendable {
     /// What the loop is to have.
     struct Setting {
         var level: MonitoringLevel
-        var monitor: LoopMonitor?
+        /// Calls all of them.
+        fileprivate(set) var monitor: LoopMonitor?
         /// The level without a monitor.
         fileprivate var base: MonitoringLevel
+        /// The loop's own monitor, and those that were added.
+        fileprivate var own: LoopMonitor?
+        fileprivate var added: [LoopMonitor] = []
+
+        fileprivate mutating func changeMonitors(_ body: (inout Setting) -> Void) {
+            body(&self)
+            monitor = LoopMonitor((own.map { [$0] } ?? []) + added)
+            level = monitor != nil ? .callbacks : min(level, base)
+        }
     }
 
     private struct State {
@@ -18,7 +28,8 @@ final class MonitorSwitch: Sendable {
     private let state: Lock<State>
 
     init(_ monitor: LoopMonitor?, base: MonitoringLevel) {
-        let setting = Setting(level: monitor == nil ? base : .callbacks, monitor: monitor, base: base)
+        let level = monitor == nil ? base : .callbacks
+        let setting = Setting(level: level, monitor: monitor, base: base, own: monitor)
         state = Lock(State(setting: setting, isNew: true))
     }
 
@@ -26,10 +37,26 @@ final class MonitorSwitch: Sendable {
     var level: MonitoringLevel { state.withLock { $0.setting.level } }
 
     /// Any thread. With a monitor the level is `callbacks`; without one it is again what it was.
-    func request(_ monitor: LoopMonitor?) {
+    func request(_ monitor: LoopMonitor?) { change { $0.changeMonitors { $0.own = monitor } } }
+
+    /// Any thread: one more.
+    func add(_ monitor: LoopMonitor) { change { $0.changeMonitors { $0.added.append(monitor) } } }
+
+    /// Any thread.
+    func remove(_ monitor: LoopMonitor) {
         change { setting in
-            setting.monitor = monitor
-            setting.level = monitor != nil ? .callbacks : min(setting.level, setting.base)
+            guard setting.added.contains(where: { $0 === monitor }) else { return }
+            setting.changeMonitors { $0.added.removeAll { $0 === monitor } }
+        }
+    }
+
+    /// The loop is closed.
+    func removeMonitors() {
+        change {
+            $0.changeMonitors {
+                $0.own = nil
+                $0.added = []
+            }
         }
     }
 
@@ -59,7 +86,7 @@ final class MonitorSwitch: Sendable {
                 body(&state.setting)
                 state.isNew = true
             }
-            return state.setting.monitor
+            return state.setting
         }
         withExtendedLifetime(replaced) {}
     }
@@ -80,8 +107,19 @@ final class MonitorSwitch: Sendable {
 final class LoopMonitor: @unchecked Sendable {
     let call: (borrowing IOLoopMonitorState) -> Void
 
-    init?(_ call: ((borrowing IOLoopMonitorState) -> Void)?) {
+    init(_ call: @escaping (borrowing IOLoopMonitorState) -> Void) { self.call = call }
+
+    convenience init?(_ call: ((borrowing IOLoopMonitorState) -> Void)?) {
         guard let call else { return nil }
-        self.call = call
+        self.init(call)
+    }
+
+    /// Calls each of several; `nil` without any.
+    fileprivate convenience init?(_ monitors: [LoopMonitor]) {
+        switch monitors.count {
+        case 0: return nil
+        case 1: self.init(monitors[0].call)
+        default: self.init { state in for monitor in monitors { monitor.call(state) } }
+        }
     }
 }

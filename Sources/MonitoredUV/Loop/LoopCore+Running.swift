@@ -18,7 +18,7 @@ extension LoopCore {
         currentRun.ranBeforePoll = false
         isTimeStale = true
         try startMainQueue()
-        recorder.resume(depth: currentRun.outer.map { $0.core.recorder.watch.depth + 1 } ?? 0)
+        recorder.resume(depth: currentRun.outer.map { $0.core.recorder.watchdog.thread.depth + 1 } ?? 0)
         dispatchRetired()  // of a monitor that was replaced meanwhile
         repeat {
             takeRemote()
@@ -164,8 +164,7 @@ extension LoopCore {
         // Closed from here on, so that what is freed now can no longer change the loop. Each may hold it.
         shared.runner.store(LoopShared.closed, ordering: .releasing)
         recorder.close()
-        WatchingThread.shared.finish(shared.watch)
-        shared.listeners.withLock { $0 = LoopShared.Listeners() }
+        WatchdogThread.shared.finish(shared.watchdog)
         LoopRegistry.remove(shared)
         shared.releaseName()
         recorder.release()

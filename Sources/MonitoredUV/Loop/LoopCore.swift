@@ -84,7 +84,7 @@ final class LoopCore {
         self.uv = uv
         self.own = own
         vitals = shared.vitals
-        recorder = DispatchRecorder(vitals, shared.watch, shared.settings)
+        recorder = DispatchRecorder(vitals, shared.watchdog, shared.settings)
         timers = Timers(now: recorder.clock.now())
         let context = Unmanaged.passUnretained(self).toOpaque()
         uv.pointee.data = context

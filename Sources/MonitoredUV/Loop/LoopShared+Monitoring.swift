@@ -1,15 +1,21 @@
 extension LoopShared {
-    /// The listeners of which a loop has one each.
-    struct Listeners: Sendable {
-        var watchdog: StallListener?
-        var slowLog: StallListener?
-    }
-
     /// Does nothing on a closed loop.
     func requestMonitor(_ monitor: LoopMonitor?) {
         if isClosed { return }
         settings.request(monitor)
         applySettingsSoon()
+    }
+
+    /// Does nothing on a closed loop.
+    func addMonitor(_ monitor: LoopMonitor) -> MonitoringSubscription {
+        if !isClosed {
+            settings.add(monitor)
+            applySettingsSoon()
+        }
+        return MonitoringSubscription { [self] in
+            settings.remove(monitor)
+            if !isClosed { applySettingsSoon() }
+        }
     }
 
     /// Does nothing on a closed loop.
@@ -28,29 +34,22 @@ extension LoopShared {
         core.recorder.showUnmonitoredDispatch()
     }
 
-    /// Tells `listener` of dispatches that run for too long, as soon as the loop has noticed.
-    func listen(_ listener: StallListener) {
-        if isClosed { return }
-        watch.add(listener)
-        WatchingThread.shared.add(watch)
-        settings.requestMetrics()
-        applySettingsSoon()
+    /// Tells `listener` of dispatches that run for too long, as soon as the loop has noticed. Does nothing on a closed loop.
+    @discardableResult
+    func listen(_ listener: StallListener) -> MonitoringSubscription {
+        if !isClosed {
+            watchdog.listeners.add(listener)
+            WatchdogThread.shared.add(watchdog)
+            settings.requestMetrics()
+            applySettingsSoon()
+        }
+        return MonitoringSubscription { [self] in stopListening(listener) }
     }
 
     func stopListening(_ listener: StallListener) {
-        watch.remove(listener)
+        watchdog.listeners.remove(listener)
         if isClosed { return }
         settings.requestLook()
         applySettingsSoon()
-    }
-
-    /// Replaces a listener. The new one is added before the old one goes, so that no dispatch escapes both.
-    func setListener(_ path: WritableKeyPath<Listeners, StallListener?> & Sendable, _ new: StallListener?) {
-        let old = listeners.withLock { listeners in
-            defer { listeners[keyPath: path] = new }
-            return listeners[keyPath: path]
-        }
-        if let new { listen(new) }
-        if let old { stopListening(old) }
     }
 }

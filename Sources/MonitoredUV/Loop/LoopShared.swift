@@ -20,8 +20,7 @@ final class LoopShared: Sendable {
 
     let settings: MonitorSwitch
     let vitals: LoopVitals
-    let watch: LoopWatch
-    let listeners = Lock(Listeners())
+    let watchdog: LoopWatchdog
     let afterClose = AfterClose()
 
     /// - Parameter name: `nil` stands for `loop-` and a number.
@@ -32,7 +31,7 @@ final class LoopShared: Sendable {
         finishedWork = FinishedWork(wakeUp)
         settings = MonitorSwitch(monitor, base: MonitoringEnvironment.shared.level)
         vitals = LoopVitals(name: self.name)
-        watch = LoopWatch(vitals)
+        watchdog = LoopWatchdog(vitals)
     }
 
     /// The loop is closed: others may have its name.

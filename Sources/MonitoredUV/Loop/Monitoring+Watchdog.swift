@@ -15,19 +15,20 @@ extension Monitoring {
     /// itself, which is then reported as `began unmonitored`. What is still to be reported when the program ends by `exit`
     /// or by returning from `main` is reported first, if that takes no longer than a second.
     ///
-    /// Raises the ``level`` to `metrics`. Replaces the watchdog that the loop had.
+    /// Raises the ``level`` to `metrics`. A loop may have several watchdogs, each with its own limit.
     ///
     /// - Parameters:
     ///   - limit: One millisecond at least.
     ///   - traces: Where to write the flight recorder's picture when a stall has ended; by default nowhere.
     ///   - onStall: Called on a thread of the watchdog's, one report after the other.
+    @discardableResult
     public func startWatchdog(
         limit: Duration = .milliseconds(100),
         traces: TraceFiles? = nil,
         onStall: @escaping @Sendable (StallReport) -> Void
-    ) {
+    ) -> MonitoringSubscription {
         require(limit >= .milliseconds(1), "startWatchdog(limit: \(limit)): the limit is 1 ms at least")
-        let watch = shared.watch
+        let watchdog = shared.watchdog
         let listener = StallListener(
             limit: limit.nanosecondsClamped,
             isWatching: true,
@@ -35,9 +36,9 @@ extension Monitoring {
             reports: ReportLimit(5, per: 60_000_000_000)
         ) { report in
             onStall(report)
-            if report.phase == .ended, let traces { traces.write([watch]) }
+            if report.phase == .ended, let traces { traces.write([watchdog]) }
         }
-        shared.setListener(\.watchdog, listener)
+        return shared.listen(listener)
     }
 
     /// Does the same, and logs each report as a warning. The message is one line that says what is stuck, for how long, and
@@ -47,11 +48,12 @@ extension Monitoring {
     ///   - limit: One millisecond at least.
     ///   - traces: Where to write the flight recorder's picture when a stall has ended; by default nowhere.
     ///   - logger: The logger for the warnings.
+    @discardableResult
     public func startWatchdog(
         limit: Duration = .milliseconds(100),
         traces: TraceFiles? = nil,
         logger: Logger = Logger(label: "MonitoredUV")
-    ) {
+    ) -> MonitoringSubscription {
         startWatchdog(limit: limit, traces: traces) { report in
             logger.warning("\(report.summary)", metadata: report.metadata)
         }
@@ -62,10 +64,9 @@ extension Monitoring {
     ///
     /// Any thread but the loop's own; it waits for a thread that computes, up to a quarter of a second, and looks up
     /// functions, files, and lines, which takes some milliseconds.
-    public func currentStack() -> [StackFrame] { shared.watch.currentStack() }
-
-    /// Ends what ``startWatchdog(limit:traces:onStall:)`` began. A report that is under way is still delivered.
-    public func stopWatchdog() { shared.setListener(\.watchdog, nil) }
+    public func currentStack() -> [StackFrame] {
+        shared.watchdog.thread.sample(in: shared.vitals.inFlight)?.stack.frames ?? []
+    }
 
     /// Logs a warning for each dispatch, and for each iteration made of many, that took longer than `limit`, when it has
     /// ended: what asyncio's `slow_callback_duration` does in its debug mode for callbacks. At most 60 a minute; those that
@@ -74,12 +75,11 @@ extension Monitoring {
     /// The log is written by the watchdog's thread, so that the loop does not wait for it. Raises the ``level`` to
     /// `metrics`.
     ///
-    /// - Parameter limit: `nil` ends it.
+    @discardableResult
     public func logSlowCallbacks(
-        over limit: Duration? = .milliseconds(100),
+        over limit: Duration = .milliseconds(100),
         logger: Logger = Logger(label: "MonitoredUV")
-    ) {
-        guard let limit else { return shared.setListener(\.slowLog, nil) }
+    ) -> MonitoringSubscription {
         let listener = StallListener(
             limit: max(1, limit.nanosecondsClamped),
             isWatching: false,
@@ -94,7 +94,7 @@ extension Monitoring {
                 metadata: report.metadata
             )
         }
-        shared.setListener(\.slowLog, listener)
+        return shared.listen(listener)
     }
 }
 

@@ -13,7 +13,8 @@ public struct Monitoring: Sendable {
     /// The name of the loop.
     public var loopName: String { shared.name.text }
 
-    /// Sets, replaces or (with `nil`) removes the monitor: the closure that is told of each dispatch after it ended.
+    /// Sets, replaces or (with `nil`) removes the loop's own monitor: the closure that is told of each dispatch after it
+    /// ended. ``addMonitor(_:)`` adds others.
     ///
     /// With a monitor the ``level`` is `callbacks`, without one again what it was. The monitor runs on the loop's
     /// thread. It may post to the loop, stop it, close the handle that was dispatched, and replace itself; its time is
@@ -24,6 +25,15 @@ public struct Monitoring: Sendable {
     /// from when that changed.
     public func setMonitor(_ monitor: sending ((borrowing IOLoopMonitorState) -> Void)?) {
         shared.requestMonitor(LoopMonitor(monitor))
+    }
+
+    /// Adds a monitor, which is told of each dispatch as the loop's own is, behind those that the loop has already. Each may be
+    /// canceled by itself; see ``setMonitor(_:)``.
+    @discardableResult
+    public func addMonitor(
+        _ monitor: sending @escaping (borrowing IOLoopMonitorState) -> Void
+    ) -> MonitoringSubscription {
+        shared.addMonitor(LoopMonitor(monitor))
     }
 
     /// How much the loop notes of its dispatches; `off` at first, unless the environment says otherwise.
@@ -69,8 +79,8 @@ public struct Monitoring: Sendable {
             let age = now > running.start ? now - running.start : 0
             snapshot.running = .init(name: running.name.text, kind: running.kind, nanoseconds: age)
         }
-        snapshot.stalls = shared.watch.stallDurations
-        snapshot.droppedReports = shared.watch.dropped.load(ordering: .relaxed)
+        snapshot.stalls = shared.watchdog.archive.durations
+        snapshot.droppedReports = shared.watchdog.dropped
         guard let metrics = vitals.metrics else { return snapshot }
         snapshot.iterations = metrics.iterations
         snapshot.pollDelays = metrics.pollDelays

@@ -119,12 +119,12 @@ struct MonitoringEnvironment: Sendable {
         }
         if let traceSignal {
             let traces = TraceFiles.shared(in: traceFolder ?? ".")
-            watch(traceSignal) { traces.write(Monitoring.all.map(\.shared.watch)) }
+            watch(traceSignal) { traces.write(Monitoring.all.map(\.shared.watchdog)) }
         }
     }
 
     private func watch(_ signal: Int32, _ task: @escaping @Sendable () -> Void) {
-        guard let reason = WatchingThread.shared.onSignal(signal, task) else { return }
+        guard let reason = WatchdogThread.shared.onSignal(signal, task) else { return }
         warn("signal \(signal) is not watched: \(reason)")
     }
 

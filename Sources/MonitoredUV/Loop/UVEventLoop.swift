@@ -74,6 +74,15 @@ public final class UVEventLoop: Sendable {
         if !shared.isClosed { core.recorder.applySettings() }
     }
 
+    /// Adds a monitor as ``Monitoring/addMonitor(_:)`` does, from the loop's own thread alone: the closure may capture what
+    /// belongs to the loop. Traps on any other thread.
+    @discardableResult
+    public func addMonitor(_ monitor: @escaping (borrowing IOLoopMonitorState) -> Void) -> MonitoringSubscription {
+        shared.preconditionOnOwnThread("addMonitor")
+        defer { if !shared.isClosed { core.recorder.applySettings() } }
+        return shared.addMonitor(LoopMonitor(monitor))
+    }
+
     /// Runs the loop on this thread, which from then on owns it.
     ///
     /// Handles and posted closures keep a run going; a loop that only waits for other threads to post needs an open

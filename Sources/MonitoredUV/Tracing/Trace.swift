@@ -7,14 +7,14 @@
 /// What the flight recorders of loops hold, as a trace.
 enum Trace {
     /// The last dispatches of each loop.
-    static func bytes(of loops: [LoopWatch], mostRecords: Int = .max) -> [UInt8] {
+    static func bytes(of loops: [LoopWatchdog], mostRecords: Int = .max) -> [UInt8] {
         let tracks = loops.map { loop in
             let (records, running) = dispatches(of: loop.vitals)
             return TraceWriter.Track(
                 name: loop.vitals.name.text,
                 records: records.suffix(mostRecords),
                 running: running,
-                marks: loop.recentMarks
+                stalls: loop.archive.recent
             )
         }
         return TraceWriter.trace(tracks, process: getpid(), now: MonotonicClock.read())
@@ -43,7 +43,7 @@ enum Trace {
     }
 
     /// Of more than fit into so many bytes the last ones.
-    static func bytes(of loops: [LoopWatch], atMost limit: Int) -> [UInt8] {
+    static func bytes(of loops: [LoopWatchdog], atMost limit: Int) -> [UInt8] {
         // At a hundred bytes each at least.
         var count = loops.map { $0.vitals.metrics.map { Int(min($0.ring.count, $0.ring.capacity)) } ?? 0 }.max() ?? 0
         count = min(count, limit / 100 / max(1, loops.count))

@@ -43,7 +43,7 @@ public final class TraceFiles: Sendable {
 
     private static let all = Lock<[String: TraceFiles]>([:])
 
-    func write(_ loops: [LoopWatch]) {
+    func write(_ loops: [LoopWatchdog]) {
         let path = nextPath()
         do throws(UVError) {
             try writeFile(Trace.bytes(of: loops, atMost: mostBytes), to: path)

@@ -8,7 +8,7 @@ struct TraceWriter {
         let name: String
         let records: [FlightRecord]
         let running: InFlight.Dispatch?
-        let marks: [LoopWatch.Mark]
+        let stalls: [Stall]
     }
 
     private var bytes: [UInt8] = []
@@ -36,12 +36,12 @@ struct TraceWriter {
         append(",\n{\"ph\":\"M\",\"pid\":\(process),\"tid\":\(number),\"name\":\"thread_name\",\"args\":{\"name\":")
         append(json: track.name)
         append("}}")
-        let marks = Dictionary(
-            track.marks.filter { !$0.id.isIteration }.map { ($0.id.start, $0) },
+        let stalls = Dictionary(
+            track.stalls.filter { !$0.id.isIteration }.map { ($0.id.start, $0) },
             uniquingKeysWith: { $1 }
         )
         for (index, record) in track.records.enumerated() {
-            slice(record, track: number, mark: marks[record.start])
+            slice(record, track: number, stall: stalls[record.start])
             if let source = source(of: record, at: index, in: track.records) { flow(source, record, track: number) }
         }
         guard let running = track.running, now > running.start else { return }
@@ -54,16 +54,16 @@ struct TraceWriter {
             name: running.name,
             waiters: 0
         )
-        slice(unfinished, track: number, mark: marks[running.start], isUnfinished: true)
+        slice(unfinished, track: number, stall: stalls[running.start], isUnfinished: true)
     }
 
     private mutating func slice(
         _ record: FlightRecord,
         track: Int,
-        mark: LoopWatch.Mark?,
+        stall: Stall?,
         isUnfinished: Bool = false
     ) {
-        event("X", record.name, mark == nil ? "dispatch" : "stall", track, record.start)
+        event("X", record.name, stall == nil ? "dispatch" : "stall", track, record.start)
         append(",\"dur\":")
         append(microseconds: record.wallTime)
         append(",\"args\":{\"kind\":\"\(record.kind)\"")
@@ -73,14 +73,14 @@ struct TraceWriter {
         }
         if record.waiters > 0 { append(",\"kept_waiting\":\(record.waiters)") }
         if isUnfinished { append(",\"unfinished\":true") }
-        if let mark {
-            if let cause = mark.cause { append(",\"cause\":\"\(cause)\"") }
-            if let call = mark.stack.call {
+        if let stall {
+            if let cause = stall.cause { append(",\"cause\":\"\(cause)\"") }
+            if let call = stall.stack.call {
                 append(",\"call\":")
                 append(json: call)
             }
             append(",\"stack\":")
-            append(json: mark.stack.frames.map(\.description).joined(separator: "\n"))
+            append(json: stall.stack.frames.map(\.description).joined(separator: "\n"))
         }
         append("}}")
     }

@@ -1,14 +1,14 @@
 internal import CMonitoredUV
 
-/// Takes the stacks of stuck loops' threads, of all of them at the same time, without waiting for any. Watching thread
+/// Takes the stacks of stuck loops' threads, of all of them at the same time, without waiting for any. Watchdog thread
 /// only.
 struct StackSampler {
     /// A thread that computes answers when it gets a processor; who waited for so long is not waited for any longer.
     private static let patience: UInt64 = 250_000_000
 
     private struct Capture {
-        let watch: LoopWatch
-        let id: StallID
+        let watchdog: LoopWatchdog
+        let stall: Stall
         let thread: WatchedThread
         let stack: UnsafeMutablePointer<muv_stack>
         var capture: muv_capture
@@ -25,21 +25,21 @@ struct StackSampler {
 
     /// Takes the stack of a loop's thread, unless that was done before, and then runs `task`: at once or in a later
     /// ``step(at:)``, with or without one.
-    mutating func sample(_ watch: LoopWatch, _ id: StallID, at now: UInt64, then task: @escaping () -> Void) {
-        if watch.hasStack(of: id) { return task() }
-        if let index = captures.firstIndex(where: { $0.watch === watch && $0.id == id }) {
+    mutating func sample(_ watchdog: LoopWatchdog, _ stall: Stall, at now: UInt64, then task: @escaping () -> Void) {
+        if stall.hasSample { return task() }
+        if let index = captures.firstIndex(where: { $0.stall === stall }) {
             return captures[index].tasks.append(task)
         }
-        guard let thread = watch.thread.withLock({ $0 }) else { return task() }
+        guard let thread = watchdog.thread.current else { return task() }
         let stack = spare ?? .allocate(capacity: 1)
         spare = nil
         captures.append(
             Capture(
-                watch: watch,
-                id: id,
+                watchdog: watchdog,
+                stall: stall,
                 thread: thread,
                 stack: stack,
-                capture: thread.capture(into: stack, since: watch.usageBefore(of: thread)),
+                capture: watchdog.thread.capture(thread, into: stack),
                 deadline: now + Self.patience,
                 tasks: [task]
             )
@@ -48,23 +48,21 @@ struct StackSampler {
     }
 
     /// Takes all of them further that are under way.
-    mutating func step(at now: UInt64) { advance { _, capture in now >= capture.deadline } }
+    mutating func step(at now: UInt64) { advance { now >= $0.deadline } }
 
     /// What is to be known of this loop must be known now.
-    mutating func finish(_ watch: LoopWatch) { advance { other, _ in other === watch } }
+    mutating func finish(_ watchdog: LoopWatchdog) { advance { $0.watchdog === watchdog } }
 
-    private mutating func advance(isLast: (LoopWatch, Capture) -> Bool) {
+    private mutating func advance(isLast: (Capture) -> Bool) {
         var ended: [Capture] = []
         captures = captures.compactMap { pending in
             var pending = pending
-            // Who holds the lock keeps the thread from leaving.
-            let state = pending.watch.thread.withLock { thread in
-                let state = thread === pending.thread ? muv_capture_step(&pending.capture) : muv_capture_goes_on
-                let goesOn = thread === pending.thread && !isLast(pending.watch, pending)
-                return state == muv_capture_goes_on && !goesOn ? muv_capture_cancel(&pending.capture) : state
-            }
+            let thread = pending.watchdog.thread
+            let state = thread.step(&pending.capture, of: pending.thread, isLast: isLast(pending))
             if state == muv_capture_goes_on { return pending }
-            if state == muv_capture_succeeded { pending.watch.keep(pending.stack, of: pending.id) }
+            if state == muv_capture_succeeded && pending.watchdog.isStuck(in: pending.stall.id) {
+                pending.stall.keep(StackSample(pending.stack, depth: thread.depth))
+            }
             ended.append(pending)
             return nil
         }

@@ -3,18 +3,18 @@ import Synchronization
 
 /// Somebody who wants to know of the dispatches and iterations of one loop that run for too long.
 ///
-/// `@unchecked Sendable`: what changes is the watching thread's alone.
+/// `@unchecked Sendable`: what changes is the watchdog thread's alone.
 final class StallListener: @unchecked Sendable {
     let limit: UInt64
     /// Also while the dispatch is running, with its stack; else when it has ended.
     let isWatching: Bool
     /// What it is told counts in the loop's statistics.
     let isCounted: Bool
-    /// To be told at once, on the watching thread: it does next to nothing.
+    /// To be told at once, on the watchdog thread: it does next to nothing.
     let isDirect: Bool
     let tell: @Sendable (StallReport) -> Void
 
-    // MARK: Watching thread
+    // MARK: Watchdog thread
 
     private var tracker: StallTracker
     private var iterations: StallTracker
@@ -57,7 +57,7 @@ final class StallListener: @unchecked Sendable {
         at now: UInt64,
         isStarved: Bool,
         usage: () -> ThreadUsage?
-    ) -> (StallReport.Phase, StallTracker.Stall)? {
+    ) -> (StallReport.Phase, StallTracker.Sighting)? {
         guard isWatching else { return nil }
         return Self.report(tracker.observe(dispatch, at: now, isStarved: isStarved, usage: usage))
     }
@@ -71,7 +71,7 @@ final class StallListener: @unchecked Sendable {
         isStarved: Bool,
         usage: () -> ThreadUsage?,
         summary: (UInt64) -> IterationSummary
-    ) -> (StallReport.Phase, StallTracker.Stall)? {
+    ) -> (StallReport.Phase, StallTracker.Sighting)? {
         guard isWatching else { return nil }
         guard let start, now >= start + limit / 2 else {
             _ = iterations.observe(nil, at: now, usage: usage)
@@ -92,7 +92,7 @@ final class StallListener: @unchecked Sendable {
     private static func report(
         _ finding: StallTracker.Finding,
         dispatches: Int? = nil
-    ) -> (StallReport.Phase, StallTracker.Stall)? {
+    ) -> (StallReport.Phase, StallTracker.Sighting)? {
         switch finding {
         case .nothing: return nil
         case .began(var stall):
@@ -109,13 +109,13 @@ final class StallListener: @unchecked Sendable {
         wall: UInt64,
         at now: UInt64,
         usage: () -> ThreadUsage?
-    ) -> StallTracker.Stall? {
+    ) -> StallTracker.Sighting? {
         wall < limit ? nil : tracker.ended(dispatch, wall: wall, at: now, usage: usage)
     }
 
     /// An iteration is over: it is a stall if it was reported while it went on, or was too long without its dispatches
     /// that are stalls themselves.
-    func ended(_ summary: IterationSummary, at now: UInt64, usage: () -> ThreadUsage?) -> StallTracker.Stall? {
+    func ended(_ summary: IterationSummary, at now: UInt64, usage: () -> ThreadUsage?) -> StallTracker.Sighting? {
         // In the one in which monitoring begins nothing may be known of what it is made of.
         if summary.dispatches == 0 { return nil }
         let known = iterations.reported(summary.start)
@@ -146,7 +146,7 @@ final class StallListener: @unchecked Sendable {
     func hasReported(_ start: UInt64) -> Bool { tracker.reported(start) != nil || iterations.reported(start) != nil }
 
     /// How many stalls were not reported before this one; `nil` if this one is not to be either.
-    func admit(_ stall: StallTracker.Stall, at now: UInt64) -> Admission {
+    func admit(_ stall: StallTracker.Sighting, at now: UInt64) -> Admission {
         let id = stall.id
         if admitted.dispatch == id || admitted.iteration == id { return .admitted(suppressed: 0) }
         if refused.dispatch == id || refused.iteration == id { return .refusedBefore }

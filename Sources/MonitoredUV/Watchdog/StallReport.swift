@@ -40,6 +40,28 @@ public struct StallReport: Sendable {
     /// How many dispatches the iteration is made of so far, where it is too long and none of them is; else `nil`.
     public let dispatches: Int?
 
+    /// What was seen of a stall, without its stack.
+    init(
+        _ phase: Phase,
+        _ sighting: StallTracker.Sighting,
+        of loop: CallbackName,
+        limit: UInt64,
+        suppressed: Int = 0
+    ) {
+        self.phase = phase
+        loopName = loop.text
+        callbackName = sighting.dispatch.name.text
+        kind = sighting.dispatch.kind
+        duration = Duration(nanoseconds: sighting.duration)
+        self.limit = Duration(nanoseconds: limit)
+        cause = sighting.cause
+        call = nil
+        stack = []
+        self.suppressed = suppressed
+        start = sighting.dispatch.start
+        dispatches = sighting.dispatches
+    }
+
     var id: StallID { StallID(start: start, isIteration: dispatches != nil) }
 
     func with(_ stack: StackSample.Stack) -> StallReport {

@@ -1,8 +1,8 @@
 /// The rules by which a loop's dispatches are found to be stuck: what is seen goes in, what is to be reported comes out.
 /// It reads no clock and no thread.
 struct StallTracker {
-    /// A dispatch past the limit, or an iteration made of many.
-    struct Stall: Equatable {
+    /// A dispatch past the limit, or an iteration made of many, as it is at one instant.
+    struct Sighting: Equatable {
         /// Of an iteration: when it began, and what took most of it.
         let dispatch: InFlight.Dispatch
         var duration: UInt64
@@ -10,14 +10,13 @@ struct StallTracker {
         /// How many dispatches an iteration is made of; `nil` for a dispatch.
         var dispatches: Int?
 
-        /// Tells a stall of a loop from all others: an iteration may begin together with its first dispatch.
         var id: StallID { StallID(start: dispatch.start, isIteration: dispatches != nil) }
     }
 
     enum Finding: Equatable {
         case nothing
-        case began(Stall)
-        case continues(Stall)
+        case began(Sighting)
+        case continues(Sighting)
     }
 
     /// After the first report of a dispatch the next comes when it has run so many times as long.
@@ -117,12 +116,12 @@ struct StallTracker {
     /// A dispatch that ran past the limit has ended; `nil` if the process stood still meanwhile, so that its length says
     /// nothing.
     mutating func ended(_ dispatch: InFlight.Dispatch, wall: UInt64, at now: UInt64, usage: () -> ThreadUsage?)
-        -> Stall?
+        -> Sighting?
     {
         lastEnded = dispatch.start
         guard let known = seen, known.dispatch.start == dispatch.start else {
             let isExcused = dispatch.start < excusedUntil && dispatch.start + wall < excusedUntil + limit
-            return isExcused ? nil : Stall(dispatch: dispatch, duration: wall, cause: nil)
+            return isExcused ? nil : Sighting(dispatch: dispatch, duration: wall, cause: nil)
         }
         seen = nil
         let end = dispatch.start + wall
@@ -148,13 +147,13 @@ struct StallTracker {
         at now: UInt64,
         hasEnded: Bool = false,
         usage: () -> ThreadUsage?
-    ) -> Stall {
+    ) -> Sighting {
         let watched = now > known.firstAt ? now - known.firstAt : 0
         var cause = known.cause
         if let first = known.firstUsage, let last = usage() {
             cause = known.isStarved ? .descheduled : Self.cause(from: first, to: last, of: watched, hasEnded: hasEnded)
         }
-        return Stall(dispatch: dispatch, duration: now - dispatch.start, cause: cause)
+        return Sighting(dispatch: dispatch, duration: now - dispatch.start, cause: cause)
     }
 
     /// What the thread did for most of the time.
@@ -174,10 +173,4 @@ struct StallTracker {
         if waited > max(usage.running, slept) { return .descheduled }
         return usage.running >= slept ? .cpu : .wait
     }
-}
-
-/// Which stall of a loop.
-struct StallID: Hashable, Sendable {
-    let start: UInt64
-    let isIteration: Bool
 }

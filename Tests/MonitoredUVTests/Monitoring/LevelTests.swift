@@ -163,9 +163,9 @@ struct LevelTests {
             loop.callSoon {}
             try loop.run()
         }
-        WatchingThread.shared.look()
-        WatchingThread.shared.look()
-        WatchingThread.shared.flushReports()
+        WatchdogThread.shared.look()
+        WatchdogThread.shared.look()
+        WatchdogThread.shared.flushReports()
         #expect(vitals == nil)
     }
 }

@@ -235,6 +235,75 @@ struct MonitorTests {
         }
     }
 
+    @Test func monitorsThatAreAdded_areCalledInOrder_andGoOneByOne() throws {
+        try withLoop { loop in
+            var calls: [String] = []
+            func note(_ who: String) -> (borrowing IOLoopMonitorState) -> Void {
+                { if $0.kind == .posted { calls.append("\(who) \($0.callbackPrettyName)") } }
+            }
+            let first = loop.addMonitor(note("first"))
+            let second = loop.addMonitor(note("second"))
+            #expect(loop.monitoring.level == .callbacks)
+            loop.callSoon(name: "a") {}
+            try loop.run()
+            #expect(calls == ["first a", "second a"])
+            calls = []
+            loop.setMonitor(note("own"))
+            first.cancel()
+            first.cancel()
+            loop.callSoon(name: "b") { loop.setMonitor(nil) }
+            loop.callSoon(name: "c") { second.cancel() }
+            loop.callSoon(name: "d") {}
+            try loop.run()
+            #expect(calls == ["second b"])
+            #expect(loop.monitoring.level == .off)
+            #expect(!loop.monitoring.isMonitored)
+        }
+    }
+
+    /// From other threads, while the loop runs: none is lost, and none is called once it is gone.
+    @Test func monitorsThatComeAndGo_doNotDisturbTheOthers() throws {
+        try withLoop { loop in
+            let steady = Counter()
+            let passing = Counter()
+            loop.monitoring.addMonitor { if $0.kind == .posted { steady.count() } }
+            let end = Counter()
+            let changing = try LoopThread(name: "changing") {
+                for _ in 0..<500 { loop.monitoring.addMonitor { _ in passing.count() }.cancel() }
+                end.count()
+                loop.execute {}
+            }
+            var dispatches = 1  // the last one
+            func next() {
+                dispatches += 1
+                if end.value == 0 { loop.callSoon(next) }
+            }
+            loop.callSoon(next)
+            while end.value == 0 { try loop.run(.noWait) }
+            changing.join()
+            try loop.run()
+            #expect(steady.value == dispatches)
+            let before = passing.value
+            loop.callSoon {}
+            try loop.run()
+            #expect(passing.value == before)
+        }
+    }
+
+    @Test func monitorOfAClosedLoop_isFreed() throws {
+        final class Token: Sendable {}
+        weak var token: Token?
+        let loop = try UVEventLoop()
+        do {
+            let held = Token()
+            token = held
+            loop.monitoring.addMonitor { _ in withExtendedLifetime(held) {} }
+        }
+        try loop.close()
+        #expect(token == nil)
+        loop.monitoring.addMonitor { _ in }.cancel()
+    }
+
     /// The replaced monitor frees something that changes the monitor again.
     @Test func monitor_mayBeSetWhileOneIsFreed() throws {
         final class Subscription {

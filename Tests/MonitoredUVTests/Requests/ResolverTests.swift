@@ -171,7 +171,7 @@ import Testing
     }
 
     @Test func manyLookups_areCanceledInTimeThatGrowsWithTheirNumber() throws {
-        try withLoop { loop in
+        try withLoop(attempts: 5) { loop in
             let server = DeafServer()
             let resolver = server.resolver
             func cancelAll(_ count: Int) throws -> Duration {
@@ -181,9 +181,9 @@ import Testing
                 return ContinuousClock().measure { for request in requests { request.cancel() } }
             }
             let (few, many) = (try cancelAll(500), try cancelAll(16_000))
-            #expect(many < few * 200, "500: \(few), 16,000: \(many)")
             try loop.run()
             for _ in 0..<64 { server.answer.signal() }
+            return many < few * 200
         }
     }
 

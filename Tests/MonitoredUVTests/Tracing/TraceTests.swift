@@ -103,10 +103,10 @@ struct TraceTests {
                 record("idle before", 2_000_000, 10, lag: 100_000),
             ],
             running: InFlight.Dispatch(start: 3_000_000, name: CallbackName("stuck"), kind: .timer),
-            marks: [
-                .init(
-                    id: StallID(start: 3_000_000, isIteration: false),
-                    cause: .cpu,
+            stalls: [
+                Stall(
+                    StallID(start: 3_000_000, isIteration: false),
+                    .cpu,
                     stack: .init(
                         frames: [
                             StackFrame(function: "f<\"x\">()", isOwn: true), StackFrame(function: "g", isOwn: true),
@@ -205,7 +205,7 @@ struct TraceTests {
             for _ in 0..<4000 { loop.callSoon(name: "dispatch") {} }
             try loop.run()
             let files = TraceFiles(folder: folder, mostFiles: 3, mostBytes: 65_536)
-            for _ in 0..<5 { files.write([loop.shared.watch]) }
+            for _ in 0..<5 { files.write([loop.shared.watchdog]) }
             let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
             #expect(names == (1...3).map { "monitoreduv-\(getpid())-\($0).json" })
             for name in names {
@@ -228,8 +228,8 @@ struct TraceTests {
             loop.callSoon(name: "stalls") { while begun.value == 0 {} }
             try loop.run()
         }
-        WatchingThread.shared.look()
-        WatchingThread.shared.flushReports()
+        WatchdogThread.shared.look()
+        WatchdogThread.shared.flushReports()
         let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(folder)/monitoreduv-\(getpid())-1.json")))
         let stall = try #require(try events(bytes).first { $0.category == "stall" })
         #expect(stall.name == "stalls")

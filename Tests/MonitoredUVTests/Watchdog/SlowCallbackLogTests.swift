@@ -27,8 +27,8 @@ struct SlowCallbackLogTests {
         let lines = Lock<[String]>([])
         let events = Lock<[Logger.Metadata]>([])
         try withLoop { loop in try body(loop, Logger(label: "test") { _ in Handler(lines: lines, events: events) }) }
-        WatchingThread.shared.look()
-        WatchingThread.shared.flushReports()
+        WatchdogThread.shared.look()
+        WatchdogThread.shared.flushReports()
         metadata.value = events.withLock { $0 }
         return lines.withLock { $0 }
     }
@@ -93,8 +93,7 @@ struct SlowCallbackLogTests {
 
     @Test func log_canBeEnded() throws {
         let lines = try logged { loop, logger in
-            loop.monitoring.logSlowCallbacks(over: .nanoseconds(1), logger: logger)
-            loop.monitoring.logSlowCallbacks(over: nil)
+            loop.monitoring.logSlowCallbacks(over: .nanoseconds(1), logger: logger).cancel()
             loop.callSoon(name: "slow") { spin(.milliseconds(1)) }
             try loop.run()
         }

@@ -36,7 +36,7 @@ struct StallListenerTests {
             return IterationSummary(from: 1000, to: end, records, running: running, dispatches: count, limit: limit)
         }
 
-        func look(at now: UInt64, _ running: InFlight.Dispatch? = nil) -> (StallReport.Phase, StallTracker.Stall)? {
+        func look(at now: UInt64, _ running: InFlight.Dispatch? = nil) -> (StallReport.Phase, StallTracker.Sighting)? {
             listener.observeIteration(
                 since: 1000,
                 running: running,
@@ -111,12 +111,17 @@ struct StallListenerTests {
     /// A dispatch within a reported iteration does not make that one count again.
     @Test func dispatchAndIteration_areAdmittedEachOnce() {
         let listener = Fixture(reports: ReportLimit(2, per: 60_000_000_000)).listener
-        let iteration = StallTracker.Stall(dispatch: dispatch(1000, Self.small), duration: 1, cause: nil, dispatches: 3)
-        let long = StallTracker.Stall(dispatch: dispatch(1500, Self.long), duration: 1, cause: nil)
+        let iteration = StallTracker.Sighting(
+            dispatch: dispatch(1000, Self.small),
+            duration: 1,
+            cause: nil,
+            dispatches: 3
+        )
+        let long = StallTracker.Sighting(dispatch: dispatch(1500, Self.long), duration: 1, cause: nil)
         for stall in [iteration, long, long, iteration, iteration] {
             #expect(listener.admit(stall, at: 5000) == .admitted(suppressed: 0))
         }
-        let next = StallTracker.Stall(dispatch: dispatch(9000, Self.long), duration: 1, cause: nil)
+        let next = StallTracker.Sighting(dispatch: dispatch(9000, Self.long), duration: 1, cause: nil)
         #expect(listener.admit(next, at: 9000) == .refused)
         #expect(listener.admit(iteration, at: 9000) == .admitted(suppressed: 0))
     }

@@ -201,7 +201,7 @@ struct StallTrackerTests {
             reports: ReportLimit(1, per: 60_000 * millisecond)
         ) { _ in }
         func admit(_ start: UInt64, at now: UInt64) -> StallListener.Admission {
-            let stall = StallTracker.Stall(dispatch: dispatch(start), duration: 100 * millisecond, cause: .cpu)
+            let stall = StallTracker.Sighting(dispatch: dispatch(start), duration: 100 * millisecond, cause: .cpu)
             return listener.admit(stall, at: now * millisecond)
         }
         #expect(admit(1000, at: 1100) == .admitted(suppressed: 0))

@@ -28,8 +28,8 @@ import Testing
             loop.callSoon(name: name) { block(reports) }
             try loop.run()
         }
-        WatchingThread.shared.look()
-        WatchingThread.shared.flushReports()
+        WatchdogThread.shared.look()
+        WatchdogThread.shared.flushReports()
         return reports
     }
 
@@ -86,8 +86,8 @@ import Testing
             }
             try loop.run()
         }
-        WatchingThread.shared.look()
-        WatchingThread.shared.flushReports()
+        WatchdogThread.shared.look()
+        WatchdogThread.shared.flushReports()
         results.withLock { results in
             #expect(results.allSatisfy { $0.isUndisturbed && $0.duration >= .milliseconds(100) }, "\(results)")
         }
@@ -110,8 +110,8 @@ import Testing
                 busyParser(reports)
             }
             loop.execute(name: "next") {
-                WatchingThread.shared.look()
-                WatchingThread.shared.flushReports()
+                WatchdogThread.shared.look()
+                WatchdogThread.shared.flushReports()
                 #expect(loop.core.vitals.inFlight.current?.name.text == "next")
             }
             try loop.run()
@@ -123,27 +123,58 @@ import Testing
         #expect(told.last!.duration >= .milliseconds(60))
     }
 
+    /// The second does not evict the first, and the first takes nothing with it when it goes.
+    @Test func severalWatchdogs_tellWhatTheirLimitsSay() throws {
+        let short = Reports()
+        let long = Reports()
+        let all = Reports()
+        try withLoop { loop in
+            let first = loop.monitoring.startWatchdog(limit: .milliseconds(40)) { short.append($0) }
+            loop.monitoring.startWatchdog(limit: .seconds(100)) { long.append($0) }
+            loop.monitoring.startWatchdog(limit: .milliseconds(50)) { all.append($0) }
+            loop.callSoon(name: "one") { while short.of(.began).isEmpty || all.of(.began).isEmpty {} }
+            try loop.run()
+            WatchdogThread.shared.look()
+            first.cancel()
+            first.cancel()
+            loop.callSoon(name: "two") { while all.of(.began).count < 2 {} }
+            try loop.run()
+        }
+        WatchdogThread.shared.look()
+        WatchdogThread.shared.flushReports()
+        #expect(short.of(.began).map(\.callbackName) == ["one"])
+        #expect(short.of(.ended).map(\.callbackName) == ["one"])
+        #expect(all.of(.began).map(\.callbackName) == ["one", "two"])
+        #expect(all.of(.ended).map(\.callbackName) == ["one", "two"])
+        #expect(long.all.isEmpty)
+        let stacks = (short.of(.began) + all.of(.began).prefix(1)).map { $0.stack.map(\.function) }
+        #expect(stacks[0] == stacks[1])
+    }
+
     @Test func watchdogSetUpDuringAStall_tellsItsEnd() throws {
         let reports = Reports()
         let wall = Box(Duration.zero)
+        let first = Box<MonitoringSubscription?>(nil)
         try withLoop { loop in
             loop.monitoring.level = .metrics
             loop.execute(name: "before") {
                 let start = ContinuousClock.now
                 spin(.milliseconds(100))
-                loop.monitoring.startWatchdog(limit: .milliseconds(60)) { reports.append($0) }
+                first.value = loop.monitoring.startWatchdog(limit: .milliseconds(60)) { reports.append($0) }
                 busyParser(reports)
                 wall.value = ContinuousClock.now - start
             }
             // Not on the loop's thread, which would know of the limit at once.
             loop.execute(name: "other") {
+                WatchdogThread.shared.look()
+                first.value?.cancel()
                 try? onOtherThread { loop.monitoring.startWatchdog(limit: .milliseconds(50)) { reports.append($0) } }
                 while reports.of(.began).count < 2 { spin(.milliseconds(1)) }
             }
             try loop.run()
         }
-        WatchingThread.shared.look()
-        WatchingThread.shared.flushReports()
+        WatchdogThread.shared.look()
+        WatchdogThread.shared.flushReports()
         let ended = reports.of(.ended)
         #expect(ended.map(\.callbackName) == ["before", "other"])
         #expect(try #require(ended.first).duration >= wall.value)
@@ -166,11 +197,11 @@ import Testing
             loop.monitoring.startWatchdog(limit: .milliseconds(60)) { reports.append($0) }
             loop.callSoon(name: "watched") {}
             try loop.run()
-            WatchingThread.shared.look()
+            WatchdogThread.shared.look()
             #expect(loop.monitoring.snapshot().stalls.values.reduce(0) { $0 + $1.count } >= 1)
         }
-        WatchingThread.shared.look()
-        WatchingThread.shared.flushReports()
+        WatchdogThread.shared.look()
+        WatchdogThread.shared.flushReports()
         let ended = try #require(reports.of(.ended).first)
         #expect(ended.callbackName == "monitor")
         #expect(ended.duration >= duration.value)
@@ -257,8 +288,8 @@ import Testing
             }
             try loop.run()
         }
-        WatchingThread.shared.look()
-        WatchingThread.shared.flushReports()
+        WatchdogThread.shared.look()
+        WatchdogThread.shared.flushReports()
         let began = try #require(reports.of(.began, iterations: true).first)
         #expect(began.callbackName == "large")
         #expect(began.kind == .posted)
@@ -321,8 +352,8 @@ import Testing
             loop.monitoring.startWatchdog(limit: .milliseconds(60)) { reports.append($0) }
             await outerRequest(reports)
         }
-        WatchingThread.shared.look()
-        WatchingThread.shared.flushReports()
+        WatchdogThread.shared.look()
+        WatchdogThread.shared.flushReports()
         let began = try #require(reports.of(.began).first)
         #expect(began.cause != .wait)
         expect(began, namesFunction: "busyParser")

@@ -1,18 +1,18 @@
-/// A dispatch, or an iteration made of many, ran for longer than a test allows: what `failOnBlock` throws.
-public struct LoopBlockedError: Error, CustomStringConvertible {
+/// A dispatch, or an iteration made of many, ran for longer than a test allows: what `failOnStall` throws.
+public struct LoopStalledError: Error, CustomStringConvertible {
     /// What ran for too long, longest first, each with the stack that the watchdog found it with.
-    public let blocks: [StallReport]
+    public let stalls: [StallReport]
     /// What was allowed.
     public let limit: Duration
 
-    /// A line for each block, and its stack.
+    /// A line for each stall, and its stack.
     public var description: String {
-        let count = blocks.count
-        let iterations = blocks.filter { $0.dispatches != nil }.count
+        let count = stalls.count
+        let iterations = stalls.filter { $0.dispatches != nil }.count
         let what = iterations == 0 ? "dispatch" : iterations == count ? "iteration" : "dispatches and iteration"
         let plural = count == 1 ? "" : what == "dispatch" ? "es" : "s"
         let head = "\(count) \(what)\(plural) ran for longer than \(limit.brief):"
-        return ([head] + blocks.map(\.description)).joined(separator: "\n")
+        return ([head] + stalls.map(\.description)).joined(separator: "\n")
     }
 }
 
@@ -21,51 +21,51 @@ extension Monitoring {
     /// `body` does.
     ///
     /// ```swift
-    /// try loop.monitoring.failOnBlock(over: .milliseconds(50)) {
+    /// try loop.monitoring.failOnStall(over: .milliseconds(50)) {
     ///     try loop.run()
     /// }
     /// ```
     ///
     /// Raises the ``level`` to `metrics`. What `body` throws comes first.
     ///
-    /// - Throws: ``LoopBlockedError``, which names the dispatches and shows where their thread was. Only the part of a
+    /// - Throws: ``LoopStalledError``, which names the dispatches and shows where their thread was. Only the part of a
     ///   dispatch counts that lies within.
     @discardableResult
-    public func failOnBlock<T>(over limit: Duration, _ body: () throws -> T) throws -> T {
-        let collector = BlockCollector(limit, on: shared, isPartOfADispatch: shared.isRunningHere)
+    public func failOnStall<T>(over limit: Duration, _ body: () throws -> T) throws -> T {
+        let collector = StallCollector(limit, on: shared, isPartOfADispatch: shared.isRunningHere)
         defer { collector.end() }
         let result = try body()
-        if !WatchingThread.shared.look() { throw BlockCollector.unwatched }
+        if !WatchdogThread.shared.look() { throw StallCollector.unwatched }
         try collector.check()
         return result
     }
 
     /// The same around what a task does, on this loop or on another one.
     @discardableResult
-    public func failOnBlock<T: Sendable>(
+    public func failOnStall<T: Sendable>(
         over limit: Duration,
         isolation: isolated (any Actor)? = #isolation,
         _ body: () async throws -> T
     ) async throws -> T {
         // A dispatch that began unmonitored is not recorded.
         let isUnrecorded = shared.isRunningHere && shared.vitals.inFlight.current == nil
-        let collector = BlockCollector(limit, on: shared)
+        let collector = StallCollector(limit, on: shared)
         defer { collector.end() }
         if isUnrecorded { await Task.yield() }
         let result = try await body()
         let isWatched = await withCheckedContinuation { continuation in
-            if !WatchingThread.shared.perform({ continuation.resume(returning: true) }) {
+            if !WatchdogThread.shared.perform({ continuation.resume(returning: true) }) {
                 continuation.resume(returning: false)
             }
         }
-        if !isWatched { throw BlockCollector.unwatched }
+        if !isWatched { throw StallCollector.unwatched }
         try collector.check()
         return result
     }
 }
 
 /// Keeps what a listener is told from now on.
-private final class BlockCollector: Sendable {
+private final class StallCollector: Sendable {
     /// For what any thread may call.
     private let shared: LoopShared
     private let limit: UInt64
@@ -74,7 +74,7 @@ private final class BlockCollector: Sendable {
 
     /// - Parameter isPartOfADispatch: All of the body runs in the callback that the loop is in.
     init(_ limit: Duration, on shared: LoopShared, isPartOfADispatch: Bool = false) {
-        require(limit >= .milliseconds(1), "failOnBlock(over: \(limit)): the limit is 1 ms at least")
+        require(limit >= .milliseconds(1), "failOnStall(over: \(limit)): the limit is 1 ms at least")
         self.shared = shared
         self.isPartOfADispatch = isPartOfADispatch
         self.limit = limit.nanosecondsClamped
@@ -98,7 +98,7 @@ private final class BlockCollector: Sendable {
     static var unwatched: UVError {
         UVError(
             .resourceTemporarilyUnavailable,
-            operation: "failOnBlock",
+            operation: "failOnStall",
             detail: "the watchdog's thread could not be started"
         )
     }
@@ -107,16 +107,16 @@ private final class BlockCollector: Sendable {
         let end = MonotonicClock.read()
         var reports = reports.withLock { $0 }
         for report in recorded(at: end) where reports[report.id] == nil { reports[report.id] = report }
-        var blocks = reports.values.filter { $0.lies(over: limit, between: began, and: end) }
+        var stalls = reports.values.filter { $0.lies(over: limit, between: began, and: end) }
         // In a callback of the loop the body is a part of that.
-        if blocks.isEmpty && isPartOfADispatch && end - began > limit { blocks = [blockOfThisCallback(end - began)] }
-        if blocks.isEmpty { return }
-        blocks = blocks.map { $0.with(shared.watch.stack(of: $0.id)) }
-        let sorted = blocks.sorted { $0.duration > $1.duration }
-        throw LoopBlockedError(blocks: sorted, limit: Duration(nanoseconds: limit))
+        if stalls.isEmpty && isPartOfADispatch && end - began > limit { stalls = [stallOfThisCallback(end - began)] }
+        if stalls.isEmpty { return }
+        stalls = stalls.map { report in shared.watchdog.archive[report.id].map { report.with($0.stack) } ?? report }
+        let sorted = stalls.sorted { $0.duration > $1.duration }
+        throw LoopStalledError(stalls: sorted, limit: Duration(nanoseconds: limit))
     }
 
-    private func blockOfThisCallback(_ wall: UInt64) -> StallReport {
+    private func stallOfThisCallback(_ wall: UInt64) -> StallReport {
         let running = shared.vitals.inFlight.current
         let dispatch = InFlight.Dispatch(
             start: began,
@@ -138,20 +138,8 @@ private final class BlockCollector: Sendable {
     }
 
     private func report(of dispatch: InFlight.Dispatch, _ wall: UInt64) -> StallReport {
-        StallReport(
-            phase: .ended,
-            loopName: shared.name.text,
-            callbackName: dispatch.name.text,
-            kind: dispatch.kind,
-            duration: Duration(nanoseconds: wall),
-            limit: Duration(nanoseconds: limit),
-            cause: nil,
-            call: nil,
-            stack: [],
-            suppressed: 0,
-            start: dispatch.start,
-            dispatches: nil
-        )
+        let sighting = StallTracker.Sighting(dispatch: dispatch, duration: wall, cause: nil)
+        return StallReport(.ended, sighting, of: shared.name, limit: limit)
     }
 }
 

@@ -3,18 +3,18 @@ import Testing
 
 @testable import MonitoredUV
 
-struct FailOnBlockTests {
+struct FailOnStallTests {
     @Test func dispatchOverTheLimit_throws_withNameAndStack() throws {
         try withLoop { loop in
-            let error = #expect(throws: LoopBlockedError.self) {
-                try loop.monitoring.failOnBlock(over: .milliseconds(40)) {
+            let error = #expect(throws: LoopStalledError.self) {
+                try loop.monitoring.failOnStall(over: .milliseconds(40)) {
                     loop.callSoon(name: "harmless") {}
                     loop.callSoon(name: "blocks") { blockForAWhile(loop) }
                     try loop.run()
                 }
             }
-            let block = try #require(error?.blocks.first)
-            #expect(error?.blocks.count == 1)
+            let block = try #require(error?.stalls.first)
+            #expect(error?.stalls.count == 1)
             #expect(block.callbackName == "blocks")
             #expect(block.duration >= .milliseconds(40))
             #expect(isThreadSanitized || "\(block)".contains("blockForAWhile"))
@@ -24,21 +24,21 @@ struct FailOnBlockTests {
 
     @Test func iterationOverTheLimit_throws() throws {
         try withLoop { loop in
-            let error = #expect(throws: LoopBlockedError.self) {
-                try loop.monitoring.failOnBlock(over: .milliseconds(300)) {
+            let error = #expect(throws: LoopStalledError.self) {
+                try loop.monitoring.failOnStall(over: .milliseconds(300)) {
                     for _ in 0..<60 { loop.callSoon(name: "many") { spin(.milliseconds(10)) } }
                     try loop.run()
                 }
             }
-            #expect(error?.blocks.first?.callbackName == "many")
-            #expect(error?.blocks.first?.dispatches == 60)
+            #expect(error?.stalls.first?.callbackName == "many")
+            #expect(error?.stalls.first?.dispatches == 60)
             #expect("\(error!)".hasPrefix("1 iteration ran for longer than 300 ms:"))
         }
     }
 
     @Test func nothingOverTheLimit_passesOnWhatTheBodyReturns() throws {
         try withLoop { loop in
-            let value = try loop.monitoring.failOnBlock(over: .seconds(60)) {
+            let value = try loop.monitoring.failOnStall(over: .seconds(60)) {
                 loop.callSoon { spin(.milliseconds(2)) }
                 try loop.run()
                 return 7
@@ -50,7 +50,7 @@ struct FailOnBlockTests {
     @Test func bodysOwnError_comesFirst() throws {
         try withLoop { loop in
             #expect(throws: UVError.self) {
-                try loop.monitoring.failOnBlock(over: .milliseconds(1)) {
+                try loop.monitoring.failOnStall(over: .milliseconds(1)) {
                     loop.callSoon { spin(.milliseconds(20)) }
                     try loop.run()
                     throw UVError(.busy, operation: "test")
@@ -61,30 +61,30 @@ struct FailOnBlockTests {
 
     @Test func taskThatBlocksItsLoop_throws() async throws {
         try await withTasks { loop in
-            let error = await #expect(throws: LoopBlockedError.self) {
-                try await loop.monitoring.failOnBlock(over: .milliseconds(40)) {
+            let error = await #expect(throws: LoopStalledError.self) {
+                try await loop.monitoring.failOnStall(over: .milliseconds(40)) {
                     await Task.yield()
                     blockForAWhile(loop)
                 }
             }
             // On a busy machine others may be as long.
-            #expect(error?.blocks.contains { $0.kind == .job && $0.dispatches == nil } == true)
+            #expect(error?.stalls.contains { $0.kind == .job && $0.dispatches == nil } == true)
         }
     }
 
     @Test func bodyThatNeverWaits_throws_alsoWhereNothingWasMonitored() async throws {
         try await withTasks { loop in
             for _ in 0..<2 {
-                await #expect(throws: LoopBlockedError.self) {
-                    try await loop.monitoring.failOnBlock(over: .milliseconds(20)) { () async in spin(.milliseconds(60))
+                await #expect(throws: LoopStalledError.self) {
+                    try await loop.monitoring.failOnStall(over: .milliseconds(20)) { () async in spin(.milliseconds(60))
                     }
                 }
             }
         }
         try withLoop { loop in
             loop.callSoon(name: "callback") {
-                #expect(throws: LoopBlockedError.self) {
-                    try loop.monitoring.failOnBlock(over: .milliseconds(20)) { spin(.milliseconds(60)) }
+                #expect(throws: LoopStalledError.self) {
+                    try loop.monitoring.failOnStall(over: .milliseconds(20)) { spin(.milliseconds(60)) }
                 }
             }
             try loop.run()
@@ -96,11 +96,11 @@ struct FailOnBlockTests {
             // A busy machine may really block it, but not each time.
             for attempt in 1... {
                 do {
-                    return try await loop.monitoring.failOnBlock(over: .milliseconds(200)) {
+                    return try await loop.monitoring.failOnStall(over: .milliseconds(200)) {
                         try await Task.sleep(for: .milliseconds(300))
                     }
-                } catch let error as LoopBlockedError where attempt < 10 {
-                    #expect(!error.blocks.isEmpty)
+                } catch let error as LoopStalledError where attempt < 10 {
+                    #expect(!error.stalls.isEmpty)
                 }
             }
         }
@@ -118,15 +118,15 @@ struct FailOnBlockTests {
             let tester = try LoopThread(name: "tester") {
                 isIn.wait()
                 for isOver in [false, true] {
-                    let error = #expect(throws: LoopBlockedError.self) {
-                        try loop.monitoring.failOnBlock(over: .milliseconds(30)) {
-                            while loop.shared.watch.recentMarks.allSatisfy({ $0.sample == nil }) { usleep(1000) }
+                    let error = #expect(throws: LoopStalledError.self) {
+                        try loop.monitoring.failOnStall(over: .milliseconds(30)) {
+                            while loop.shared.watchdog.archive.recent.allSatisfy({ !$0.hasSample }) { usleep(1000) }
                             usleep(40_000)
                             // It may end within the body, or go on.
                             if isOver { mayEnd.count() }
                         }
                     }
-                    #expect(error?.blocks.first?.callbackName == "long")
+                    #expect(error?.stalls.first?.callbackName == "long")
                     #expect(isThreadSanitized || error.map { "\($0)" }?.contains("dispatchThatBeganBefore") == true)
                 }
             }
@@ -137,20 +137,9 @@ struct FailOnBlockTests {
 
     @Test func onlyThePartWithinTheBody_counts() {
         func report(_ start: UInt64, _ duration: Int) -> StallReport {
-            StallReport(
-                phase: .ended,
-                loopName: "",
-                callbackName: "",
-                kind: .timer,
-                duration: .nanoseconds(duration),
-                limit: .nanoseconds(100),
-                cause: nil,
-                call: nil,
-                stack: [],
-                suppressed: 0,
-                start: start,
-                dispatches: nil
-            )
+            let dispatch = InFlight.Dispatch(start: start, name: .none, kind: .timer)
+            let sighting = StallTracker.Sighting(dispatch: dispatch, duration: UInt64(duration), cause: nil)
+            return StallReport(.ended, sighting, of: .none, limit: 100)
         }
         #expect(report(2000, 101).lies(over: 100, between: 1000, and: 9000))
         #expect(!report(2000, 100).lies(over: 100, between: 1000, and: 9000))
@@ -162,7 +151,7 @@ struct FailOnBlockTests {
 
 /// Until the watchdog has looked.
 @inline(never) private func blockForAWhile(_ loop: UVEventLoop) {
-    while !loop.shared.watch.recentMarks.contains(where: { !$0.id.isIteration && $0.sample != nil }) {
+    while !loop.shared.watchdog.archive.recent.contains(where: { !$0.id.isIteration && $0.hasSample }) {
         spin(.milliseconds(1))
     }
 }

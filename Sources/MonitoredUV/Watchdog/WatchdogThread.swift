@@ -10,13 +10,13 @@ import Synchronization
 
 /// The one thread of the process that looks at all loops from outside. It starts with the first loop that is watched,
 /// and sleeps while nothing is due.
-final class WatchingThread: Sendable {
-    static let shared = WatchingThread()
+final class WatchdogThread: Sendable {
+    static let shared = WatchdogThread()
 
     private struct State {
-        var watches: [LoopWatch] = []
+        var watchdogs: [LoopWatchdog] = []
         /// Those to be looked at once more.
-        var finished: [LoopWatch] = []
+        var finished: [LoopWatchdog] = []
         var tasks: [@Sendable () -> Void] = []
         var signals: [Int32: [@Sendable () -> Void]] = [:]
         var isStarted = false
@@ -34,19 +34,19 @@ final class WatchingThread: Sendable {
     // MARK: Any thread
 
     /// Looks at a loop from now on.
-    func add(_ watch: LoopWatch) {
+    func add(_ watchdog: LoopWatchdog) {
         change { state in
-            if !state.watches.contains(where: { $0 === watch }) { state.watches.append(watch) }
+            if !state.watchdogs.contains(where: { $0 === watchdog }) { state.watchdogs.append(watchdog) }
         }
     }
 
     /// The loop is closed: what it has left behind is still reported.
-    func finish(_ watch: LoopWatch) {
-        let isWatched = state.withLock { state in state.watches.contains { $0 === watch } }
-        if isWatched { change { $0.finished.append(watch) } }
+    func finish(_ watchdog: LoopWatchdog) {
+        let isWatched = state.withLock { state in state.watchdogs.contains { $0 === watchdog } }
+        if isWatched { change { $0.finished.append(watchdog) } }
     }
 
-    /// Runs `task` on the watching thread, after a look at all loops and with the stacks of those that are stuck; `false` if there is no such thread.
+    /// Runs `task` on the watchdog thread, after a look at all loops and with the stacks of those that are stuck; `false` if there is no such thread.
     @discardableResult
     func perform(_ task: @escaping @Sendable () -> Void) -> Bool { change { $0.tasks.append(task) } }
 
@@ -80,7 +80,7 @@ final class WatchingThread: Sendable {
     private func flushAtExit() {
         process.store(getpid(), ordering: .relaxed)
         atexit {
-            let shared = WatchingThread.shared
+            let shared = WatchdogThread.shared
             // A copy made by `fork` has none of these threads, and who reports must not wait for itself.
             if shared.process.load(ordering: .relaxed) != getpid() || shared.reporting.isCurrent { return }
             // Without a lock: a signal handler that calls `exit` may have interrupted who holds it.
@@ -156,19 +156,19 @@ final class WatchingThread: Sendable {
         while true {
             let isLast = isExiting.load(ordering: .relaxed)  // before the looks: what ended since may be missed
             let late = standstill.wokeUp(at: MonotonicClock.read())
-            let (watches, finished, tasks, signals) = state.withLock { state in
+            let (watchdogs, finished, tasks, signals) = state.withLock { state in
                 defer {
-                    state.watches.removeAll { watch in state.finished.contains { $0 === watch } }
+                    state.watchdogs.removeAll { watchdog in state.finished.contains { $0 === watchdog } }
                     state.finished = []
                     state.tasks = []
                 }
-                return (state.watches, state.finished, state.tasks, state.signals)
+                return (state.watchdogs, state.finished, state.tasks, state.signals)
             }
             waiting += tasks
             for (number, tasks) in signals where muv_signal_take(number) { tasks.forEach { answering.perform($0) } }
             var next = UInt64.max
-            for watch in watches { next = min(next, watch.look(at: MonotonicClock.read(), late, &sampler)) }
-            for watch in finished { watch.end() }
+            for watchdog in watchdogs { next = min(next, watchdog.look(at: MonotonicClock.read(), late, &sampler)) }
+            for watchdog in finished { watchdog.listeners.removeAll() }
             finishSampling(&sampler, until: next)
             if sampler.isIdle {
                 for task in waiting { task() }

@@ -1,0 +1,200 @@
+internal import CMonitoredUV
+import Synchronization
+
+/// Finds the stalls of one loop, and sees to it that those are told who listen.
+///
+/// A stall goes one way: the loop's thread leaves what was too long in ``ended``, or the watchdog thread sees it while it
+/// lasts; each listener's rules make a sighting of it; the archive has the one ``Stall`` that all sightings are of, for
+/// which the sampler takes the stack; and a report goes to the listener.
+final class LoopWatchdog: Sendable {
+    let vitals: LoopVitals
+    let thread = RunThread()
+    let listeners = StallListeners()
+    let archive = StallArchive()
+    private let ended = EndedStalls()
+    private let droppedCount = Atomic<Int>(0)
+
+    init(_ vitals: LoopVitals) { self.vitals = vitals }
+
+    // MARK: Any thread
+
+    /// How many reports nobody got.
+    var dropped: Int { droppedCount.load(ordering: .relaxed) }
+
+    private func drop() { droppedCount.wrappingAdd(1, ordering: .relaxed) }
+
+    // MARK: Loop thread
+
+    /// A dispatch or an iteration ran for longer than the shortest limit.
+    func append(_ new: EndedStalls.Entry) {
+        if !ended.add(new) { drop() }
+        WatchdogThread.shared.wake()
+    }
+
+    // MARK: Watchdog thread
+
+    /// Looks once, and says when to look again; `late` if this look was.
+    func look(at now: UInt64, _ late: Standstill.Lateness?, _ sampler: inout StackSampler) -> UInt64 {
+        let listeners = listeners.all
+        // Before those that have ended: what ends meanwhile is among these.
+        let running = vitals.inFlight.current
+        let iteration = vitals.time.iterationStart
+        var standstill: UInt64?
+        if case .stoodStill(let since) = late {
+            standstill = since
+            listeners.forEach { $0.excuse(at: now) }
+        }
+        let ended = ended.takeAll()
+        if !ended.isEmpty { sampler.finish(self) }  // reports that wait for a stack come first
+        for ended in ended { tellEnd(ended, standstill, now, listeners) }
+        for listener in listeners { tellUnannounced(running, iteration, ended, now, listener, &sampler) }
+        var next = UInt64.max
+        for listener in listeners {
+            let isStarved = late == .starved
+            let findings = [
+                listener.observe(running, at: now, isStarved: isStarved, usage: thread.readUsage),
+                listener.observeIteration(
+                    since: iteration,
+                    running: running,
+                    at: now,
+                    isStarved: isStarved,
+                    usage: thread.readUsage,
+                    summary: { summary(from: $0, running: running, limit: listener.limit, now) }
+                ),
+            ]
+            for case let (phase, sighting)? in findings where !muv_is_traced() {
+                guard let suppressed = admit(sighting, listener, now) else { continue }
+                let stall = archive.add(sighting.id, sighting.cause)
+                sampler.sample(self, stall, at: now) { [self] in tell(listener, phase, sighting, stall, suppressed) }
+            }
+            next = min(next, listener.nextLook(after: now))
+        }
+        return next
+    }
+
+    /// Whether the loop is where it was when the stall began: it may have left that dispatch, or be between two of the
+    /// iteration.
+    func isStuck(in id: StallID) -> Bool {
+        let current = vitals.inFlight.current
+        return id.isIteration ? current != nil && vitals.time.iterationStart == id.start : current?.start == id.start
+    }
+
+    /// Sums up the iteration that began at `start`, as far as it has come.
+    private func summary(
+        from start: UInt64,
+        running: InFlight.Dispatch?,
+        limit: UInt64,
+        _ now: UInt64
+    ) -> IterationSummary {
+        let metrics = vitals.metrics
+        return IterationSummary(
+            from: start,
+            to: now,
+            metrics?.ring.read(since: start) ?? [],
+            running: running,
+            dispatches: (metrics?.dispatchesOfIteration ?? 0) + (running == nil ? 0 : 1),
+            limit: limit
+        )
+    }
+
+    private func tellEnd(
+        _ ended: EndedStalls.Entry,
+        _ standstill: UInt64?,
+        _ now: UInt64,
+        _ listeners: [StallListener]
+    ) {
+        let isKnown = archive.recent.contains { (ended.start...ended.end).contains($0.id.start) }
+        if !isKnown && muv_is_traced() { return }
+        for listener in listeners {
+            // The length of what went on while the process stood still says nothing; what was reported has an end all the same.
+            if let standstill, ended.end >= standstill, !listener.hasReported(ended.start) { continue }
+            guard let sighting = sighting(of: ended, for: listener, now) else { continue }
+            if listener.isCounted, let cause = sighting.cause { archive.count(cause, sighting.duration) }
+            guard let suppressed = admit(sighting, listener, now) else { continue }
+            tell(listener, .ended, sighting, archive[sighting.id], suppressed)
+        }
+    }
+
+    private func sighting(
+        of ended: EndedStalls.Entry,
+        for listener: StallListener,
+        _ now: UInt64
+    ) -> StallTracker.Sighting? {
+        switch ended {
+        case .dispatch(let dispatch, let wall):
+            listener.ended(dispatch, wall: wall, at: now, usage: thread.readUsage)
+        case .iteration(let summary):
+            listener.ended(summary, at: now, usage: thread.readUsage)
+        }
+    }
+
+    /// The loop's thread says nothing of a dispatch that began before it knew of the limit, nor of its monitor, which would
+    /// cost something for each dispatch.
+    private func tellUnannounced(
+        _ running: InFlight.Dispatch?,
+        _ iteration: UInt64?,
+        _ ended: [EndedStalls.Entry],
+        _ now: UInt64,
+        _ listener: StallListener,
+        _ sampler: inout StackSampler
+    ) {
+        if let (gone, wasReported) = listener.gone(running: running, at: now) {
+            let records = vitals.metrics?.ring.read(since: gone.start) ?? []
+            let record = records.first { $0.start == gone.start && gone.name != .monitor }
+            if wasReported || record != nil {
+                sampler.finish(self)  // reports that wait for a stack come first
+                let wall = record?.wallTime ?? lastInstant(of: gone, records, running, ended, now) - gone.start
+                tellEnd(.dispatch(gone, wall: wall), nil, now, [listener])
+            }
+        }
+        if let gone = listener.goneIteration(iteration) {
+            sampler.finish(self)
+            let summary = summary(
+                from: gone.start,
+                running: nil,
+                limit: listener.limit,
+                max(iteration ?? now, gone.start)
+            )
+            tellEnd(.iteration(summary), nil, now, [listener])
+        }
+    }
+
+    /// The latest instant at which a dispatch that is not in the flight recorder can have ended: when the next one began, or
+    /// the iteration ended.
+    private func lastInstant(
+        of gone: InFlight.Dispatch,
+        _ records: [FlightRecord],
+        _ running: InFlight.Dispatch?,
+        _ ended: [EndedStalls.Entry],
+        _ now: UInt64
+    ) -> UInt64 {
+        let iteration = ended.first { ($0.start..<$0.end).contains(gone.start) }
+        let candidates = [records.first { $0.start > gone.start }?.start, iteration?.end, running?.start, now]
+        return max(gone.start, candidates.compactMap { $0 }.filter { $0 > gone.start }.min() ?? now)
+    }
+
+    /// How many stalls were not reported before this one; `nil` if this one is not to be either.
+    private func admit(_ sighting: StallTracker.Sighting, _ listener: StallListener, _ now: UInt64) -> Int? {
+        switch listener.admit(sighting, at: now) {
+        case .admitted(let suppressed): return suppressed
+        case .refusedBefore: return nil
+        case .refused:
+            drop()
+            return nil
+        }
+    }
+
+    /// Only looking is the watchdog thread's: what takes its time is the reporting thread's.
+    private func tell(
+        _ listener: StallListener,
+        _ phase: StallReport.Phase,
+        _ sighting: StallTracker.Sighting,
+        _ stall: Stall?,
+        _ suppressed: Int
+    ) {
+        let report = StallReport(phase, sighting, of: vitals.name, limit: listener.limit, suppressed: suppressed)
+        if listener.isDirect { return listener.tell(report) }
+        let isQueued = WatchdogThread.shared.report { listener.tell(stall.map { report.with($0.stack) } ?? report) }
+        if !isQueued { drop() }
+    }
+}

@@ -1,0 +1,33 @@
+/// The last stalls of a loop, for reports and traces, and how long all of them took. Any thread.
+final class StallArchive: Sendable {
+    private struct State {
+        var stalls: [Stall] = []
+        var durations: [StallCause: DurationHistogram] = [:]
+    }
+
+    private let state = Lock(State())
+    private static let capacity = 64
+
+    /// The stall of this kind and time, which is added if it is new.
+    func add(_ id: StallID, _ cause: StallCause?) -> Stall {
+        state.withLock { state in
+            if let known = state.stalls.last(where: { $0.id == id }) { return known }
+            let stall = Stall(id, cause)
+            if state.stalls.count == Self.capacity { state.stalls.removeFirst() }
+            state.stalls.append(stall)
+            return stall
+        }
+    }
+
+    subscript(_ id: StallID) -> Stall? { state.withLock { $0.stalls.last { $0.id == id } } }
+
+    /// Oldest first.
+    var recent: [Stall] { state.withLock { $0.stalls } }
+
+    /// Counts a stall that has ended.
+    func count(_ cause: StallCause, _ duration: UInt64) {
+        state.withLock { $0.durations[cause, default: DurationHistogram()].record(duration) }
+    }
+
+    var durations: [StallCause: DurationHistogram] { state.withLock { $0.durations } }
+}

@@ -1,0 +1,25 @@
+import Synchronization
+
+/// All who want to know of a loop's stalls. Any thread.
+final class StallListeners: Sendable {
+    private let listeners = Lock<[StallListener]>([])
+    private let shortest = Atomic<UInt64>(.max)
+
+    /// The shortest limit of all.
+    var limit: UInt64 { shortest.load(ordering: .relaxed) }
+
+    var all: [StallListener] { listeners.withLock { $0 } }
+
+    func add(_ listener: StallListener) { change { $0.append(listener) } }
+
+    func remove(_ listener: StallListener) { change { $0.removeAll { $0 === listener } } }
+
+    func removeAll() { change { $0 = [] } }
+
+    private func change(_ body: (inout [StallListener]) -> Void) {
+        listeners.withLock {
+            body(&$0)
+            shortest.store($0.map(\.limit).min() ?? .max, ordering: .relaxed)
+        }
+    }
+}
