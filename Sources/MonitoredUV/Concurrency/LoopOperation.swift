@@ -44,7 +44,7 @@ final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendabl
     ) {
         if isCanceled { return continuation.resume(throwing: CancellationError()) }
         self.continuation = continuation
-        begin(on: loop.core)
+        loop.core.pendingOperations.add(self)
         if !loop.core.isShuttingDown { return start(self) }
         // Later, for a task that begins again and again must leave its loop a turn.
         loop.core.post(.posted, CallSite(named: "shutdown")) { self.shutDown() }
@@ -54,7 +54,7 @@ final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendabl
         guard let continuation else { return }
         self.continuation = nil
         onCancel = nil
-        end()
+        leaveList()
         continuation.resume(with: result)
     }
 

@@ -48,11 +48,9 @@ extension LoopCore {
     @inline(never)
     private func runJobs() -> Bool {
         guard let face else { return false }
-        let serial = face._withUnsafeGuaranteedRef { UnownedSerialExecutor(ordinary: $0) }
-        let task = face._withUnsafeGuaranteedRef { UnownedTaskExecutor(ordinary: $0) }
         var ran = 0
         while ran < Self.jobsPerDrain, let job = nextJob(ran) {
-            run(job, serial, task)
+            run(job, face.serial, face.task)
             ran += 1
             // Nor does the next poll wait for others like it.
             if currentRun.isStopping || jobs.budget.wasSpent { break }

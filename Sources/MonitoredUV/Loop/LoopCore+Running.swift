@@ -6,19 +6,20 @@ extension LoopCore {
         try claim("run")
         shared.takeOver()
         defer { shared.runner.store(0, ordering: .releasing) }
-        currentRun.outer = CurrentLoop.enter(loop)
+        let outer = CurrentLoop.enter(loop)
+        self.outer = outer?.core
         defer {
-            CurrentLoop.leave(to: currentRun.outer)
-            currentRun.outer = nil
+            CurrentLoop.leave(to: outer)
+            self.outer = nil
         }
         defer { mainThread.pump?.stop() }
         ProcessSetup.catchSIGPIPE()
         if shared.stopRequested.exchange(false, ordering: .acquiring) { return isAlive }
-        currentRun.mode = mode
+        currentRun.isOnce = mode == .once
         currentRun.ranBeforePoll = false
         isTimeStale = true
         try startMainQueue()
-        recorder.resume(depth: currentRun.outer.map { $0.core.recorder.watchdog.thread.depth + 1 } ?? 0)
+        recorder.resume(depth: outer.map { $0.core.recorder.watchdog.thread.depth + 1 } ?? 0)
         dispatchRetired()  // of a monitor that was replaced meanwhile
         repeat {
             takeRemote()

@@ -118,7 +118,7 @@ extension LoopCore: TimerHost {
         case .repeating(let callback):
             var callback = Optional(consume callback)
             dispatch(.timer, callback!.name, .exact(due, .timer)) {
-                callback!.body(ScheduledCallback(self, callback!.token!))
+                callback!.body(callback!.token!)
                 callback = nil
             }
         case .job(let job, let sleeper):

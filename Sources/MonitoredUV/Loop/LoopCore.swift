@@ -13,8 +13,8 @@ final class LoopCore {
     let vitals: LoopVitals
     let handleMemory = HandleMemory()
     let recorder: DispatchRecorder
-    /// The public face of this loop, which does not retain what holds it; `nil` once it is gone.
-    @exclusivity(unchecked) var face: Unmanaged<UVEventLoop>?
+    /// `nil` once the object is gone that holds this one.
+    @exclusivity(unchecked) var face: LoopFace?
     @exclusivity(unchecked) var queue = PostedQueue()
     @exclusivity(unchecked) var jobs = LoopJobs()
     /// Where the loop finds jobs that any of several loops may run.
@@ -33,12 +33,14 @@ final class LoopCore {
     @exclusivity(unchecked) var wakingSince: UInt64 = 0
     @exclusivity(unchecked) var mainThread = MainThreadRole()
     /// What tasks wait for on this loop.
-    @exclusivity(unchecked) var pendingOperations = MemberList<PendingOperation>()
-    @exclusivity(unchecked) var openRequests = MemberList<LoopRequest>()
+    let pendingOperations = MemberList<PendingOperation>()
+    let openRequests = MemberList<OpenRequest>()
     /// Those of them that threads work on, by that work.
-    @exclusivity(unchecked) var threadRequests: [ObjectIdentifier: ThreadRequest] = [:]
+    @exclusivity(unchecked) var workWaiters: [ObjectIdentifier: any WorkWaiter] = [:]
     @exclusivity(unchecked) var activity = LoopActivity()
     @exclusivity(unchecked) var currentRun = CurrentRun()
+    /// The loop in whose callback this one runs.
+    @exclusivity(unchecked) var outer: LoopCore?
     @exclusivity(unchecked) private var shutdown = LoopShutdown()
     @exclusivity(unchecked) var isTearingDown = false
     /// Counts polls.
@@ -67,8 +69,10 @@ final class LoopCore {
         }
     }
 
-    /// A `name` of `nil` stands for `loop-` and a number.
-    init(name: String?, monitor: LoopMonitor?) throws(UVError) {
+    /// - Parameters:
+    ///   - name: `nil` stands for `loop-` and a number.
+    ///   - level: That without a monitor.
+    init(name: String?, monitor: LoopMonitor?, level: MonitoringLevel) throws(UVError) {
         try ProcessSetup.openStandardDescriptors()
         ProcessSetup.catchSIGPIPE()
         let uv = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
@@ -80,7 +84,7 @@ final class LoopCore {
             uv.deallocate()
             throw error
         }
-        shared = LoopShared(name: name, monitor: monitor)
+        shared = LoopShared(name: name, monitor: monitor, level: level)
         self.uv = uv
         self.own = own
         vitals = shared.vitals
@@ -92,7 +96,6 @@ final class LoopCore {
         shared.wakeUp.open(own.wake)
         recorder.applySettings()
         LoopRegistry.add(shared)
-        MonitoringEnvironment.shared.apply(to: Monitoring(shared: shared))
     }
 
     deinit {
@@ -131,7 +134,7 @@ final class LoopCore {
         }
         // The poll must not wait for something that the drain has begun.
         if isShuttingDown && hasWorkToEnd && !activity.isSpinning { startIdle() }
-        if currentRun.ranBeforePoll && currentRun.mode == .once && !activity.isSpinning { startIdle() }
+        if currentRun.ranBeforePoll && currentRun.isOnce && !activity.isSpinning { startIdle() }
         if isTimeStale { refreshTime() }
         recorder.enterPoll(
             timeout: pollTimeout,
@@ -175,7 +178,7 @@ final class LoopCore {
     /// Lets others wake this loop for jobs of the pool, unless there are some already.
     @inline(never)
     private func rest() {
-        guard let pool, !activity.isSpinning, !(currentRun.ranBeforePoll && currentRun.mode == .once) else { return }
+        guard let pool, !activity.isSpinning, !(currentRun.ranBeforePoll && currentRun.isOnce) else { return }
         isResting = pool.rest(shared.wakeUp)
         if !isResting { startIdle() }
     }
@@ -192,7 +195,7 @@ final class LoopCore {
     var isShuttingDown: Bool { shutdown.isUnderWay }
 
     private var hasWorkToEnd: Bool {
-        hasOpenHandles || !pendingOperations.isEmpty || timers.count > 0 || !threadRequests.isEmpty
+        hasOpenHandles || !pendingOperations.isEmpty || timers.count > 0 || !workWaiters.isEmpty
     }
 
     /// Whatever callbacks and tasks began meanwhile ends as well.
@@ -218,7 +221,7 @@ final class LoopCore {
             shutdown.isUnderWay = true
             holdOpen(false)
         }
-        if !threadRequests.isEmpty { finishThreadRequests() }
+        if !workWaiters.isEmpty { finishWork() }
         if timedPool != nil { setAlarm() }
         recorder.applySettings()
         dispatchRetired()
@@ -237,7 +240,7 @@ final class LoopCore {
     @inline(__always)
     var heldCount: Int {
         Int(uv.pointee.active_handles) &- activity.own &+ Int(uv.pointee.active_reqs.count) &+ waitingCount
-            &+ threadRequests.count &+ (pool == nil ? 0 : pool!.count)
+            &+ workWaiters.count &+ (pool == nil ? 0 : pool!.count)
     }
 
     /// What waits in the loop's own queues.

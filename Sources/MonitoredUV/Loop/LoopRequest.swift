@@ -4,7 +4,7 @@ internal import CLibUV
 ///
 /// The loop counts an open request and keeps it alive. When the loop is shut down, a request is canceled; when the loop is
 /// freed without a close, it is dropped and does not call back. Loop thread only.
-class LoopRequest: ListMember {
+class LoopRequest: OpenRequest {
     final let core: LoopCore
     final let kind: CallbackKind
     final let site: CallSite
@@ -27,7 +27,7 @@ class LoopRequest: ListMember {
 
     /// Nothing works on the request any more; `false` if it was over already.
     final func end() -> Bool {
-        guard core.openRequests.remove(self) else { return false }
+        guard leaveList() else { return false }
         core.requests.freed += 1
         core.vitals.requests.add(-1, Int(type.rawValue))
         return true
@@ -38,16 +38,4 @@ class LoopRequest: ListMember {
     final func dispatch(_ readiness: Readiness, name: CallbackName? = nil, _ body: () -> Void) {
         core.dispatch(kind, name ?? core.recorder.name(of: site), readiness, body)
     }
-
-    /// Ends the request soon, with ``UVError/Code/canceled``. One of a handle does nothing: it ends when that is closed.
-    func cancel() {}
-
-    /// The loop is being freed: the request does not call back. One of a handle ends when that is closed.
-    func drop() {}
-}
-
-extension LoopCore {
-    func cancelRequests() { openRequests.members.forEach { $0.cancel() } }
-
-    func dropRequests() { openRequests.members.forEach { $0.drop() } }
 }

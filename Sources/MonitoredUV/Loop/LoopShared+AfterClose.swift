@@ -1,19 +1,4 @@
 import Dispatch
-import Synchronization
-
-/// State for closures, which are refused, and tasks, which continue elsewhere, that reach a closed loop. Any thread.
-struct AfterClose: Sendable {
-    let hasRefusedPost = OnceFlag()
-    let hasMovedTask = OnceFlag()
-    /// Runs actors that are pinned to the loop, one at a time as the loop did.
-    let actors = Lock<DispatchQueue?>(nil)
-
-    /// Becomes set when it is first read.
-    final class OnceFlag: Sendable {
-        private let flag = Atomic<Bool>(false)
-        func isFirst() -> Bool { !flag.exchange(true, ordering: .relaxed) }
-    }
-}
 
 extension LoopShared {
     /// The error of operations on a closed loop.
@@ -35,10 +20,10 @@ extension LoopShared {
 
     /// Runs a job where Swift would run it without the loop; prints a warning the first time.
     @inline(never)
-    func moveJob(_ job: Job, _ route: Job.Route, of loop: UVEventLoop) {
+    func moveJob(_ job: Job, _ route: Job.Route, of actors: UnownedSerialExecutor) {
         warnOfMovedTask()
         guard route == .serial || route == .main else { return globalConcurrentExecutor.enqueue(job.unowned) }
-        actorsQueue.async { job.unowned.runSynchronously(on: UnownedSerialExecutor(ordinary: loop)) }
+        actorsQueue.async { job.unowned.runSynchronously(on: actors) }
     }
 
     /// Runs a job there after a `delay` in nanoseconds.

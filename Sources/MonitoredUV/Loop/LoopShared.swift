@@ -23,13 +23,15 @@ final class LoopShared: Sendable {
     let watchdog: LoopWatchdog
     let afterClose = AfterClose()
 
-    /// - Parameter name: `nil` stands for `loop-` and a number.
-    init(name: String?, monitor: LoopMonitor?) {
+    /// - Parameters:
+    ///   - name: `nil` stands for `loop-` and a number.
+    ///   - level: That without a monitor.
+    init(name: String?, monitor: LoopMonitor?, level: MonitoringLevel) {
         let claim = LoopNames.Claim(name)
         self.claim = Lock(claim)
         self.name = CallbackName(claim.text)
         finishedWork = FinishedWork(wakeUp)
-        settings = MonitorSwitch(monitor, base: MonitoringEnvironment.shared.level)
+        settings = MonitorSwitch(monitor, base: level)
         vitals = LoopVitals(name: self.name)
         watchdog = LoopWatchdog(vitals)
     }

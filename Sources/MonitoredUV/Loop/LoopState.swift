@@ -1,10 +1,22 @@
+/// The object that programs know a loop by.
+struct LoopFace {
+    let object: Unmanaged<AnyObject>
+    let serial: UnownedSerialExecutor
+    let task: UnownedTaskExecutor
+
+    init(_ loop: some SerialExecutor & TaskExecutor) {
+        object = Unmanaged.passUnretained(loop)
+        serial = UnownedSerialExecutor(ordinary: loop)
+        task = UnownedTaskExecutor(ordinary: loop)
+    }
+}
+
 /// The run that is going on, or was the last.
 struct CurrentRun {
-    var mode = UVEventLoop.RunMode.untilDone
-    /// The loop whose callback runs this one.
-    var outer: UVEventLoop?
+    /// Ends with its first iteration, for which it may wait.
+    var isOnce = false
     var isStopping = false
-    /// For `.once`: something ran before the poll, so the poll must not block.
+    /// In such a run: something ran before the poll, so the poll must not block.
     var ranBeforePoll = false
     /// A timer's callback runs: libuv takes no other turn before all timers that are due have run.
     var isInTimer = false

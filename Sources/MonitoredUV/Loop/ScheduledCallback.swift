@@ -80,7 +80,9 @@ extension UVEventLoop {
         _ body: @escaping (ScheduledCallback) -> Void
     ) -> ScheduledCallback {
         let name = scheduledName(name, CallSite(file, line, function))
-        let callback = RepeatingCallback(name, max(interval.nanosecondsClamped, 1), body)
+        let callback = RepeatingCallback(name, max(interval.nanosecondsClamped, 1)) { [unowned core] token in
+            body(ScheduledCallback(core, token))
+        }
         let token = core.schedule(after: delay.nanosecondsClamped, .repeating(callback))
         callback.token = token
         return ScheduledCallback(core, token)

@@ -16,11 +16,11 @@ enum TimedWork {
 final class RepeatingCallback {
     let name: CallbackName
     let interval: UInt64
-    let body: (ScheduledCallback) -> Void
+    let body: (TimerToken) -> Void
     /// Set right after the start.
     var token: TimerToken?
 
-    init(_ name: CallbackName, _ interval: UInt64, _ body: @escaping (ScheduledCallback) -> Void) {
+    init(_ name: CallbackName, _ interval: UInt64, _ body: @escaping (TimerToken) -> Void) {
         self.name = name
         self.interval = interval
         self.body = body

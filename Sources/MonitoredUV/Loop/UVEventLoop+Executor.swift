@@ -49,7 +49,7 @@ extension UVEventLoop {
     @inline(never)
     private func enqueueRemotely(_ job: Job, _ route: Job.Route) {
         job.stamp(shared.isMonitored ? LoopCore.readyNow() : 0, route)
-        if !shared.push(job) { shared.moveJob(job, route, of: self) }
+        if !shared.push(job) { shared.moveJob(job, route, of: UnownedSerialExecutor(ordinary: self)) }
     }
 
     /// Any thread: runs `job` after a `delay`.

@@ -50,9 +50,11 @@ public final class UVEventLoop: Sendable {
         name: String? = nil,
         monitor: sending ((borrowing IOLoopMonitorState) -> Void)? = nil
     ) throws(UVError) {
-        core = try LoopCore(name: name, monitor: LoopMonitor(monitor))
+        let environment = MonitoringEnvironment.shared
+        core = try LoopCore(name: name, monitor: LoopMonitor(monitor), level: environment.level)
         shared = core.shared
-        core.face = Unmanaged.passUnretained(self)
+        core.face = LoopFace(self)
+        environment.apply(to: monitoring)
     }
 
     deinit {

@@ -65,7 +65,7 @@ public class UVHandle {
     public final var loop: UVEventLoop {
         core.preconditionOnOwnThread("\(self)")
         guard let face = core.face else { fatalError("the loop of this \(Self.self) was released before the handle") }
-        return face.takeUnretainedValue()
+        return unsafeDowncast(face.object.takeUnretainedValue(), to: UVEventLoop.self)
     }
 
     /// Whether the handle is doing something: a timer that was started, a stream that reads, listens or writes.

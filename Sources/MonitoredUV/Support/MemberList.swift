@@ -2,35 +2,47 @@
 class ListMember {
     fileprivate final var next: ListMember?
     fileprivate final unowned(unsafe) var previous: ListMember?
-    fileprivate final var isInList = false
+    /// Lets go of its members when it goes.
+    fileprivate final unowned(unsafe) var list: (any AnyMemberList)?
+
+    /// Leaves the list that the member is in; `false` if it is in none.
+    @discardableResult
+    final func leaveList() -> Bool {
+        guard let list else { return false }
+        list.remove(self)
+        return true
+    }
 }
 
-/// Keeps its members, in no particular order, until they are removed; adding and removing take constant time.
-struct MemberList<Member: ListMember> {
+/// Keeps its members, in no particular order, until they leave; to add one and to leave take constant time.
+final class MemberList<Member: ListMember>: AnyMemberList {
     private(set) var first: Member?
+
+    deinit { while let first { remove(first) } }
 
     var isEmpty: Bool { first == nil }
 
     /// All members as of now, for those who remove some on the way.
     var members: [Member] {
-        Array(
-            sequence(first: first) { $0?.next.map { unsafeDowncast($0, to: Member.self) } }.prefix { $0 != nil }.map {
-                $0!
-            }
-        )
+        var members: [Member] = []
+        var member = first
+        while let found = member {
+            members.append(found)
+            member = found.next.map { unsafeDowncast($0, to: Member.self) }
+        }
+        return members
     }
 
-    mutating func add(_ member: Member) {
+    /// The member must be in no list.
+    func add(_ member: Member) {
         member.next = first
         first?.previous = member
         first = member
-        member.isInList = true
+        member.list = self
     }
 
-    /// `false` if the list does not have the member.
-    mutating func remove(_ member: Member) -> Bool {
-        if !member.isInList { return false }
-        member.isInList = false
+    fileprivate func remove(_ member: ListMember) {
+        member.list = nil
         let next = member.next
         member.next = nil
         next?.previous = member.previous
@@ -40,6 +52,9 @@ struct MemberList<Member: ListMember> {
             first = next.map { unsafeDowncast($0, to: Member.self) }
         }
         member.previous = nil
-        return true
     }
+}
+
+private protocol AnyMemberList: AnyObject {
+    func remove(_ member: ListMember)
 }
