@@ -1,31 +1,11 @@
-extension LoopShared {
-    /// Does nothing on a closed loop.
-    func requestMonitor(_ monitor: LoopMonitor?) {
-        if isClosed { return }
-        settings.request(monitor)
-        applySettingsSoon()
-    }
+internal import CLibUV
 
-    /// Does nothing on a closed loop.
-    func addMonitor(_ monitor: LoopMonitor) -> MonitoringSubscription {
-        if !isClosed {
-            settings.add(monitor)
-            applySettingsSoon()
-        }
-        return MonitoringSubscription { [self] in
-            settings.remove(monitor)
-            if !isClosed { applySettingsSoon() }
-        }
-    }
+extension LoopShared: MonitoredLoop {
+    var remoteCount: Int { remote.count }
 
-    /// Does nothing on a closed loop.
-    func requestLevel(_ level: MonitoringLevel) {
-        if isClosed { return }
-        settings.request(level)
-        applySettingsSoon()
-    }
+    var wakeupCount: Int { wakeUp.count }
 
-    private func applySettingsSoon() {
+    func applySettingsSoon() {
         guard let core = CurrentLoop.core(of: self) else {
             wakeUp.send()
             return
@@ -34,22 +14,11 @@ extension LoopShared {
         core.recorder.showUnmonitoredDispatch()
     }
 
-    /// Tells `listener` of dispatches that run for too long, as soon as the loop has noticed. Does nothing on a closed loop.
-    @discardableResult
-    func listen(_ listener: StallListener) -> MonitoringSubscription {
-        if !isClosed {
-            watchdog.listeners.add(listener)
-            WatchdogThread.shared.add(watchdog)
-            settings.requestMetrics()
-            applySettingsSoon()
-        }
-        return MonitoringSubscription { [self] in stopListening(listener) }
+    static func handleName(_ type: Int) -> String {
+        uv_handle_type_name(uv_handle_type(UInt32(type))).map { String(cString: $0) } ?? "handle"
     }
 
-    func stopListening(_ listener: StallListener) {
-        watchdog.listeners.remove(listener)
-        if isClosed { return }
-        settings.requestLook()
-        applySettingsSoon()
+    static func requestName(_ type: Int) -> String {
+        uv_req_type_name(uv_req_type(UInt32(type))).map { String(cString: $0) } ?? "request"
     }
 }

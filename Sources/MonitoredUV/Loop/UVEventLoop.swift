@@ -66,7 +66,7 @@ public final class UVEventLoop: Sendable {
     public var name: String { shared.name.text }
 
     /// The monitor, and where the loop's time goes. Any thread.
-    public var monitoring: Monitoring { Monitoring(shared: shared) }
+    public var monitoring: Monitoring { Monitoring(loop: shared) }
 
     /// Sets, replaces or removes the monitor as ``Monitoring/setMonitor(_:)`` does, from the loop's own thread alone:
     /// the closure may capture what belongs to the loop. Traps on any other thread.

@@ -12,6 +12,6 @@ extension Monitoring {
 
     /// The same for several loops, each on a track of its own.
     public static func writeTrace(of loops: [Monitoring], to path: String) throws(UVError) {
-        try writeFile(Trace.bytes(of: loops.map(\.shared.watchdog)), to: path, keepingDevices: true)
+        try writeFile(Trace.bytes(of: loops.map(\.loop.watchdog)), to: path, keepingDevices: true)
     }
 }

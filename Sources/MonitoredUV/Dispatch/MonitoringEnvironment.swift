@@ -119,7 +119,7 @@ struct MonitoringEnvironment: Sendable {
         }
         if let traceSignal {
             let traces = TraceFiles.shared(in: traceFolder ?? ".")
-            watch(traceSignal) { traces.write(Monitoring.all.map(\.shared.watchdog)) }
+            watch(traceSignal) { traces.write(Monitoring.all.map(\.loop.watchdog)) }
         }
     }
 

@@ -1,17 +1,16 @@
-internal import CLibUV
 import Synchronization
 
 /// The door to one loop's monitoring, for any thread: what it notes and whom it tells, and what came of it.
 ///
 /// On the loop's own thread ``UVEventLoop/setMonitor(_:)`` takes a closure that shares state with the loop's callbacks.
 public struct Monitoring: Sendable {
-    let shared: LoopShared
+    let loop: any MonitoredLoop
 
     /// Those of all loops of this process that are open, in the order of their names.
-    public static var all: [Monitoring] { LoopRegistry.all.map { Monitoring(shared: $0) } }
+    public static var all: [Monitoring] { LoopRegistry.all.map { Monitoring(loop: $0) } }
 
     /// The name of the loop.
-    public var loopName: String { shared.name.text }
+    public var loopName: String { loop.name.text }
 
     /// Sets, replaces or (with `nil`) removes the loop's own monitor: the closure that is told of each dispatch after it
     /// ended. ``addMonitor(_:)`` adds others.
@@ -24,7 +23,7 @@ public struct Monitoring: Sendable {
     /// What came in while the level was `off` is reported like anything else; a closure posted then counts as ready
     /// from when that changed.
     public func setMonitor(_ monitor: sending ((borrowing IOLoopMonitorState) -> Void)?) {
-        shared.requestMonitor(LoopMonitor(monitor))
+        loop.requestMonitor(LoopMonitor(monitor))
     }
 
     /// Adds a monitor, which is told of each dispatch as the loop's own is, behind those that the loop has already. Each may be
@@ -33,7 +32,7 @@ public struct Monitoring: Sendable {
     public func addMonitor(
         _ monitor: sending @escaping (borrowing IOLoopMonitorState) -> Void
     ) -> MonitoringSubscription {
-        shared.addMonitor(LoopMonitor(monitor))
+        loop.addMonitor(LoopMonitor(monitor))
     }
 
     /// How much the loop notes of its dispatches; `off` at first, unless the environment says otherwise.
@@ -41,46 +40,40 @@ public struct Monitoring: Sendable {
     /// A change holds from when a new monitor would. At `callbacks` a loop without a monitor does the same as at
     /// `metrics`; at `metrics` one that has a monitor does not call it.
     public var level: MonitoringLevel {
-        get { shared.settings.level }
-        nonmutating set { shared.requestLevel(newValue) }
+        get { loop.settings.level }
+        nonmutating set { loop.requestLevel(newValue) }
     }
 
     /// Whether the loop had a level above `off` when it last looked.
-    public var isMonitored: Bool { shared.isMonitored }
+    public var isMonitored: Bool { loop.vitals.isMonitored.load(ordering: .relaxed) }
 
     /// Where the loop's time went while it was monitored. A callback or a wait for I/O that is under way counts up to
     /// this instant.
-    public var time: LoopTime { shared.vitals.time.read { MonotonicClock.read() } }
+    public var time: LoopTime { loop.vitals.time.read { MonotonicClock.read() } }
 
     /// All that is known of the loop up to this instant, the dispatches of the iteration that is going on included.
     ///
     /// Takes some hundred microseconds, without a lock; the loop does not wait, and may be stuck. Only
     /// ``NameStatistics/blame`` is counted at the end of an iteration.
     public func snapshot() -> LoopSnapshot {
-        let vitals = shared.vitals
+        let vitals = loop.vitals
         var snapshot = LoopSnapshot(loopName: vitals.name.text, time: time)
         snapshot.timers = vitals.timers.value
-        (snapshot.queueLength, snapshot.queueLengthPeak) = vitals.queueLength(with: { shared.remote.count })
+        (snapshot.queueLength, snapshot.queueLengthPeak) = vitals.queueLength(with: { loop.remoteCount })
         snapshot.enqueues.localPosts = vitals.localPosts.value
         snapshot.enqueues.remotePosts = vitals.remotePosts.value
         snapshot.enqueues.localJobs = vitals.localJobs.value
         snapshot.enqueues.remoteJobs = vitals.remoteJobs.value
-        snapshot.wakeups = shared.wakeUp.count
-        for type in 0..<Int(UV_HANDLE_TYPE_MAX.rawValue) where vitals.handles.value(type) != 0 {
-            let name = uv_handle_type_name(uv_handle_type(UInt32(type))).map { String(cString: $0) } ?? "handle"
-            snapshot.handles[name] = vitals.handles.value(type)
-        }
-        for type in 0..<Int(UV_REQ_TYPE_MAX.rawValue) where vitals.requests.value(type) != 0 {
-            let name = uv_req_type_name(uv_req_type(UInt32(type))).map { String(cString: $0) } ?? "request"
-            snapshot.requests[name] = vitals.requests.value(type)
-        }
+        snapshot.wakeups = loop.wakeupCount
+        snapshot.handles = vitals.handles.named(type(of: loop).handleName)
+        snapshot.requests = vitals.requests.named(type(of: loop).requestName)
         if let running = vitals.inFlight.current {
             let now = MonotonicClock.read()
             let age = now > running.start ? now - running.start : 0
             snapshot.running = .init(name: running.name.text, kind: running.kind, nanoseconds: age)
         }
-        snapshot.stalls = shared.watchdog.archive.durations
-        snapshot.droppedReports = shared.watchdog.dropped
+        snapshot.stalls = loop.watchdog.archive.durations
+        snapshot.droppedReports = loop.watchdog.dropped
         guard let metrics = vitals.metrics else { return snapshot }
         snapshot.iterations = metrics.iterations
         snapshot.pollDelays = metrics.pollDelays
@@ -93,16 +86,16 @@ public struct Monitoring: Sendable {
     /// The lag of the loop's dispatches, smoothed over about half a second, up to this instant: a loop that is stuck has
     /// one that grows, one that waits for I/O one that falls.
     public var smoothedLag: Duration {
-        Duration(nanoseconds: UInt64(shared.vitals.smoothedLag(at: MonotonicClock.read())))
+        Duration(nanoseconds: UInt64(loop.vitals.smoothedLag(at: MonotonicClock.read())))
     }
 
     /// Whether ``smoothedLag`` is over ``overloadLimit``, or has not fallen below half of it since it was: time to turn
     /// work away. `false` at level `off`.
-    public var isOverloaded: Bool { shared.vitals.isOverloaded(at: MonotonicClock.read()) }
+    public var isOverloaded: Bool { loop.vitals.isOverloaded(at: MonotonicClock.read()) }
 
     /// From which ``smoothedLag`` on the loop ``isOverloaded``; 100 ms at first.
     public var overloadLimit: Duration {
-        get { Duration(nanoseconds: shared.vitals.overloadLimit.load(ordering: .relaxed)) }
-        nonmutating set { shared.vitals.overloadLimit.store(newValue.nanosecondsClamped, ordering: .relaxed) }
+        get { Duration(nanoseconds: loop.vitals.overloadLimit.load(ordering: .relaxed)) }
+        nonmutating set { loop.vitals.overloadLimit.store(newValue.nanosecondsClamped, ordering: .relaxed) }
     }
 }

@@ -32,7 +32,7 @@ extension Monitoring {
     ///   dispatch counts that lies within.
     @discardableResult
     public func failOnStall<T>(over limit: Duration, _ body: () throws -> T) throws -> T {
-        let collector = StallCollector(limit, on: shared, isPartOfADispatch: shared.isRunningHere)
+        let collector = StallCollector(limit, on: loop, isPartOfADispatch: loop.isRunningHere)
         defer { collector.end() }
         let result = try body()
         if !WatchdogThread.shared.look() { throw StallCollector.unwatched }
@@ -48,8 +48,8 @@ extension Monitoring {
         _ body: () async throws -> T
     ) async throws -> T {
         // A dispatch that began unmonitored is not recorded.
-        let isUnrecorded = shared.isRunningHere && shared.vitals.inFlight.current == nil
-        let collector = StallCollector(limit, on: shared)
+        let isUnrecorded = loop.isRunningHere && loop.vitals.inFlight.current == nil
+        let collector = StallCollector(limit, on: loop)
         defer { collector.end() }
         if isUnrecorded { await Task.yield() }
         let result = try await body()
@@ -66,16 +66,15 @@ extension Monitoring {
 
 /// Keeps what a listener is told from now on.
 private final class StallCollector: Sendable {
-    /// For what any thread may call.
-    private let shared: LoopShared
+    private let loop: any MonitoredLoop
     private let limit: UInt64
     private let began = MonotonicClock.read()
     private let listener: StallListener
 
     /// - Parameter isPartOfADispatch: All of the body runs in the callback that the loop is in.
-    init(_ limit: Duration, on shared: LoopShared, isPartOfADispatch: Bool = false) {
+    init(_ limit: Duration, on loop: any MonitoredLoop, isPartOfADispatch: Bool = false) {
         require(limit >= .milliseconds(1), "failOnStall(over: \(limit)): the limit is 1 ms at least")
-        self.shared = shared
+        self.loop = loop
         self.isPartOfADispatch = isPartOfADispatch
         self.limit = limit.nanosecondsClamped
         let reports = Lock<[StallID: StallReport]>([:])
@@ -85,7 +84,7 @@ private final class StallCollector: Sendable {
         }
         // The time that a dispatch has run for already does not count.
         listener.excuse(at: began)
-        shared.listen(listener)
+        loop.listen(listener)
     }
 
     private let isPartOfADispatch: Bool
@@ -93,7 +92,7 @@ private final class StallCollector: Sendable {
     /// The last report of each stall.
     private let reports: Lock<[StallID: StallReport]>
 
-    func end() { shared.stopListening(listener) }
+    func end() { loop.stopListening(listener) }
 
     static var unwatched: UVError {
         UVError(
@@ -111,13 +110,13 @@ private final class StallCollector: Sendable {
         // In a callback of the loop the body is a part of that.
         if stalls.isEmpty && isPartOfADispatch && end - began > limit { stalls = [stallOfThisCallback(end - began)] }
         if stalls.isEmpty { return }
-        stalls = stalls.map { report in shared.watchdog.archive[report.id].map { report.with($0.stack) } ?? report }
+        stalls = stalls.map { report in loop.watchdog.archive[report.id].map { report.with($0.stack) } ?? report }
         let sorted = stalls.sorted { $0.duration > $1.duration }
         throw LoopStalledError(stalls: sorted, limit: Duration(nanoseconds: limit))
     }
 
     private func stallOfThisCallback(_ wall: UInt64) -> StallReport {
-        let running = shared.vitals.inFlight.current
+        let running = loop.vitals.inFlight.current
         let dispatch = InFlight.Dispatch(
             start: began,
             name: running?.name ?? .unmonitored,
@@ -129,7 +128,7 @@ private final class StallCollector: Sendable {
     /// The dispatches that ran for too long, from the flight recorder: a loop does not tell of one that was under way when
     /// the body began, and on a busy machine nobody may have looked before it ended.
     private func recorded(at now: UInt64) -> [StallReport] {
-        let (ended, running) = Trace.dispatches(of: shared.vitals)
+        let (ended, running) = Trace.dispatches(of: loop.vitals)
         let long = ended.filter { $0.end > began && $0.wallTime > limit }.map { record in
             report(of: InFlight.Dispatch(start: record.start, name: record.name, kind: record.kind), record.wallTime)
         }
@@ -139,7 +138,7 @@ private final class StallCollector: Sendable {
 
     private func report(of dispatch: InFlight.Dispatch, _ wall: UInt64) -> StallReport {
         let sighting = StallTracker.Sighting(dispatch: dispatch, duration: wall, cause: nil)
-        return StallReport(.ended, sighting, of: shared.name, limit: limit)
+        return StallReport(.ended, sighting, of: loop.name, limit: limit)
     }
 }
 

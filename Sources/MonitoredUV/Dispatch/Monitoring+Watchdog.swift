@@ -28,7 +28,7 @@ extension Monitoring {
         onStall: @escaping @Sendable (StallReport) -> Void
     ) -> MonitoringSubscription {
         require(limit >= .milliseconds(1), "startWatchdog(limit: \(limit)): the limit is 1 ms at least")
-        let watchdog = shared.watchdog
+        let watchdog = loop.watchdog
         let listener = StallListener(
             limit: limit.nanosecondsClamped,
             isWatching: true,
@@ -38,7 +38,7 @@ extension Monitoring {
             onStall(report)
             if report.phase == .ended, let traces { traces.write([watchdog]) }
         }
-        return shared.listen(listener)
+        return loop.listen(listener)
     }
 
     /// Does the same, and logs each report as a warning. The message is one line that says what is stuck, for how long, and
@@ -65,7 +65,7 @@ extension Monitoring {
     /// Any thread but the loop's own; it waits for a thread that computes, up to a quarter of a second, and looks up
     /// functions, files, and lines, which takes some milliseconds.
     public func currentStack() -> [StackFrame] {
-        shared.watchdog.thread.sample(in: shared.vitals.inFlight)?.stack.frames ?? []
+        loop.watchdog.thread.sample(in: loop.vitals.inFlight)?.stack.frames ?? []
     }
 
     /// Logs a warning for each dispatch, and for each iteration made of many, that took longer than `limit`, when it has
@@ -94,7 +94,7 @@ extension Monitoring {
                 metadata: report.metadata
             )
         }
-        return shared.listen(listener)
+        return loop.listen(listener)
     }
 }
 

@@ -121,6 +121,13 @@ final class LoopVitals: Sendable {
 
         func add(_ more: Int, _ type: Int) { (words + type).add(UInt64(bitPattern: Int64(more))) }
 
-        func value(_ type: Int) -> Int { Int(truncatingIfNeeded: (words + type).value) }
+        /// Those that are not zero, by the names of their types.
+        func named(_ name: (Int) -> String) -> [String: Int] {
+            var named: [String: Int] = [:]
+            for type in 0..<Self.count where (words + type).value != 0 {
+                named[name(type), default: 0] += Int(truncatingIfNeeded: (words + type).value)
+            }
+            return named
+        }
     }
 }
