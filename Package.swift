@@ -26,9 +26,12 @@ let package = Package(
             providers: [.apt(["libuv1-dev"]), .brew(["libuv"])]
         ),
         .target(name: "CMonitoredUV"),
+        .target(name: "MonitoredUVPlatform", dependencies: ["CLibUV"]),
         .target(
             name: "MonitoredUV",
-            dependencies: ["CLibUV", "CMonitoredUV", .product(name: "Logging", package: "swift-log")]
+            dependencies: [
+                "CLibUV", "CMonitoredUV", "MonitoredUVPlatform", .product(name: "Logging", package: "swift-log"),
+            ]
         ),
         .target(
             name: "MonitoredUVMetrics",

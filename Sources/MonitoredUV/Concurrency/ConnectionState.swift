@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// What a ``UVTCPConnection`` is on its loop's thread: the handle, the bytes that came before somebody asked for them,
 /// and who waits for more.

@@ -1,11 +1,6 @@
 internal import CLibUV
 internal import CMonitoredUV
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// Polls the listening socket of a stream, and accepts its connections.
 ///
@@ -135,7 +130,7 @@ final class StreamListener: DescriptorWaiter {
     ///
     /// - Returns: The callback, which may be running.
     func end() -> Callback? {
-        if pending >= 0 { Descriptor.close(takePending()) }
+        if pending >= 0 { Platform.close(takePending()) }
         state = .closed
         core.descriptorWaiters.removeAll { $0 === self }
         uv_close(rawPoll.handle) { raw in StreamListener.closed(raw, as: uv_poll_t.self) }
@@ -226,7 +221,7 @@ final class StreamListener: DescriptorWaiter {
             if connection < 0 {
                 switch errno {
                 case EAGAIN: return batch = max(1, batch >> 1)
-                case let error where Self.isOfConnection(error): continue
+                case let error where Platform.errorsOfOneConnection.contains(error): continue
                 case let error: return failed(error)
                 }
             }
@@ -237,14 +232,6 @@ final class StreamListener: DescriptorWaiter {
             if pending >= 0 { return wait() }
         }
         if isCrowded { batch = min(Self.mostAtOnce, batch << 1) }
-    }
-
-    /// Whether the error belongs to one connection, which is then gone from the queue.
-    private static func isOfConnection(_ error: Int32) -> Bool {
-        #if os(Linux)
-            if [ENONET, EHOSTDOWN].contains(error) { return true }
-        #endif
-        return [EINTR, ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTUNREACH, ENETUNREACH].contains(error)
     }
 
     private func failed(_ error: Int32) {
@@ -260,7 +247,7 @@ final class StreamListener: DescriptorWaiter {
     private func shedOne() -> Bool {
         core.giveUpReserve()
         let connection = accept(socket)
-        if connection >= 0 { Descriptor.close(connection) }
+        if connection >= 0 { Platform.close(connection) }
         return core.refillReserve()
     }
 
@@ -273,7 +260,7 @@ final class StreamListener: DescriptorWaiter {
 extension LoopCore {
     /// Closes the reserve descriptor that libuv keeps for each loop with a stream.
     fileprivate func giveUpReserve() {
-        if uv.pointee.emfile_fd >= 0 { Descriptor.close(uv.pointee.emfile_fd) }
+        if uv.pointee.emfile_fd >= 0 { Platform.close(uv.pointee.emfile_fd) }
         uv.pointee.emfile_fd = -1
     }
 

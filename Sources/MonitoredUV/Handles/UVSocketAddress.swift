@@ -1,10 +1,5 @@
 internal import CLibUV
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// A numeric IPv4 or IPv6 address with a port.
 public struct UVSocketAddress: Sendable {

@@ -1,10 +1,5 @@
 internal import CLibUV
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// What byte streams share: listening, reading, writing, shutting down.
 ///
@@ -68,7 +63,7 @@ public class UVStream: UVHandle {
         // An error of `uv_tcp_bind` that libuv reports when the socket is used.
         try UVError.check(stream.pointee.delayed_error, "uv_listen", operand)
         let socket = try socketToListen()
-        let status = Descriptor.listen(socket, backlog) == 0 ? 0 : -errno
+        let status = Platform.listen(socket, backlog) == 0 ? 0 : -errno
         try UVError.check(status, "uv_listen", operand)
         let callback = StreamListener.Callback(onPending)
         let pending = listener?.takePending() ?? -1
@@ -76,7 +71,7 @@ public class UVStream: UVHandle {
         do throws(UVError) {
             listener = try StreamListener(self, socket, policy, pending: pending, callback)
         } catch {
-            if pending >= 0 { Descriptor.close(pending) }
+            if pending >= 0 { Platform.close(pending) }
             throw error
         }
         self.site = core.recorder.name(of: site)

@@ -1,10 +1,5 @@
 internal import CLibUV
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// A TCP socket: a listening server, a client, or an accepted connection.
 ///
@@ -41,7 +36,7 @@ public final class UVTCP: UVStream {
         if getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) != 0 {
             throw UVError(.init(rawValue: -errno), operation: "uv_tcp_open", detail: "descriptor \(descriptor)")
         }
-        if type != streamType {
+        if type != Platform.streamSocket {
             let detail = "descriptor \(descriptor) is no stream socket"
             throw UVError(.init(rawValue: -EPROTOTYPE), operation: "uv_tcp_open", detail: detail)
         }
@@ -114,7 +109,7 @@ public final class UVTCP: UVStream {
     public func accept() throws(UVError) -> UVTCP {
         let descriptor = try acceptDescriptor()
         do throws(UVError) { return try UVTCP(core, opening: descriptor) } catch {
-            Descriptor.close(descriptor)
+            Platform.close(descriptor)
             throw error
         }
     }
@@ -223,9 +218,3 @@ public final class UVTCP: UVStream {
         if beginClose(CallSite(file, line, function), completion) { dropCallbacks() }
     }
 }
-
-#if canImport(Darwin)
-    private let streamType = SOCK_STREAM
-#else
-    private let streamType = Int32(SOCK_STREAM.rawValue)
-#endif

@@ -1,10 +1,5 @@
 internal import CMonitoredUV
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// The names of this process's functions. Any thread.
 enum Symbols {

@@ -1,10 +1,5 @@
 internal import CLibUV
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// Where the C structs of a loop's handles live, from before libuv knows them until it has called back that they are
 /// closed.

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// What a process needs before libuv may write to sockets and close descriptors in it.
 enum ProcessSetup {
@@ -39,25 +35,5 @@ enum ProcessSetup {
     /// left in place.
     ///
     /// The signal gets an empty handler rather than being ignored, which child processes would inherit.
-    static func catchSIGPIPE() {
-        var current = sigaction()
-        guard sigaction(SIGPIPE, nil, &current) == 0, isDefault(current) else { return }
-        var new = sigaction()
-        #if os(Linux)
-            new.__sigaction_handler.sa_handler = { _ in }
-        #else
-            new.__sigaction_u.__sa_handler = { _ in }
-        #endif
-        new.sa_flags = Int32(SA_RESTART) | Int32(SA_ONSTACK)
-        sigaction(SIGPIPE, &new, nil)
-    }
-
-    private static func isDefault(_ action: sigaction) -> Bool {
-        #if os(Linux)
-            let handler = action.__sigaction_handler.sa_handler
-        #else
-            let handler = action.__sigaction_u.__sa_handler
-        #endif
-        return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_DFL, to: Int.self)
-    }
+    static func catchSIGPIPE() { Platform.catchQuietly(SIGPIPE) }
 }

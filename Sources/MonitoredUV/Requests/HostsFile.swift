@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// The hosts that this machine knows by itself, `localhost` among them: those of a file such as `/etc/hosts`. Any thread.
 ///
@@ -20,11 +16,8 @@ final class HostsFile: Sendable {
             device = UInt64(truncatingIfNeeded: status.st_dev)
             number = UInt64(truncatingIfNeeded: status.st_ino)
             size = Int64(status.st_size)
-            #if canImport(Darwin)
-                changed = [status.st_mtimespec.tv_sec, status.st_mtimespec.tv_nsec]
-            #else
-                changed = [status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
-            #endif
+            let time = Platform.modificationTime(status)
+            changed = [time.tv_sec, time.tv_nsec]
         }
     }
 

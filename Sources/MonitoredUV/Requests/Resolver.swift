@@ -1,10 +1,5 @@
 internal import CLibUV
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// Looks up hosts on threads of its own, because the system's resolver blocks. Any thread.
 ///
@@ -126,11 +121,7 @@ enum SystemResolver {
     ) throws(UVError) -> [UVSocketAddress] {
         var hints = addrinfo()
         hints.ai_flags = flags | AI_NUMERICSERV
-        #if canImport(Darwin)
-            hints.ai_socktype = SOCK_STREAM
-        #else
-            hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        #endif
+        hints.ai_socktype = Platform.streamSocket
         let request = UnsafeMutablePointer<uv_getaddrinfo_t>.allocate(capacity: 1)
         defer { request.deallocate() }
         // Without a callback, the call blocks.

@@ -1,10 +1,5 @@
+internal import MonitoredUVPlatform
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// One word that one thread writes and any may read: a relaxed load and store, which are plain moves.
 typealias Word = Atomic<UInt64>

@@ -1,10 +1,5 @@
+internal import MonitoredUVPlatform
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// What the dispatches of each name took: for so many names, those that weigh most, and for all others together.
 ///

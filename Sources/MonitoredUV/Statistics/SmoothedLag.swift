@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// The lag of a loop's dispatches, smoothed over time: the mean of each iteration, weighted by how long ago it was.
 struct SmoothedLag: Equatable {

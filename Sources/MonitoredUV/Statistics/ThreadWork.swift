@@ -1,6 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#endif
+internal import MonitoredUVPlatform
 
 /// Counters of a thread that tell work from sleep, read on that thread before and after.
 struct ThreadWork: BitwiseCopyable, Equatable {
@@ -13,16 +11,10 @@ struct ThreadWork: BitwiseCopyable, Equatable {
     /// `clock_gettime`, with `CLOCK_THREAD_CPUTIME_ID`.
     @inline(never)
     static func read(withTime: Bool) -> ThreadWork? {
-        #if os(Linux)
-            var usage = rusage()
-            let thread: Int32 = 1  // RUSAGE_THREAD, which Swift does not import
-            guard getrusage(thread, &usage) == 0 else { return nil }
-            var time = timespec()
-            if withTime && clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) != 0 { return nil }
-            let nanoseconds = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-            return ThreadWork(waits: usage.ru_nvcsw, processorTime: nanoseconds)
-        #else
-            return nil
-        #endif
+        guard let waits = Platform.voluntarySwitches else { return nil }
+        var time = timespec()
+        if withTime && clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) != 0 { return nil }
+        let nanoseconds = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+        return ThreadWork(waits: waits, processorTime: nanoseconds)
     }
 }

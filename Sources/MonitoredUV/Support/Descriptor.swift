@@ -1,28 +1,7 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
-/// System calls whose names methods of handles and loops hide.
+/// Descriptors of files and sockets.
 enum Descriptor {
-    static func close(_ descriptor: Int32) {
-        #if canImport(Glibc)
-            _ = Glibc.close(descriptor)
-        #else
-            _ = Darwin.close(descriptor)
-        #endif
-    }
-
-    /// 0, or -1 with `errno`.
-    static func listen(_ socket: Int32, _ backlog: Int32) -> Int32 {
-        #if canImport(Glibc)
-            Glibc.listen(socket, backlog)
-        #else
-            Darwin.listen(socket, backlog)
-        #endif
-    }
-
     /// The pending error of a socket, which this clears; 0 if there is none, and for what is no socket.
     static func socketError(_ socket: Int32) -> Int32 {
         var error: Int32 = 0
@@ -43,7 +22,7 @@ enum Descriptor {
     /// - Throws: ``UVError/Code/tooManyOpenFiles`` and ``UVError/Code/tooManyOpenFilesInSystem``.
     static func requireFree(_ count: Int, for operation: StaticString) throws(UVError) {
         var placeholders: [Int32] = []
-        defer { placeholders.forEach(close) }
+        defer { placeholders.forEach(Platform.close) }
         for _ in 0..<count {
             let new = placeholder()
             if new >= 0 {

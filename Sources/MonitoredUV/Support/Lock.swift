@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// A value behind a POSIX mutex.
 ///

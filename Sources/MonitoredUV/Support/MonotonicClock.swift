@@ -1,8 +1,5 @@
 internal import CLibUV
-
-#if canImport(Glibc)
-    import Glibc
-#endif
+internal import MonitoredUVPlatform
 
 /// Nanoseconds of the monotonic clock that libuv's timers run on.
 ///

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// Blocks a signal that a system call would raise on this thread; the call's result tells the same.
 struct SignalBlock {
@@ -18,17 +14,7 @@ struct SignalBlock {
     /// Consumes a pending signal, which would end the process once unblocked, and restores the mask.
     mutating func end() {
         if sigismember(&outer, signal) == 1 { return }
-        var set = Self.set(signal)
-        #if os(Linux)
-            var none = timespec()
-            while sigtimedwait(&set, nil, &none) == signal {}
-        #else
-            var pending = sigset_t()
-            while sigpending(&pending) == 0 && sigismember(&pending, signal) == 1 {
-                var taken: Int32 = 0
-                sigwait(&set, &taken)
-            }
-        #endif
+        Platform.consumePending(signal, of: Self.set(signal))
         pthread_sigmask(SIG_SETMASK, &outer, nil)
     }
 

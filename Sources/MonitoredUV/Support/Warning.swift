@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// Says something on standard error that a program's author must see, where there is nobody to throw to.
 func warn(_ message: String) {

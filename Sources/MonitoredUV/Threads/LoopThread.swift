@@ -1,77 +1,26 @@
 internal import CLibUV
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// A POSIX thread with a name, that somebody joins or detaches.
 struct LoopThread: Sendable {
-    #if canImport(Darwin)
-        // A pointer that only the thread functions look into.
-        nonisolated(unsafe) private let thread: pthread_t
-    #else
-        private let thread: pthread_t
-    #endif
-
-    private final class Start: Sendable {
-        let name: String
-        let body: @Sendable () -> Void
-        init(_ name: String, _ body: @escaping @Sendable () -> Void) {
-            self.name = name
-            self.body = body
-        }
-    }
+    private let thread: Platform.Thread
 
     /// Starts a thread; debuggers and `top` show the last 15 bytes of `name` on Linux.
     init(name: String, _ body: @escaping @Sendable () -> Void) throws(UVError) {
-        let start = Unmanaged.passRetained(Start(name, body))
-        #if canImport(Darwin)
-            var thread: pthread_t?
-        #else
-            var thread = pthread_t()
-        #endif
-        let status = pthread_create(&thread, nil, { LoopThread.main($0) }, start.toOpaque())
-        if status != 0 {
-            start.release()
-            throw UVError(.init(rawValue: -status), operation: "pthread_create")
-        }
-        #if canImport(Darwin)
-            self.thread = thread!
-        #else
-            self.thread = thread
-        #endif
+        let (thread, error) = Platform.startThread(name: name, body)
+        guard let thread else { throw UVError(.init(rawValue: -error), operation: "pthread_create") }
+        self.thread = thread
     }
-
-    #if canImport(Darwin)
-        private static func main(_ context: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
-            let start = Unmanaged<Start>.fromOpaque(context).takeRetainedValue()
-            pthread_setname_np(start.name)
-            start.body()
-            return nil
-        }
-    #else
-        private static func main(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-            let start = Unmanaged<Start>.fromOpaque(context!).takeRetainedValue()
-            // The end tells the threads of a group apart. A thread without its name runs as well.
-            var name = start.name
-            while name.utf8.count > 15 { name.removeFirst() }
-            _ = pthread_setname_np(pthread_self(), name)
-            start.body()
-            return nil
-        }
-    #endif
 
     /// Lets the thread go on by itself. Once, instead of ``join()``.
     func detach() {
-        let status = pthread_detach(thread)
+        let status = Platform.detach(thread)
         if status != 0 { fatalError("pthread_detach failed with \(status)") }
     }
 
     /// Waits until the thread has ended. Once, and not from the thread itself.
     func join() {
-        let status = pthread_join(thread, nil)
+        let status = Platform.join(thread)
         if status != 0 { fatalError("pthread_join failed with \(status)") }
     }
 }
@@ -89,10 +38,4 @@ func blockSignals() {
 
 /// The thread that is running, as one word.
 @inline(__always)
-func currentThread() -> UInt {
-    #if os(Linux)
-        return UInt(pthread_self())
-    #else
-        return UInt(bitPattern: pthread_self())
-    #endif
-}
+func currentThread() -> UInt { Platform.currentThread }

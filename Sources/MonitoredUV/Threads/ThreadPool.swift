@@ -1,10 +1,5 @@
 import Dispatch
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// Threads that perform what they are given, oldest first. They start as needed, up to a limit, and end after some
 /// seconds without work.

@@ -1,6 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#endif
+internal import MonitoredUVPlatform
 
 /// How long a thread has used a processor, and how long it was ready to and had to wait for one, in nanoseconds.
 struct ThreadUsage: Equatable, Sendable {

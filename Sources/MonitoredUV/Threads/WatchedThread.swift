@@ -1,10 +1,5 @@
 internal import CMonitoredUV
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// The thread that runs a loop, for the one who looks at it from outside.
 final class WatchedThread: Sendable {

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// Writes a whole file, or none, that only its owner can read: to a temporary name first, which then replaces `path`.
 ///

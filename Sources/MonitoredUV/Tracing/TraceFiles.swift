@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// A folder for traces that are written by themselves, when a stall has ended or a signal asks: so many, and of such a size.
 public final class TraceFiles: Sendable {

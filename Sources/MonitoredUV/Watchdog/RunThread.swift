@@ -1,11 +1,6 @@
 internal import CMonitoredUV
+internal import MonitoredUVPlatform
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// The thread that is inside a run of a loop, for those who look at it from outside. Any thread.
 final class RunThread: Sendable {

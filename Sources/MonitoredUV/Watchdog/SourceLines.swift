@@ -1,10 +1,5 @@
 internal import CMonitoredUV
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+internal import MonitoredUVPlatform
 
 /// Files and lines, from the line tables of the program's debug information.
 enum SourceLines {

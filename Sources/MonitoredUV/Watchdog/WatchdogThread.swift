@@ -1,12 +1,7 @@
 internal import CMonitoredUV
 import Dispatch
+internal import MonitoredUVPlatform
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// The one thread of the process that looks at all loops from outside. It starts with the first loop that is watched,
 /// and sleeps while nothing is due.
