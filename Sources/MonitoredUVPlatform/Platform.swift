@@ -70,17 +70,6 @@ package enum Platform {
         }
     #endif
 
-    /// The thread that is running, as one word.
-    @inlinable
-    @inline(__always)
-    package static var currentThread: UInt {
-        #if os(Linux)
-            return UInt(pthread_self())
-        #else
-            return UInt(bitPattern: pthread_self())
-        #endif
-    }
-
     private final class Start: Sendable {
         let name: String
         let body: @Sendable () -> Void

@@ -16,6 +16,7 @@ extension LoopCore {
         ProcessSetup.catchSIGPIPE()
         if shared.stopRequested.exchange(false, ordering: .acquiring) { return isAlive }
         currentRun.isOnce = mode == .once
+        currentRun.isLast = currentRun.isOnce || isShuttingDown
         currentRun.ranBeforePoll = false
         isTimeStale = true
         try startMainQueue()

@@ -132,15 +132,21 @@ final class LoopCore {
             drainQueues()
             rest()
         }
-        // The poll must not wait for something that the drain has begun.
-        if isShuttingDown && hasWorkToEnd && !activity.isSpinning { startIdle() }
-        if currentRun.ranBeforePoll && currentRun.isOnce && !activity.isSpinning { startIdle() }
+        if _slowPath(currentRun.isLast) { spinIfDone() }
         if isTimeStale { refreshTime() }
         recorder.enterPoll(
             timeout: pollTimeout,
             mayWrite: queuedBytes >= Self.longWrite,
             mayRepeat: uv.pointee.nfds >= Self.mostEvents
         )
+    }
+
+    /// The poll must not wait if something ran in a run of one iteration, nor for something that a drain has begun in a
+    /// shutdown.
+    @inline(never)
+    private func spinIfDone() {
+        if activity.isSpinning { return }
+        if currentRun.isOnce && currentRun.ranBeforePoll || isShuttingDown && hasWorkToEnd { startIdle() }
     }
 
     /// The check hook. I/O callbacks ran before it, so what they posted runs in the same iteration.
@@ -219,6 +225,7 @@ final class LoopCore {
         if shared.stopRequested.exchange(false, ordering: .acquiring) { stop() }
         if shared.shutdownRequested.exchange(false, ordering: .acquiring) {
             shutdown.isUnderWay = true
+            currentRun.isLast = true
             holdOpen(false)
         }
         if !workWaiters.isEmpty { finishWork() }

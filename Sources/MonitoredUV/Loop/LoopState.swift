@@ -16,6 +16,8 @@ struct CurrentRun {
     /// Ends with its first iteration, for which it may wait.
     var isOnce = false
     var isStopping = false
+    /// The loop is in such a run or in a shutdown.
+    var isLast = false
     /// In such a run: something ran before the poll, so the poll must not block.
     var ranBeforePoll = false
     /// A timer's callback runs: libuv takes no other turn before all timers that are due have run.

@@ -38,4 +38,8 @@ func blockSignals() {
 
 /// The thread that is running, as one word.
 @inline(__always)
-func currentThread() -> UInt { Platform.currentThread }
+func currentThread() -> UInt { word(pthread_self()) }
+
+/// A number on Linux, a pointer elsewhere.
+@inline(__always)
+private func word<Handle>(_ handle: Handle) -> UInt { unsafeBitCast(handle, to: UInt.self) }
