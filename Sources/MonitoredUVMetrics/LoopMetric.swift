@@ -167,6 +167,6 @@ struct LoopMetric: Sendable {
         _ value: (NameStatistics) -> Value
     ) -> [Sample] {
         if count <= 0 { return [] }
-        return labeled("name", snapshot.top(count, by: .total).map { ($0.name, $0) }, value)
+        return labeled("name", snapshot.top(count, by: .total).map { ($0.callbackName, $0) }, value)
     }
 }

@@ -72,7 +72,7 @@ final class ConnectionState: @unchecked Sendable {
         endLookout()
         if isReading { return }
         try tcp.startReading(CallSite(named: "UVTCPConnection.inbound")) { [unowned self] bytes in
-            received(Array(copying: bytes))
+            received(Array(uvBytes: bytes))
         } onEnd: { [unowned self] end in
             ended(end)
         }
@@ -187,7 +187,7 @@ final class ConnectionState: @unchecked Sendable {
         }
     }
 
-    func finish(_ operation: LoopOperation<Void>) {
+    func shutdown(_ operation: LoopOperation<Void>) {
         attempt(operation) { completion throws(UVError) in try tcp.shutdown(completion) }
     }
 

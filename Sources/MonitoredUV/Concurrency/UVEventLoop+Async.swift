@@ -6,6 +6,7 @@ extension UVEventLoop {
     /// - Throws: `CancellationError` as soon as the task is canceled.
     public nonisolated(nonsending) func sleep(
         for duration: Duration,
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function
@@ -24,6 +25,7 @@ extension UVEventLoop {
     public nonisolated(nonsending) func getaddrinfo(
         _ host: String,
         port: Int,
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function
@@ -31,7 +33,8 @@ extension UVEventLoop {
         try await LoopOperation<[UVSocketAddress]>.wait(on: self, "UVEventLoop.getaddrinfo") {
             [unowned self] operation in
             do {
-                let request = try getaddrinfo(host, port: port, file: file, line: line, function: function) { result in
+                let request = try getaddrinfo(host, port: port, name: name, file: file, line: line, function: function)
+                { result in
                     operation.resume(with: result.mapError { $0 })
                 }
                 operation.onCancel = { request.cancel() }
@@ -40,35 +43,36 @@ extension UVEventLoop {
             }
         }
     }
-}
 
-/// Runs `operation` and returns what it returns, if that takes no longer than `limit`; otherwise cancels it.
-///
-/// The time runs on a timer of the loop that runs the task, outside of a loop on Swift's clock. An operation that does
-/// not heed its cancellation is waited for.
-///
-/// - Throws: ``UVError/Code/timedOut`` if the time was up first; what `operation` throws; `CancellationError` if the
-///   task itself was canceled.
-public nonisolated(nonsending) func withTimeout<T: Sendable>(
-    _ limit: Duration,
-    file: StaticString = #fileID,
-    line: UInt = #line,
-    function: StaticString = #function,
-    _ operation: @escaping @Sendable () async throws -> T
-) async throws -> T {
-    let loop = UVEventLoop.current
-    return try await withThrowingTaskGroup(of: T?.self) { group in
-        group.addTask { try await operation() }
-        group.addTask {
-            if let loop {
-                try await loop.sleep(for: limit, file: file, line: line, function: function)
-            } else {
-                try await Task.sleep(for: min(limit, .seconds(1_000_000_000)))  // a clock's instants end somewhere
+    /// Runs `operation` and returns what it returns, if that takes no longer than `limit`; otherwise cancels it.
+    ///
+    /// The time runs on a timer of the loop that runs the task, outside of a loop on Swift's clock. An operation that does
+    /// not heed its cancellation is waited for.
+    ///
+    /// - Throws: ``UVError/Code/timedOut`` if the time was up first; what `operation` throws; `CancellationError` if the
+    ///   task itself was canceled.
+    public nonisolated(nonsending) static func withTimeout<T: Sendable>(
+        _ limit: Duration,
+        name: DispatchName? = nil,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        _ operation: @escaping @Sendable () async throws -> T
+    ) async throws -> T {
+        let loop = UVEventLoop.current
+        return try await withThrowingTaskGroup(of: T?.self) { group in
+            group.addTask { try await operation() }
+            group.addTask {
+                if let loop {
+                    try await loop.sleep(for: limit, name: name, file: file, line: line, function: function)
+                } else {
+                    try await Task.sleep(for: min(limit, .seconds(1_000_000_000)))  // a clock's instants end somewhere
+                }
+                return nil
             }
-            return nil
+            defer { group.cancelAll() }
+            if let value = try await group.next()! { return value }
+            throw UVError(.timedOut, operation: "withTimeout", detail: "the operation took longer than \(limit)")
         }
-        defer { group.cancelAll() }
-        if let value = try await group.next()! { return value }
-        throw UVError(.timedOut, operation: "withTimeout", detail: "the operation took longer than \(limit)")
     }
 }

@@ -12,7 +12,7 @@ extension UVEventLoop {
     ///
     /// On the loop run `body`, its child tasks (`async let`, task groups), the actors and nonisolated functions that
     /// they call, and their `Task.sleep`. Not on it run `Task {}`, `Task.detached` and `MainActor`, which stay with
-    /// Swift's own executors; ``runMain(monitor:workers:_:)`` takes these as well. On the main thread of a Linux
+    /// Swift's own executors; ``runMain(monitor:workers:body:)`` takes these as well. On the main thread of a Linux
     /// program the loop runs `DispatchQueue.main`, and with it `MainActor`, as dispatches of the kind
     /// ``CallbackKind/mainQueue``.
     ///
@@ -37,7 +37,7 @@ extension UVEventLoop {
     public static func run<T: Sendable>(
         name: String? = nil,
         monitor: sending ((borrowing IOLoopMonitorState) -> Void)? = nil,
-        _ body: @escaping @Sendable () async throws -> T
+        body: @escaping @Sendable () async throws -> T
     ) throws -> T {
         preconditionOutsideOfTasks(
             "run",

@@ -20,7 +20,7 @@ extension UVEventLoop {
     /// that were left behind wait meanwhile, those on workers that do not sleep go on.
     ///
     /// Replacing the executors needs Swift 6.3 or later on Linux, and the package's trait `RuntimeInterfaces`, which is on
-    /// by default. Elsewhere this prints one warning, and does what ``run(name:monitor:_:)`` does.
+    /// by default. Elsewhere this prints one warning, and does what ``run(name:monitor:body:)`` does.
     ///
     /// - Parameters:
     ///   - monitor: Told of each dispatch of each loop, on that loop's thread: with workers several threads call it at
@@ -30,7 +30,7 @@ extension UVEventLoop {
     public static func runMain<T: Sendable>(
         monitor: (@Sendable (borrowing IOLoopMonitorState) -> Void)? = nil,
         workers: Int = 0,
-        _ body: @escaping @Sendable () async throws -> T
+        body: @escaping @Sendable () async throws -> T
     ) throws -> T {
         preconditionOutsideOfTasks("runMain", "a synchronous main, one without 'async' and 'await'")
         if !MainQueuePump.isMainThread {
@@ -45,7 +45,7 @@ extension UVEventLoop {
                     + "Task.detached stay on Swift's own threads, and there are no workers. It needs Swift 6.3 or later on "
                     + "Linux, and the package's trait RuntimeInterfaces."
             )
-            return try run(monitor: monitor, body)
+            return try run(monitor: monitor, body: body)
         }
         if monitor != nil { Symbols.load() }
         process.setMonitor(monitor)

@@ -44,6 +44,7 @@ public final class UVTCPConnection: Sendable {
         host: String,
         port: Int,
         on loop: UVEventLoop? = nil,
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function
@@ -52,7 +53,7 @@ public final class UVTCPConnection: Sendable {
         var failure: any Error = UVError(.nameHasNoAddress, operation: "UVTCPConnection.connect")
         for address in try await loop.addresses(of: host, port: port) {
             do {
-                return try await connect(to: address, on: loop, CallSite(file, line, function))
+                return try await connect(to: address, on: loop, CallSite(name, file, line, function))
             } catch let error as UVError {
                 failure = error
             }
@@ -136,7 +137,7 @@ public final class UVTCPConnection: Sendable {
     /// A task that is canceled while it waits here has written a part that nobody knows: the connection is closed with a
     /// reset, so that the peer does not take what it got for all.
     ///
-    /// - Throws: ``UVError/Code/brokenPipe`` after ``finish()`` or a peer's close, ``UVError/Code/badFileDescriptor``
+    /// - Throws: ``UVError/Code/brokenPipe`` after ``shutdown()`` or a peer's close, ``UVError/Code/badFileDescriptor``
     ///   once closed, ``UVError/Code/connectionReset`` and others; `CancellationError`.
     ///
     /// The corresponding libuv functions are `uv_try_write` and `uv_write`.
@@ -173,9 +174,9 @@ public final class UVTCPConnection: Sendable {
     ///   `CancellationError`, and the connection is closed.
     ///
     /// The corresponding libuv function is `uv_shutdown`.
-    public nonisolated(nonsending) func finish() async throws {
+    public nonisolated(nonsending) func shutdown() async throws {
         do {
-            try await LoopOperation<Void>.wait(on: loop, "UVTCPConnection.finish") { [state] in state.finish($0) }
+            try await LoopOperation<Void>.wait(on: loop, "UVTCPConnection.shutdown") { [state] in state.shutdown($0) }
         } catch let error as CancellationError {
             abandon()
             throw error

@@ -52,6 +52,7 @@ public final class UVTCPServer: Sendable {
         whenOutOfDescriptors policy: UVStream.OutOfDescriptors = .hold,
         on loop: UVEventLoop? = nil,
         onAcceptError: (@Sendable (UVError) -> Void)? = nil,
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function
@@ -65,7 +66,7 @@ public final class UVTCPServer: Sendable {
                     do {
                         try tcp.bind(to: address)
                         let state = ServerState(tcp, onAcceptError)
-                        try state.listen(backlog, policy, CallSite(file, line, function))
+                        try state.listen(backlog, policy, CallSite(name, file, line, function))
                         return try UVTCPServer(state)
                     } catch {
                         tcp.close()
@@ -136,13 +137,14 @@ public final class UVTCPServer: Sendable {
     /// - Parameters:
     ///   - cancellation: When to cancel the handler of a client that is gone. Any case but `never` reads ahead, as
     ///     ``UVTCPConnection/closed`` does.
+    ///   - handler: Talks to one client.
     ///   - onError: Receives what handlers throw, including resets by clients and the `CancellationError` of handlers that a
     ///     closing server or this task cancels, but not that of a handler that was canceled because its client was gone. By
     ///     default the first error that is neither of these nor a ``UVError`` is printed on standard error.
     public nonisolated(nonsending) func serve(
         cancelingHandlers cancellation: HandlerCancellation = .never,
-        onError: (@Sendable (any Error, UVTCPConnection) -> Void)? = nil,
-        _ handler: @escaping @Sendable (UVTCPConnection) async throws -> Void
+        _ handler: @escaping @Sendable (UVTCPConnection) async throws -> Void,
+        onError: (@Sendable (any Error, UVTCPConnection) -> Void)? = nil
     ) async throws {
         let (loop, handlers) = (loop, handlers)
         try await withThrowingDiscardingTaskGroup { group in

@@ -70,7 +70,7 @@ public struct Monitoring: Sendable {
         if let running = vitals.inFlight.current {
             let now = MonotonicClock.read()
             let age = now > running.start ? now - running.start : 0
-            snapshot.running = .init(name: running.name.text, kind: running.kind, nanoseconds: age)
+            snapshot.running = .init(callbackName: running.name.text, kind: running.kind, nanoseconds: age)
         }
         snapshot.stalls = loop.watchdog.archive.durations
         snapshot.droppedReports = loop.watchdog.dropped

@@ -7,7 +7,7 @@ internal import MonitoredUVPlatform
 /// - `MONITOREDUV_SLOW_CALLBACKS`: from which duration callbacks are logged.
 /// - `MONITOREDUV_SNAPSHOT_SIGNAL`: a signal, such as `USR1`, that writes a snapshot of every loop to standard error.
 /// - `MONITOREDUV_TRACE_SIGNAL`: a signal that writes a trace of all loops.
-/// - `MONITOREDUV_TRACE_FOLDER`: the folder for that, by default the current one; with a stall limit, stalls write their
+/// - `MONITOREDUV_TRACE_DIRECTORY`: the directory for that, by default the current one; with a stall limit, stalls write their
 ///   traces there as well.
 /// - `MONITOREDUV_NAMES`, `MONITOREDUV_RECORDED_DISPATCHES`, `MONITOREDUV_LIBRARY_MODULES`: see ``MonitoringOptions``.
 ///
@@ -18,7 +18,7 @@ struct MonitoringEnvironment: Sendable {
     var slowCallbacks: Duration?
     var snapshotSignal: Int32?
     var traceSignal: Int32?
-    var traceFolder: String?
+    var traceDirectory: String?
     var names: Int?
     var recordedDispatches: Int?
     var libraryModules: Set<String> = []
@@ -29,7 +29,7 @@ struct MonitoringEnvironment: Sendable {
     static let shared: MonitoringEnvironment = {
         let environment = MonitoringEnvironment { name in getenv(name).map { String(cString: $0) } }
         (environment.problems + problems(ofNames: namesOfAll)).forEach { warn($0) }
-        if let names = environment.names { MonitoringOptions.current.names = names }
+        if let names = environment.names { MonitoringOptions.current.nameLimit = names }
         if let count = environment.recordedDispatches { MonitoringOptions.current.recordedDispatches = count }
         MonitoringOptions.current.libraryModules.formUnion(environment.libraryModules)
         environment.watchSignals()
@@ -50,7 +50,9 @@ struct MonitoringEnvironment: Sendable {
             "HUP, USR1, USR2, WINCH, URG, or the number of a signal other than KILL, STOP, and those of faults"
         snapshotSignal = read("SNAPSHOT_SIGNAL", signals, Self.signal)
         traceSignal = read("TRACE_SIGNAL", signals, Self.signal)
-        traceFolder = read("TRACE_FOLDER", "a folder that can be written to") { Self.canBeWrittenTo($0) ? $0 : nil }
+        traceDirectory = read("TRACE_DIRECTORY", "a directory that can be written to") {
+            Self.canBeWrittenTo($0) ? $0 : nil
+        }
         names = read("NAMES", "a number from 1 to 4096") { Int($0).flatMap { (1...4096).contains($0) ? $0 : nil } }
         recordedDispatches = read("RECORDED_DISPATCHES", "a number from 1 to \(1 << 24)") { text in
             Int(text).flatMap { (1...1 << 24).contains($0) ? $0 : nil }
@@ -65,7 +67,7 @@ struct MonitoringEnvironment: Sendable {
     }
 
     private static let names = [
-        "LEVEL", "STALL_LIMIT", "SLOW_CALLBACKS", "SNAPSHOT_SIGNAL", "TRACE_SIGNAL", "TRACE_FOLDER", "NAMES",
+        "LEVEL", "STALL_LIMIT", "SLOW_CALLBACKS", "SNAPSHOT_SIGNAL", "TRACE_SIGNAL", "TRACE_DIRECTORY", "NAMES",
         "RECORDED_DISPATCHES", "LIBRARY_MODULES",
     ]
 
@@ -87,9 +89,10 @@ struct MonitoringEnvironment: Sendable {
         return names
     }
 
-    private static func canBeWrittenTo(_ folder: String) -> Bool {
+    private static func canBeWrittenTo(_ directory: String) -> Bool {
         var status = stat()
-        return stat(folder, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR && access(folder, W_OK | X_OK) == 0
+        return stat(directory, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+            && access(directory, W_OK | X_OK) == 0
     }
 
     /// `100ms`, `0.1s`, `250us`.
@@ -114,7 +117,7 @@ struct MonitoringEnvironment: Sendable {
             watch(snapshotSignal) { for loop in Monitoring.all { write(toStandardError: "\(loop.snapshot())\n") } }
         }
         if let traceSignal {
-            let traces = TraceFiles.shared(in: traceFolder ?? ".")
+            let traces = TraceFiles.shared(in: traceDirectory ?? ".")
             watch(traceSignal) { traces.write(Monitoring.all.map(\.loop.watchdog)) }
         }
     }
@@ -127,7 +130,7 @@ struct MonitoringEnvironment: Sendable {
     /// A loop was made.
     func apply(to loop: Monitoring) {
         if let stallLimit {
-            loop.startWatchdog(limit: stallLimit, traces: traceFolder.map { TraceFiles.shared(in: $0) })
+            loop.startWatchdog(limit: stallLimit, traces: traceDirectory.map { TraceFiles.shared(in: $0) })
         }
         if let slowCallbacks { loop.logSlowCallbacks(over: slowCallbacks) }
     }

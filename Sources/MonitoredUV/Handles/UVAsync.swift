@@ -19,13 +19,14 @@ public final class UVAsync: UVHandle {
     /// The corresponding libuv function is `uv_async_init`.
     public init(
         on loop: UVEventLoop,
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
         _ callback: @escaping () -> Void
     ) throws(UVError) {
         self.callback = callback
-        site = CallbackName(CallSite(file, line, function).text)
+        site = CallbackName(CallSite(name, file, line, function).text)
         let sender = Sender()
         self.sender = sender
         try super.init(loop.core) { (loop, raw) throws(UVError) in

@@ -7,12 +7,13 @@ public final class UVCheck: UVHook {
     /// Makes a hook, not yet active, on `loop`, whose thread this must be.
     public init(
         on loop: UVEventLoop,
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
         _ callback: @escaping () -> Void
     ) {
-        super.init(loop, CallSite(file, line, function), callback, uv_check_init, "uv_check_init")
+        super.init(loop, CallSite(name, file, line, function), callback, uv_check_init, "uv_check_init")
     }
 
     private var check: UnsafeMutablePointer<uv_check_t> { rawPointer() }

@@ -8,12 +8,13 @@ public final class UVIdle: UVHook {
     /// Makes a hook, not yet active, on `loop`, whose thread this must be.
     public init(
         on loop: UVEventLoop,
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
         _ callback: @escaping () -> Void
     ) {
-        super.init(loop, CallSite(file, line, function), callback, uv_idle_init, "uv_idle_init")
+        super.init(loop, CallSite(name, file, line, function), callback, uv_idle_init, "uv_idle_init")
     }
 
     private var idle: UnsafeMutablePointer<uv_idle_t> { rawPointer() }

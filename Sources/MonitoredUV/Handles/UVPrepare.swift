@@ -7,12 +7,13 @@ public final class UVPrepare: UVHook {
     /// Makes a hook, not yet active, on `loop`, whose thread this must be.
     public init(
         on loop: UVEventLoop,
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
         _ callback: @escaping () -> Void
     ) {
-        super.init(loop, CallSite(file, line, function), callback, uv_prepare_init, "uv_prepare_init")
+        super.init(loop, CallSite(name, file, line, function), callback, uv_prepare_init, "uv_prepare_init")
     }
 
     private var prepare: UnsafeMutablePointer<uv_prepare_t> { rawPointer() }

@@ -2,9 +2,10 @@ internal import CLibUV
 
 extension UVStream {
     /// Writes several arrays as one, without joining them first; see
-    /// ``write(_:file:line:function:_:)-(RawSpan,_,_,_,_)``.
+    /// ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_)``.
     public final func write(
         vectored buffers: [[UInt8]],
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
@@ -13,7 +14,7 @@ extension UVStream {
         let taken = try attemptWrite(buffers)
         let total = UVStream.size(buffers[...])
         if taken == total && completion == nil { return }
-        try finishWrite(taken, of: total, CallSite(file, line, function), completion) { memory in
+        try finishWrite(taken, of: total, CallSite(name, file, line, function), completion) { memory in
             UVStream.copy(buffers, droppingFirst: max(taken, 0), to: memory)
         }
     }
@@ -21,7 +22,7 @@ extension UVStream {
     /// Writes what the kernel takes at once of several arrays, in one system call for each 256 of them, and keeps
     /// nothing: returns the number of bytes written.
     ///
-    /// Throws what ``write(_:file:line:function:_:)-(RawSpan,_,_,_,_)`` throws. The corresponding libuv function is
+    /// Throws what ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_)`` throws. The corresponding libuv function is
     /// `uv_try_write`.
     public final func tryWrite(vectored buffers: [[UInt8]]) throws(UVError) -> Int { max(0, try attemptWrite(buffers)) }
 

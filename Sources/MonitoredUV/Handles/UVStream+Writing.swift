@@ -24,6 +24,7 @@ extension UVStream {
     /// The corresponding libuv functions are `uv_try_write` and `uv_write`.
     public final func write(
         _ bytes: RawSpan,
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
@@ -32,7 +33,7 @@ extension UVStream {
         let taken = try attemptWrite(bytes)
         if taken == bytes.byteCount && completion == nil { return }
         let written = max(taken, 0)
-        try finishWrite(taken, of: bytes.byteCount, CallSite(file, line, function), completion) { memory in
+        try finishWrite(taken, of: bytes.byteCount, CallSite(name, file, line, function), completion) { memory in
             bytes.withUnsafeBytes { bytes in
                 guard let start = bytes.baseAddress else { return }
                 memory.copyMemory(from: start + written, byteCount: bytes.count - written)
@@ -40,9 +41,10 @@ extension UVStream {
         }
     }
 
-    /// Writes an array; see ``write(_:file:line:function:_:)-(RawSpan,_,_,_,_)``.
+    /// Writes an array; see ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_)``.
     public final func write(
         _ bytes: [UInt8],
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
@@ -50,15 +52,16 @@ extension UVStream {
     ) throws(UVError) {
         let result = bytes.withUnsafeBytes { bytes in
             Result { () throws(UVError) in
-                try write(bytes.bytes, file: file, line: line, function: function, completion)
+                try write(bytes.bytes, name: name, file: file, line: line, function: function, completion)
             }
         }
         try result.get()
     }
 
-    /// Writes a text as UTF-8; see ``write(_:file:line:function:_:)-(RawSpan,_,_,_,_)``.
+    /// Writes a text as UTF-8; see ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_)``.
     public final func write(
         _ text: String,
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
@@ -68,7 +71,7 @@ extension UVStream {
         let result = text.withUTF8 { utf8 in
             Result { () throws(UVError) in
                 let bytes = UnsafeRawBufferPointer(utf8)
-                try write(bytes.bytes, file: file, line: line, function: function, completion)
+                try write(bytes.bytes, name: name, file: file, line: line, function: function, completion)
             }
         }
         try result.get()
@@ -77,7 +80,7 @@ extension UVStream {
     /// Writes what the kernel takes at once, and keeps nothing: returns the number of bytes written, 0 where earlier
     /// writes still wait.
     ///
-    /// Throws what ``write(_:file:line:function:_:)-(RawSpan,_,_,_,_)`` throws. The corresponding libuv function is
+    /// Throws what ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_)`` throws. The corresponding libuv function is
     /// `uv_try_write`.
     public final func tryWrite(_ bytes: RawSpan) throws(UVError) -> Int {
         max(0, try attemptWrite(bytes))

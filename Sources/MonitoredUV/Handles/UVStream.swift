@@ -34,15 +34,17 @@ public class UVStream: UVHandle {
     /// - Throws: ``UVError/Code/addressInUse`` if the address that was bound is taken, among others.
     ///
     /// The corresponding libuv function is `uv_listen`; this calls `listen` and `accept4` itself, with a `uv_poll_t`.
-    public final func listenWithoutAccepting(
+    @_disfavoredOverload
+    public final func listen(
         backlog: Int32 = 511,
         whenOutOfDescriptors policy: OutOfDescriptors = .hold,
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
         onPending: @escaping (UVError?) -> Void
     ) throws(UVError) {
-        try listen(backlog, policy, CallSite(file, line, function), onPending)
+        try listen(backlog, policy, CallSite(name, file, line, function), onPending)
     }
 
     /// How a listening stream treats clients while the process is out of descriptors.
@@ -121,27 +123,29 @@ public class UVStream: UVHandle {
     public final var isReadable: Bool { isOpenHere && uv_is_readable(stream) != 0 }
 
     /// Calls back with each piece of bytes that arrives, until ``stopReading()``,
-    /// ``UVHandle/close(file:line:function:_:)`` or the end.
+    /// ``UVHandle/close(name:file:line:function:_:)`` or the end.
     ///
     /// The bytes are the loop's own buffer, of up to 256 KiB, lent for the time of the call: the compiler does not let
-    /// them out. `Array(copying: bytes)` and `String(copying: bytes)` make copies.
+    /// them out. `Array(uvBytes: bytes)` and `String(uvBytes: bytes)` make copies.
     ///
     /// - Parameters:
     ///   - onBytes: Gets at least one byte.
     ///   - onEnd: Called once when there will be no more bytes; the stream stays open, for writing and until it is
-    ///     closed.
+    ///     closed. By default the stream is closed then.
     /// - Throws: ``UVError/Code/notConnected`` on a stream that neither has a connection nor is connecting,
     ///   ``UVError/Code/alreadyInProgress`` on one that reads already.
     ///
     /// The corresponding libuv function is `uv_read_start`.
     public final func startReading(
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
         _ onBytes: @escaping (RawSpan) -> Void,
-        onEnd: @escaping (ReadEnd) -> Void
+        onEnd: ((ReadEnd) -> Void)? = nil
     ) throws(UVError) {
-        try startReading(CallSite(file, line, function), onBytes, onEnd: onEnd)
+        let onEnd = onEnd ?? { [unowned self] _ in close() }
+        try startReading(CallSite(name, file, line, function), onBytes, onEnd: onEnd)
     }
 
     final func startReading(
@@ -241,6 +245,7 @@ public class UVStream: UVHandle {
     ///
     /// The corresponding libuv function is `uv_shutdown`.
     public final func shutdown(
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
@@ -248,7 +253,7 @@ public class UVStream: UVHandle {
     ) throws(UVError) {
         try checkOpen("uv_shutdown")
         if isConnecting { throw UVError(.notConnected, operation: "uv_shutdown", detail: "\(self) is connecting") }
-        let site = CallSite(file, line, function)
+        let site = CallSite(name, file, line, function)
         try StreamRequest.start(.shutdown, "uv_shutdown", on: self, site, completion) { request, _ in
             uv_shutdown(request, stream) { StreamRequest.finish($0, $1) }
         }
@@ -272,7 +277,7 @@ public class UVStream: UVHandle {
     override final var registeredName: CallbackName { site }
 }
 
-/// What ``UVStream/startReading(file:line:function:_:onEnd:)`` was given.
+/// What ``UVStream/startReading(name:file:line:function:_:onEnd:)`` was given.
 private final class StreamReader {
     let onBytes: (RawSpan) -> Void
     let onEnd: (UVStream.ReadEnd) -> Void

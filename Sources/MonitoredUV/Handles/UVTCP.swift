@@ -81,7 +81,7 @@ public final class UVTCP: UVStream {
     override var operand: String? { boundAddress.map { "\($0)" } }
 
     /// Listens, and calls back with each connection, accepted; see
-    /// ``UVStream/listenWithoutAccepting(backlog:whenOutOfDescriptors:file:line:function:onPending:)`` for accepting later.
+    /// ``UVStream/listen(backlog:whenOutOfDescriptors:name:file:line:function:onPending:)`` for accepting later.
     ///
     /// If accepting fails, the callback gets a failure, once until a connection is accepted again; the server continues.
     /// By default, clients wait while the process is out of descriptors.
@@ -90,12 +90,13 @@ public final class UVTCP: UVStream {
     public func listen(
         backlog: Int32 = 511,
         whenOutOfDescriptors policy: OutOfDescriptors = .hold,
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
         onConnection: @escaping (Result<UVTCP, UVError>) -> Void
     ) throws(UVError) {
-        try listen(backlog, policy, CallSite(file, line, function)) { [unowned self] error in
+        try listen(backlog, policy, CallSite(name, file, line, function)) { [unowned self] error in
             if let error { return onConnection(.failure(error)) }
             onConnection(Result { () throws(UVError) in try accept() })
         }
@@ -130,12 +131,13 @@ public final class UVTCP: UVStream {
     /// The corresponding libuv function is `uv_tcp_connect`.
     public func connect(
         to address: UVSocketAddress,
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
         _ completion: @escaping (UVError?) -> Void
     ) throws(UVError) {
-        try connect(to: address, CallSite(file, line, function), completion)
+        try connect(to: address, CallSite(name, file, line, function), completion)
     }
 
     func connect(
@@ -206,6 +208,7 @@ public final class UVTCP: UVStream {
     ///
     /// The corresponding libuv function is `uv_tcp_close_reset`.
     public func closeReset(
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
@@ -215,6 +218,6 @@ public final class UVTCP: UVStream {
             try checkOpen("uv_tcp_close_reset")
             try UVError.check(uv_tcp_close_reset(tcp, UVHandle.closed), "uv_tcp_close_reset")
         }
-        if beginClose(CallSite(file, line, function), completion) { dropCallbacks() }
+        if beginClose(CallSite(name, file, line, function), completion) { dropCallbacks() }
     }
 }

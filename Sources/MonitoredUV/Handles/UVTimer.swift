@@ -26,7 +26,7 @@ public final class UVTimer: UVHandle {
         _ callback: @escaping (UVTimer) -> Void
     ) {
         self.callback = callback
-        site = loop.core.recorder.name(of: name?.site ?? CallSite(file, line, function))
+        site = loop.core.recorder.name(of: CallSite(name, file, line, function))
         super.init(loop.core) { loop, raw in UVError.require(uv_timer_init(loop, raw), "uv_timer_init") }
     }
 

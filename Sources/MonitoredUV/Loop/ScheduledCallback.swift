@@ -60,7 +60,7 @@ extension UVEventLoop {
         function: StaticString = #function,
         _ body: @escaping () -> Void
     ) -> ScheduledCallback {
-        let name = scheduledName(name, CallSite(file, line, function))
+        let name = scheduledName(CallSite(name, file, line, function))
         return ScheduledCallback(core, core.schedule(after: delay.nanosecondsClamped, .once(name, body)))
     }
 
@@ -79,7 +79,7 @@ extension UVEventLoop {
         function: StaticString = #function,
         _ body: @escaping (ScheduledCallback) -> Void
     ) -> ScheduledCallback {
-        let name = scheduledName(name, CallSite(file, line, function))
+        let name = scheduledName(CallSite(name, file, line, function))
         let callback = RepeatingCallback(name, max(interval.nanosecondsClamped, 1)) { [unowned core] token in
             body(ScheduledCallback(core, token))
         }
@@ -106,13 +106,13 @@ extension UVEventLoop {
 
     /// Checks the thread, too.
     @inline(__always)
-    private func scheduledName(_ name: DispatchName?, _ place: CallSite) -> CallbackName {
-        core.preconditionOnOwnThread("callLater at \(place.text)")
+    private func scheduledName(_ site: CallSite) -> CallbackName {
+        core.preconditionOnOwnThread("callLater, \(site.text),")
         if core.isClosed {
             fatalError(
                 "callLater was called on UVEventLoop '\(core.name.text)' after it was closed. Make a new loop instead."
             )
         }
-        return core.recorder.name(of: name?.site ?? place)
+        return core.recorder.name(of: site)
     }
 }

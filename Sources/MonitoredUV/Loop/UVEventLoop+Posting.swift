@@ -18,7 +18,7 @@ extension UVEventLoop {
         function: StaticString = #function,
         _ body: @escaping @Sendable () -> Void
     ) -> Bool {
-        post(name?.site ?? CallSite(file, line, function), sendable: body)
+        post(CallSite(name, file, line, function), sendable: body)
     }
 
     /// Runs `body` on the loop, as ``execute(name:file:line:function:_:)`` does, from the loop's own thread alone: the
@@ -32,7 +32,7 @@ extension UVEventLoop {
         _ body: @escaping () -> Void
     ) {
         if !shared.isClosed { shared.preconditionOnOwnThread("callSoon at \(file):\(line)") }
-        _ = post(name?.site ?? CallSite(file, line, function), local: body)
+        _ = post(CallSite(name, file, line, function), local: body)
     }
 
     @inline(__always)

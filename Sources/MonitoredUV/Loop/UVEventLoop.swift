@@ -3,7 +3,7 @@ internal import CLibUV
 /// A libuv loop that reports every dispatch it makes.
 ///
 /// A loop belongs to one thread at a time: the one that created it, then the one that runs it. Handles are made and
-/// used there. From other threads, ``execute(file:line:function:_:)``, ``stop()`` and ``monitoring`` may be used.
+/// used there. From other threads, ``execute(name:file:line:function:_:)``, ``stop()`` and ``monitoring`` may be used.
 ///
 /// ```swift
 /// let loop = try UVEventLoop { state in

@@ -1,3 +1,4 @@
+import Dispatch
 import Synchronization
 
 /// Several loops, each on a thread of its own that runs until the group is shut down.
@@ -81,12 +82,29 @@ public final class UVEventLoopGroup: Sendable {
     ///
     /// Any thread but the group's own, which would wait for itself: that traps. A second call waits for the first.
     /// What is posted to one of the loops afterwards is refused, as with any closed loop.
+    @available(*, noasync, message: "in a task, use 'await group.shutdown()'")
     public func shutdown() {
         for loop in loops where loop.shared.isRunningHere {
             fatalError(
                 "UVEventLoopGroup.shutdown() was called on \(loop)'s own thread. Call it from a thread outside of the group."
             )
         }
+        endOnce()
+    }
+
+    /// Ends the group as the blocking form does, and waits for it without holding up a thread of Swift's.
+    ///
+    /// A task of one of the group's own loops may call this; as that loop is closed then, the task goes on elsewhere.
+    public nonisolated(nonsending) func shutdown() async {
+        await withUnsafeContinuation { continuation in
+            DispatchQueue.global().async {
+                self.endOnce()
+                continuation.resume()
+            }
+        }
+    }
+
+    private func endOnce() {
         isShutDown.withLock { isShutDown in
             if !isShutDown { UVEventLoopGroup.end(loops[...], threads) }
             isShutDown = true

@@ -3,7 +3,7 @@ internal import CLibUV
 /// What all handles share: a piece of work that libuv does for its loop until it is closed.
 ///
 /// A handle belongs to its loop's thread; use on any other traps. An open handle is kept alive by its loop, so it needs
-/// no variable, but it needs a ``close(_:file:line:function:)``: a loop cannot be closed before its handles are.
+/// no variable, but it needs a ``close(_:name:file:line:function:)``: a loop cannot be closed before its handles are.
 ///
 /// Once a handle is closed, its operations that can throw throw ``UVError/Code/badFileDescriptor``, stopping and closing it
 /// do nothing, and everything else traps.
@@ -73,7 +73,7 @@ public class UVHandle {
     /// The corresponding libuv function is `uv_is_active`.
     public final var isActive: Bool { isOpenHere && (uv_is_active(raw) != 0 || isHelped) }
 
-    /// Whether ``close(_:file:line:function:)`` was called. The corresponding libuv function is `uv_is_closing`.
+    /// Whether ``close(_:name:file:line:function:)`` was called. The corresponding libuv function is `uv_is_closing`.
     public final var isClosing: Bool {
         core.preconditionOnOwnThread("\(self)")
         return state != .open
@@ -82,9 +82,14 @@ public class UVHandle {
     /// The same for the loop itself, which has claimed the loop but may not own it.
     final var isEnding: Bool { state != .open }
 
-    /// Whether the handle, while active, keeps a run of its loop going. The corresponding libuv function is
-    /// `uv_has_ref`.
-    public final var hasRef: Bool { isOpenHere && uv_has_ref(raw) != 0 }
+    /// Whether the handle, while active, keeps a run of its loop going, which is how handles start out. To set this does
+    /// what ``ref()`` and ``unref()`` do.
+    ///
+    /// The corresponding libuv function is `uv_has_ref`.
+    public final var keepsLoopAlive: Bool {
+        get { isOpenHere && uv_has_ref(raw) != 0 }
+        set { if newValue { ref() } else { unref() } }
+    }
 
     /// Lets the handle, while active, keep a run of its loop going, which is how handles start out.
     ///
@@ -107,12 +112,13 @@ public class UVHandle {
     /// `completion` runs in the loop's next iteration at the latest, once nothing of the handle is left. A handle may
     /// be closed any number of times; each call's completion runs once. The corresponding libuv function is `uv_close`.
     public final func close(
+        name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function,
         _ completion: (() -> Void)? = nil
     ) {
-        close(CallSite(file, line, function), completion)
+        close(CallSite(name, file, line, function), completion)
     }
 
     final func close(_ site: CallSite, _ completion: (() -> Void)?) {

@@ -33,3 +33,11 @@ public struct DispatchName: ExpressibleByStringLiteral, Sendable {
         deinit { name.release() }
     }
 }
+
+extension CallSite {
+    /// The explicit name, or else the place.
+    @inline(__always)
+    init(_ name: DispatchName?, _ file: StaticString, _ line: UInt, _ function: StaticString) {
+        self = name?.site ?? CallSite(file, line, function)
+    }
+}

@@ -107,7 +107,7 @@ extension UVEventLoop {
         function: StaticString = #function,
         _ completion: @escaping (Result<[UVSocketAddress], UVError>) -> Void
     ) throws(UVError) -> UVRequest {
-        let site = name?.site ?? CallSite(file, line, function)
+        let site = CallSite(name, file, line, function)
         return UVRequest(try LookupRequest(core, site, host, port, .system, completion))
     }
 }

@@ -34,7 +34,7 @@ final class LoopMetrics: @unchecked Sendable {
     @exclusivity(unchecked) private var lagCount: UInt64 = 0
 
     init(_ options: MonitoringOptions, at now: UInt64) {
-        names = NameTable(capacity: options.names)
+        names = NameTable(capacity: options.nameLimit)
         ring = FlightRing(capacity: options.recordedDispatches)
         lag = SmoothedLag(at: now)
         publish()

@@ -16,7 +16,7 @@ extension LoopSnapshot: CustomStringConvertible {
             "\(time)",
         ]
         if let running {
-            lines.append("running for \(running.age.brief) now: \(running.name) (\(running.kind))")
+            lines.append("running for \(running.age.brief) now: \(running.callbackName) (\(running.kind))")
         }
         lines.append(
             "iterations \(iterations.count), busy p50 \(iterations.percentile(50).brief),"
@@ -43,7 +43,7 @@ extension LoopSnapshot: CustomStringConvertible {
         lines += table(
             ["callback", "count", "total", "p50", "p99", "max", "blame"],
             top(count, by: .total).map { name in
-                [name.name, "\(name.count)", name.total.brief]
+                [name.callbackName, "\(name.count)", name.total.brief]
                     + columns(name.wallTime).dropFirst() + [name.blame.brief]
             }
         )

@@ -66,7 +66,7 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
     /// A dispatch that was running.
     public struct Running: Sendable, Hashable, Codable {
         /// As in ``IOLoopMonitorState/callbackPrettyName``.
-        public let name: String
+        public let callbackName: String
         /// What made the loop call out.
         public let kind: CallbackKind
         let nanoseconds: UInt64
@@ -159,7 +159,7 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
             case .blame: name.blameNanoseconds
             }
         }
-        return Array(names.sorted { (value($0), $1.name) > (value($1), $0.name) }.prefix(count))
+        return Array(names.sorted { (value($0), $1.callbackName) > (value($1), $0.callbackName) }.prefix(count))
     }
 
     // MARK: Arithmetic
@@ -227,14 +227,14 @@ extension NameStatistics {
     /// What was added since `earlier`. A name that left the table meanwhile, for good or to come back, has taken what it
     /// had to `_OTHER`.
     fileprivate static func difference(_ later: [NameStatistics], _ earlier: [NameStatistics]) -> [NameStatistics] {
-        var before = Dictionary(earlier.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+        var before = Dictionary(earlier.map { ($0.callbackName, $0) }, uniquingKeysWith: { $1 })
         var others: NameStatistics?
         var result: [NameStatistics] = []
         for name in later {
-            if name.name == CallbackName.other.text {
-                others = name.since(before.removeValue(forKey: name.name))
-            } else if let old = before[name.name], old.epoch == name.epoch, old.count <= name.count {
-                before[name.name] = nil
+            if name.callbackName == CallbackName.other.text {
+                others = name.since(before.removeValue(forKey: name.callbackName))
+            } else if let old = before[name.callbackName], old.epoch == name.epoch, old.count <= name.count {
+                before[name.callbackName] = nil
                 result.append(name.since(old))
             } else {
                 result.append(name)
@@ -249,18 +249,18 @@ extension NameStatistics {
         var result: [String: NameStatistics] = [:]
         for name in left + right {
             var known =
-                result[name.name]
+                result[name.callbackName]
                 ?? NameStatistics(
-                    name: name.name,
+                    name: name.callbackName,
                     wallTime: DurationHistogram(.coarse),
                     blameNanoseconds: 0,
                     epoch: 0
                 )
             known.wallTime = known.wallTime + name.wallTime
             known.blameNanoseconds &+= name.blameNanoseconds
-            result[name.name] = known
+            result[name.callbackName] = known
         }
-        return result.values.sorted { $0.name < $1.name }
+        return result.values.sorted { $0.callbackName < $1.callbackName }
     }
 
     private func since(_ earlier: NameStatistics?) -> NameStatistics {

@@ -2,7 +2,7 @@
 public struct MonitoringOptions: Sendable, Hashable {
     /// How many names have statistics of their own; those of the others go to `_OTHER`. From 1 to 4,096, by default
     /// 512, at 1.3 KB each.
-    public var names = 512 { didSet { names = min(max(names, 1), 4096) } }
+    public var nameLimit = 512 { didSet { nameLimit = min(max(nameLimit, 1), 4096) } }
 
     /// How many dispatches the flight recorder holds, at 32 bytes each: a power of two from 4,096 to 2^24, to which
     /// other numbers are raised; by default 65,536.

@@ -1,7 +1,7 @@
 /// What the dispatches of one name took.
 public struct NameStatistics: Sendable, Hashable, Codable {
     /// As in ``IOLoopMonitorState/callbackPrettyName``; `_OTHER` stands for all that had no place of their own.
-    public let name: String
+    public let callbackName: String
 
     /// Their wall times: count, total and worst case among them, in bins of up to a quarter of their value.
     public internal(set) var wallTime: DurationHistogram
@@ -11,7 +11,7 @@ public struct NameStatistics: Sendable, Hashable, Codable {
     let epoch: UInt64
 
     init(name: String, wallTime: DurationHistogram, blameNanoseconds: UInt64, epoch: UInt64) {
-        self.name = name
+        callbackName = name
         self.wallTime = wallTime
         self.blameNanoseconds = blameNanoseconds
         self.epoch = epoch
@@ -19,10 +19,10 @@ public struct NameStatistics: Sendable, Hashable, Codable {
 
     /// Adds up entries of the same name. `_OTHER` never leaves the table, so its epoch is always 0.
     init(sumOf entries: [NameStatistics]) {
-        name = entries[0].name
+        callbackName = entries[0].callbackName
         wallTime = entries.dropFirst().reduce(entries[0].wallTime) { $0 + $1.wallTime }
         blameNanoseconds = entries.reduce(0) { $0 + $1.blameNanoseconds }
-        epoch = name == CallbackName.other.text ? 0 : entries.reduce(0) { Swift.max($0, $1.epoch) }
+        epoch = callbackName == CallbackName.other.text ? 0 : entries.reduce(0) { Swift.max($0, $1.epoch) }
     }
 
     /// How many dispatches there were.
@@ -41,5 +41,7 @@ public struct NameStatistics: Sendable, Hashable, Codable {
 
 extension NameStatistics: CustomStringConvertible {
     /// `flush(): 16 times, 3.2 s, max 203 ms, blame 7.8 s`.
-    public var description: String { "\(name): \(count) times, \(total.brief), max \(max.brief), blame \(blame.brief)" }
+    public var description: String {
+        "\(callbackName): \(count) times, \(total.brief), max \(max.brief), blame \(blame.brief)"
+    }
 }

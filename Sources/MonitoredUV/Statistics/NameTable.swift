@@ -139,8 +139,8 @@ final class NameTable: @unchecked Sendable {
             return readEntry(slot)
         }
         // Names that were forgotten are among the others, and a task may be called as a handle or a closure is.
-        return Dictionary(grouping: entries, by: \.name).values.map { same in
-            same.count == 1 && same[0].name != CallbackName.other.text ? same[0] : NameStatistics(sumOf: same)
+        return Dictionary(grouping: entries, by: \.callbackName).values.map { same in
+            same.count == 1 && same[0].callbackName != CallbackName.other.text ? same[0] : NameStatistics(sumOf: same)
         }
     }
 

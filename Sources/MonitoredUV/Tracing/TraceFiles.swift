@@ -1,20 +1,20 @@
 internal import MonitoredUVPlatform
 
-/// A folder for traces that are written by themselves, when a stall has ended or a signal asks: so many, and of such a size.
+/// A directory for traces that are written by themselves, when a stall has ended or a signal asks: so many, and of such a size.
 public final class TraceFiles: Sendable {
     /// Where they are, as `monitoreduv-PID-1.json`, `monitoreduv-PID-2.json` and so on.
-    public let folder: String
+    public let directory: String
     private let mostFiles: Int
     private let mostBytes: Int
     private let written = Lock(0)
 
     /// - Parameters:
-    ///   - folder: Must exist.
+    ///   - directory: Must exist.
     ///   - mostFiles: Then the oldest is replaced.
     ///   - mostBytes: For each file; of more dispatches than fit the last ones are written.
-    public init(folder: String, mostFiles: Int = 10, mostBytes: Int = 16 << 20) {
+    public init(directory: String, mostFiles: Int = 10, mostBytes: Int = 16 << 20) {
         require(mostFiles > 0 && mostBytes >= 65_536, "TraceFiles needs room for a file of 64 KiB at least")
-        self.folder = folder
+        self.directory = directory
         self.mostFiles = mostFiles
         self.mostBytes = mostBytes
     }
@@ -25,14 +25,14 @@ public final class TraceFiles: Sendable {
             defer { written += 1 }
             return written % mostFiles + 1
         }
-        return "\(folder)/monitoreduv-\(getpid())-\(number).json"
+        return "\(directory)/monitoreduv-\(getpid())-\(number).json"
     }
 
-    /// One for each folder that the environment names, so that loops count their files together.
-    static func shared(in folder: String) -> TraceFiles {
+    /// One for each directory that the environment names, so that loops count their files together.
+    static func shared(in directory: String) -> TraceFiles {
         all.withLock { all in
-            let files = all[folder] ?? TraceFiles(folder: folder)
-            all[folder] = files
+            let files = all[directory] ?? TraceFiles(directory: directory)
+            all[directory] = files
             return files
         }
     }

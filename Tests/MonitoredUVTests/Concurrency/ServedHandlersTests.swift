@@ -14,15 +14,15 @@ import Testing
         _ handler: @escaping @Sendable (UVTCPConnection) async throws -> Void = { _ = try await $0.read() }
     ) -> Task<Void, any Error> {
         Task(executorPreference: loop) {
-            try await server.serve(cancelingHandlers: cancellation) { error, _ in
-                ends.value.append("told \(type(of: error))")
-            } _: { connection in
+            try await server.serve(cancelingHandlers: cancellation) { connection in
                 ends.value.append("began")
                 do { try await handler(connection) } catch {
                     ends.value.append("\(type(of: error))")
                     throw error
                 }
                 ends.value.append("ended")
+            } onError: { error, _ in
+                ends.value.append("told \(type(of: error))")
             }
         }
     }
@@ -137,7 +137,7 @@ import Testing
             }
             let client = try await client(server)
             try await client.write("hi ")
-            try await client.finish()
+            try await client.shutdown()
             var answer: [UInt8] = []
             for try await bytes in client.inbound { answer += bytes }
             #expect(String(decoding: answer, as: UTF8.self) == "hi bye")
@@ -151,7 +151,7 @@ import Testing
                 try await Task.sleep(for: .seconds(3600))
             }
             let second = try await self.client(other)
-            try await second.finish()
+            try await second.shutdown()
             await wait(otherEnds, for: 2)
             #expect(otherEnds.value == ["began", "CancellationError"])
             await other.close()
@@ -191,7 +191,7 @@ import Testing
             await wait(ends, for: 2)
             #expect(ends.value == ["began", "ended"])
             let second = try await client(server)
-            try await second.finish()
+            try await second.shutdown()
             await wait(ends, for: 5)
             #expect(ends.value[2...] == ["began", "CancellationError", "told CancellationError"])
             let third = try await client(server)
@@ -207,7 +207,7 @@ import Testing
     @Test func aResetAfterTheEndOfStreamIsSeenAsWell() async throws {
         try await withTasks { loop in
             let (server, client, connection) = try await connected()
-            try await client.finish()
+            try await client.shutdown()
             let end = try await connection.read()
             #expect(end == nil)
             let waiting = Task(executorPreference: loop) { await connection.closed }

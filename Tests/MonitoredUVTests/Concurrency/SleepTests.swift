@@ -208,13 +208,13 @@ import Testing
     }
 
     @Test func withTimeoutReturnsWhatComesInTime_andCancelsWhatDoesNot() async throws {
-        try await #expect(withTimeout(.seconds(Int64.max)) { 42 } == 42)  // on no loop
+        try await #expect(UVEventLoop.withTimeout(.seconds(Int64.max)) { 42 } == 42)  // on no loop
         try await withTasks { loop in
-            try await #expect(withTimeout(.seconds(60)) { 42 } == 42)
-            try await #expect(withTimeout(.seconds(Int64.max)) { 42 } == 42)
+            try await #expect(UVEventLoop.withTimeout(.seconds(60)) { 42 } == 42)
+            try await #expect(UVEventLoop.withTimeout(.seconds(Int64.max)) { 42 } == 42)
             let cancelled = Box(false)
             let late = await #expect(throws: UVError.self) {
-                try await withTimeout(.milliseconds(5)) {
+                try await UVEventLoop.withTimeout(.milliseconds(5)) {
                     do { try await loop.sleep(for: .seconds(3600)) } catch {
                         cancelled.value = true
                         throw error
@@ -224,10 +224,10 @@ import Testing
             #expect(late?.code == .timedOut)
             #expect(cancelled.value)
             await #expect(throws: UVError.self) {
-                try await withTimeout(.seconds(60)) { throw UVError(.brokenPipe, operation: "test") }
+                try await UVEventLoop.withTimeout(.seconds(60)) { throw UVError(.brokenPipe, operation: "test") }
             }
             let task = Task(executorPreference: loop) {
-                try await withTimeout(.seconds(3600)) { try await loop.sleep(for: .seconds(3600)) }
+                try await UVEventLoop.withTimeout(.seconds(3600)) { try await loop.sleep(for: .seconds(3600)) }
             }
             while loop.core.heldCount < 2 { await Task.yield() }
             task.cancel()
@@ -235,7 +235,7 @@ import Testing
         }
         // And where no loop runs.
         await #expect(throws: UVError.self) {
-            try await withTimeout(.milliseconds(1)) { try await Task.sleep(for: .seconds(3600)) }
+            try await UVEventLoop.withTimeout(.milliseconds(1)) { try await Task.sleep(for: .seconds(3600)) }
         }
     }
 }

@@ -28,7 +28,7 @@ import Testing
             #expect(client.remoteAddress == peer.localAddress)
             try await client.write("ping")
             try await #expect(text(peer.read()) == "ping")
-            try await client.finish()
+            try await client.shutdown()
             try await #expect(peer.read() == nil)
             try await #expect(peer.read() == nil)
             try await peer.write("still here")
@@ -65,7 +65,7 @@ import Testing
                 break
             }
             try await client.write("two")
-            try await client.finish()
+            try await client.shutdown()
             var rest: [UInt8] = []
             for try await bytes in peer.inbound { rest += bytes }
             #expect(text(rest) == "two")
@@ -92,7 +92,7 @@ import Testing
                     try await client.write(piece)
                     written.value += 1
                 }
-                try await client.finish()
+                try await client.shutdown()
             }
             var received = try #require(try await peer.read()).count  // reading has begun
             // Until nothing moves any more.
@@ -147,7 +147,7 @@ import Testing
         try await withPair { loop, client, peer in
             let finishing = Task(executorPreference: loop) {
                 withUnsafeCurrentTask { $0?.cancel() }
-                try await client.finish()
+                try await client.shutdown()
             }
             await #expect(throws: CancellationError.self) { try await finishing.value }
             try await #expect(peer.read() == nil)
@@ -181,7 +181,7 @@ import Testing
             let error = await #expect(throws: UVError.self) { try await writing.value }
             #expect(error.map { [.canceled, .badFileDescriptor].contains($0.code) } == true)
             try await #expect(client.read() == nil)
-            await #expect(throws: UVError.self) { try await client.finish() }
+            await #expect(throws: UVError.self) { try await client.shutdown() }
             await peer.close()
         }
     }
@@ -223,7 +223,7 @@ import Testing
             await Task.detached {
                 do {
                     try await client.write([UInt8](repeating: 1, count: 3_000_000))
-                    try await client.finish()
+                    try await client.shutdown()
                 } catch { Issue.record(error) }
             }.valueWhile {
                 var count = 0

@@ -124,12 +124,12 @@ import Testing
             let (ended, failed, echoed) = (Box(0), Box(0), Box(0))
             let handles = loop.core.handles.created - loop.core.handles.freed
             let serving = Task(executorPreference: loop) {
-                try await server.serve { _, _ in
-                    failed.value += 1
-                } _: { connection in
+                try await server.serve { connection in
                     for try await bytes in connection.inbound { try await connection.write(bytes) }
                     try await connection.write("bye")
                     ended.value += 1
+                } onError: { _, _ in
+                    failed.value += 1
                 }
             }
             let (each, size) = (50, 200_000)
@@ -145,7 +145,7 @@ import Testing
                             case 1:
                                 async let sent: Void = {
                                     try await client.write([UInt8](repeating: 1, count: size))
-                                    try await client.finish()
+                                    try await client.shutdown()
                                 }()
                                 var count = 0
                                 for try await bytes in client.inbound { count += bytes.count }
@@ -179,12 +179,12 @@ import Testing
             let port = server.localAddress.port
             let errors = Box<[String]>([])
             let serving = Task(executorPreference: loop) {
-                try await server.serve {
-                    errors.value.append("\($0) at \($1.localAddress.port)")
-                } _: { connection in
+                try await server.serve { connection in
                     let bytes = try await connection.read() ?? []
                     if bytes == Array("bad".utf8) { throw UVError(.invalidArgument, operation: "test") }
                     try await connection.write(bytes)
+                } onError: {
+                    errors.value.append("\($0) at \($1.localAddress.port)")
                 }
             }
             for message in ["good", "bad", "good"] {

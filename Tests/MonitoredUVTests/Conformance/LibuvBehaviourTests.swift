@@ -69,7 +69,7 @@ struct LibuvBehaviourTests {
             var events: [String] = []
             try loop.pair { client, accepted in
                 try accepted.startReading { bytes in
-                    events.append(String(copying: bytes))
+                    events.append(String(uvBytes: bytes))
                 } onEnd: { end in
                     events.append("\(end)")
                     accepted.close()

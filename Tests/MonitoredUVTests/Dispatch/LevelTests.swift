@@ -28,7 +28,7 @@ struct LevelTests {
             try loop.run()
             // What switches a level off is not reported; that its monitor is not called holds from the next one on.
             #expect(reported == ["callbacks again"])
-            let names = Set(loop.monitoring.snapshot().names.map(\.name))
+            let names = Set(loop.monitoring.snapshot().names.map(\.callbackName))
             #expect(names == ["callbacks", "callbacks again"])
         }
     }
@@ -71,7 +71,7 @@ struct LevelTests {
         let options = MonitoringOptions()
         let histograms =
             (CallbackKind.limit + LagSource.limit + 2) * HistogramStorage.wordCount(.fine)
-        let names = (options.names + 1) * (HistogramStorage.wordCount(.coarse) + 3)
+        let names = (options.nameLimit + 1) * (HistogramStorage.wordCount(.coarse) + 3)
         let bytes = (histograms + names + options.recordedDispatches * 4) * 8 + CallbackName.limit * 2
         #expect(bytes < 4 << 20)
     }
@@ -104,10 +104,10 @@ struct LevelTests {
 
     @Test func options_areKeptWithinBounds() {
         var options = MonitoringOptions()
-        options.names = 0
-        #expect(options.names == 1)
-        options.names = 1_000_000
-        #expect(options.names == 4096)
+        options.nameLimit = 0
+        #expect(options.nameLimit == 1)
+        options.nameLimit = 1_000_000
+        #expect(options.nameLimit == 4096)
         options.recordedDispatches = 5000
         #expect(options.recordedDispatches == 8192)
         options.recordedDispatches = 8192
@@ -146,7 +146,7 @@ struct LevelTests {
             }
             let observer = try LoopThread(name: "observer") {
                 while running.value == 0 {}
-                #expect(loop.monitoring.snapshot().running?.name == "monitor")
+                #expect(loop.monitoring.snapshot().running?.callbackName == "monitor")
                 seen.count()
             }
             loop.callSoon {}
@@ -159,7 +159,7 @@ struct LevelTests {
         weak var vitals: LoopVitals?
         try withLoop { loop in
             vitals = loop.core.vitals
-            loop.monitoring.startWatchdog(limit: .seconds(100), traces: TraceFiles(folder: "/tmp")) { _ in }
+            loop.monitoring.startWatchdog(limit: .seconds(100), traces: TraceFiles(directory: "/tmp")) { _ in }
             loop.callSoon {}
             try loop.run()
         }

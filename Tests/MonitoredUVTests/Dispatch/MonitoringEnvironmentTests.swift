@@ -25,7 +25,7 @@ struct MonitoringEnvironmentTests {
             #expect(parsed.recordedDispatches.map { (1...1 << 24).contains($0) } ?? true)
             let isTaken = [
                 parsed.stallLimit != nil, parsed.slowCallbacks != nil, parsed.snapshotSignal != nil,
-                parsed.traceSignal != nil, parsed.traceFolder != nil, parsed.names != nil,
+                parsed.traceSignal != nil, parsed.traceDirectory != nil, parsed.names != nil,
                 parsed.recordedDispatches != nil, MonitoringLevel.allCases.contains { "\($0)" == text },
             ]
             #expect(isTaken.count { $0 } + parsed.problems.count == (text.isEmpty ? 0 : isTaken.count))
@@ -61,14 +61,15 @@ struct MonitoringEnvironmentTests {
         let environment = environment([
             "MONITOREDUV_LEVEL": "callbacks", "MONITOREDUV_STALL_LIMIT": "0.25s", "MONITOREDUV_SLOW_CALLBACKS": "500us",
             "MONITOREDUV_SNAPSHOT_SIGNAL": "USR1", "MONITOREDUV_TRACE_SIGNAL": "SIGUSR2",
-            "MONITOREDUV_TRACE_FOLDER": "/tmp", "MONITOREDUV_NAMES": "64", "MONITOREDUV_RECORDED_DISPATCHES": "100000",
+            "MONITOREDUV_TRACE_DIRECTORY": "/tmp", "MONITOREDUV_NAMES": "64",
+            "MONITOREDUV_RECORDED_DISPATCHES": "100000",
         ])
         #expect(environment.level == .callbacks)
         #expect(environment.stallLimit == .milliseconds(250))
         #expect(environment.slowCallbacks == .microseconds(500))
         #expect(environment.snapshotSignal == 10 || environment.snapshotSignal == 30)
         #expect(environment.traceSignal == 12 || environment.traceSignal == 31)
-        #expect(environment.traceFolder == "/tmp")
+        #expect(environment.traceDirectory == "/tmp")
         #expect(environment.names == 64)
         #expect(environment.recordedDispatches == 100_000)
         #expect(environment.problems == [])
@@ -82,7 +83,8 @@ struct MonitoringEnvironmentTests {
     @Test(arguments: [
         ("LEVEL", "loud"), ("STALL_LIMIT", "100"), ("STALL_LIMIT", "10us"), ("SLOW_CALLBACKS", "-1ms"),
         ("SLOW_CALLBACKS", "soon"), ("SNAPSHOT_SIGNAL", "KILL"), ("SNAPSHOT_SIGNAL", "4"), ("TRACE_SIGNAL", "11"),
-        ("TRACE_SIGNAL", "6"), ("TRACE_FOLDER", "/nonexistent"), ("TRACE_FOLDER", "/dev/null"), ("TRACE_SIGNAL", "9"),
+        ("TRACE_SIGNAL", "6"), ("TRACE_DIRECTORY", "/nonexistent"), ("TRACE_DIRECTORY", "/dev/null"),
+        ("TRACE_SIGNAL", "9"),
         ("NAMES", "0"),
         ("NAMES", "many"), ("RECORDED_DISPATCHES", "99999999999"),
     ])
@@ -99,7 +101,7 @@ struct MonitoringEnvironmentTests {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(atPath: folder) }
             setenv("MONITOREDUV_TRACE_SIGNAL", "USR2", 1)
-            setenv("MONITOREDUV_TRACE_FOLDER", folder, 1)
+            setenv("MONITOREDUV_TRACE_DIRECTORY", folder, 1)
             let loop = try UVEventLoop()
             let path = "\(folder)/monitoreduv-\(getpid())-1.json"
             loop.callSoon(name: "signaled") {

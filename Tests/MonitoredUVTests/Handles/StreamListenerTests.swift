@@ -129,18 +129,18 @@ struct StreamListenerTests {
             let server = try UVTCP(on: loop)
             try server.bind(to: loopback)
             var announced = 0
-            try server.listenWithoutAccepting { _ in announced += 1 }
+            try server.listen(onPending: { _ in announced += 1 })
             let clients = try connect(2, to: server)
             while announced == 0 { try loop.run(.once) }
             // It holds the loop, also while it polls nothing.
-            #expect(server.isActive && server.hasRef)
+            #expect(server.isActive && server.keepsLoopAlive)
             #expect(try loop.run(.noWait))
             server.unref()
             #expect(try !loop.run(.untilDone))
             server.ref()
             #expect(try loop.run(.noWait))
             // Another listener of the same socket has it, and announces it.
-            try server.listenWithoutAccepting { _ in announced += 1 }
+            try server.listen(onPending: { _ in announced += 1 })
             while announced == 1 { try loop.run(.once) }
             let descriptor = try server.acceptDescriptor()
             #expect(announced == 2)
@@ -165,7 +165,7 @@ struct StreamListenerTests {
             let answered = Counter()
             let server = try UVTCP(on: loop)
             try server.bind(to: loopback)
-            try server.listenWithoutAccepting { _ in
+            try server.listen(onPending: { _ in
                 succeed {
                     let descriptor = try server.acceptDescriptor()
                     other.execute {
@@ -178,7 +178,7 @@ struct StreamListenerTests {
                         }
                     }
                 }
-            }
+            })
             let client = try connect(1, to: server)[0]
             while answered.value == 0 { try loop.run(.noWait) }
             var bytes = [UInt8](repeating: 0, count: 5)
@@ -220,7 +220,7 @@ struct StreamListenerTests {
                 let server = try UVTCP(on: loop)
                 try server.bind(to: loopback)
                 var announced = 0
-                try server.listenWithoutAccepting(whenOutOfDescriptors: policy) { _ in announced += 1 }
+                try server.listen(whenOutOfDescriptors: policy, onPending: { _ in announced += 1 })
                 let clients = try connect(3, to: server)
                 while announced == 0 { try loop.run(.once) }
                 server.close()

@@ -27,7 +27,7 @@ struct UVHandleTests {
             timer.close()
             try loop.run()
             #expect(!timer.isActive)
-            #expect(!timer.hasRef)
+            #expect(!timer.keepsLoopAlive)
             #expect(timer.dueIn == nil)
             timer.ref()
             timer.unref()

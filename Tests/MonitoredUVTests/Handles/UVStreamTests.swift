@@ -97,11 +97,11 @@ struct UVStreamTests {
             var order: [String] = []
             try loop.pair { client, accepted in
                 try accepted.startReading { bytes in
-                    order.append("first: " + String(copying: bytes))
+                    order.append("first: " + String(uvBytes: bytes))
                     accepted.stopReading()
                     succeed {
                         try accepted.startReading { bytes in
-                            order.append("second: " + String(copying: bytes))
+                            order.append("second: " + String(uvBytes: bytes))
                             accepted.close()
                             client.close()
                         } onEnd: { _ in
@@ -144,10 +144,10 @@ struct UVStreamTests {
             let server = try UVTCP(on: loop)
             try server.bind(to: loopback)
             var announced = 0
-            try server.listenWithoutAccepting { error in
+            try server.listen(onPending: { error in
                 #expect(error == nil)
                 announced += 1
-            }
+            })
             #expect(
                 (#expect(throws: UVError.self) { _ = try server.accept() })?.code == .resourceTemporarilyUnavailable
             )
@@ -180,7 +180,7 @@ struct UVStreamTests {
                 try client.write("question")
                 try client.shutdown { _ in order.append("shut down") }
                 try client.startReading { bytes in
-                    received += String(copying: bytes)
+                    received += String(uvBytes: bytes)
                 } onEnd: { end in
                     #expect(end == .endOfStream)
                     client.close()
@@ -209,6 +209,20 @@ struct UVStreamTests {
             }
             #expect((#expect(throws: UVError.self) { try client.shutdown() })?.code == .notConnected)
             try loop.run()
+        }
+    }
+
+    @Test func streamWithoutOnEnd_isClosedAtTheEnd() throws {
+        try withLoop { loop in
+            var text = ""
+            try loop.pair { client, accepted in
+                try accepted.startReading { text += String(uvBytes: $0) }
+                try client.write("hello")
+                try client.shutdown()
+                try client.startReading { _ in }
+            }
+            try #expect(loop.run() == false)
+            #expect(text == "hello")
         }
     }
 }

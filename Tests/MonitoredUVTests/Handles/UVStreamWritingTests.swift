@@ -62,7 +62,7 @@ struct UVStreamWritingTests {
             var completions = 0
             try loop.pair { client, accepted in
                 try accepted.startReading {
-                    received += [UInt8](copying: $0)
+                    received += [UInt8](uvBytes: $0)
                 } onEnd: { _ in
                     accepted.close()
                 }

@@ -25,7 +25,7 @@ struct UVTCPTests {
                     try client.setKeepAlive(nil)
                     try #expect(client.remoteAddress() == address)
                     try client.startReading { bytes in
-                        text += String(copying: bytes)
+                        text += String(uvBytes: bytes)
                         if text == "hello, loop" { client.close() }
                     } onEnd: {
                         Issue.record("\($0)")
@@ -158,7 +158,7 @@ struct UVTCPTests {
             let right = try UVTCP(on: loop, adopting: ends[1])
             var received = ""
             try right.startReading {
-                received += String(copying: $0)
+                received += String(uvBytes: $0)
             } onEnd: { _ in
                 right.close()
             }

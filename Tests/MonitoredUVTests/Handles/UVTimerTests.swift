@@ -155,9 +155,9 @@ struct UVTimerTests {
         try withLoop { loop in
             let timer = UVTimer(on: loop) { _ in }
             timer.start(after: .seconds(3600))
-            #expect(timer.hasRef)
+            #expect(timer.keepsLoopAlive)
             timer.unref()
-            #expect(!timer.hasRef)
+            #expect(!timer.keepsLoopAlive)
             try #expect(loop.run() == false)
             timer.ref()
             try #expect(loop.run(.noWait))

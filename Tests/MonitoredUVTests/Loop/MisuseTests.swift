@@ -125,7 +125,7 @@ struct MisuseTests {
         let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             let group = try UVEventLoopGroup(count: 1)
             group.next().execute { group.shutdown() }
-            group.shutdown()
+            await group.shutdown()
         }
         expectMessage(result, "own thread. Call it from a thread outside of the group")
     }
@@ -175,7 +175,7 @@ struct MisuseTests {
                 inner.callSoon { group.shutdown() }
                 try! inner.run()
             }
-            group.shutdown()
+            await group.shutdown()
         }
         expectMessage(result, "own thread. Call it from a thread outside of the group")
     }

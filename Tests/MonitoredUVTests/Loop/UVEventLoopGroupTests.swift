@@ -41,6 +41,19 @@ struct UVEventLoopGroupTests {
         }
     }
 
+    /// From a task, from one on the group's own loop too, and twice at once.
+    @Test func asyncShutdown_waitsUntilAllLoopsAreClosed() async throws {
+        let group = try UVEventLoopGroup(count: 2)
+        let ran = Counter()
+        for loop in group.loops { for _ in 0..<100 { loop.execute { ran.count() } } }
+        async let first: Void = group.shutdown()
+        await Task(executorPreference: group.loops[0]) { await group.shutdown() }.value
+        await first
+        #expect(ran.value == 200)
+        #expect(group.loops.allSatisfy { $0.shared.isClosed })
+        await group.shutdown()
+    }
+
     @Test func shutdown_closesWhatCallbacksOpenMeanwhile() throws {
         let group = try UVEventLoopGroup(count: 1)
         let loop = group.next()
@@ -149,7 +162,7 @@ struct UVEventLoopGroupTests {
             do {
                 let server = try UVTCP(on: loop)
                 try server.bind(to: loopback)
-                try server.listenWithoutAccepting { _ in }
+                try server.listen(onPending: { _ in })
                 let client = try UVTCP(on: loop)
                 try client.connect(to: server.localAddress()) { error in
                     if error?.code == .canceled { canceled.count() }

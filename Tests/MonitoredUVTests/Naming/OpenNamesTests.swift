@@ -36,7 +36,7 @@ import Testing
         var snapshot = loop.monitoring.snapshot()
         try loop.close()
         snapshot.wallTimes[.timer] = DurationHistogram()
-        snapshot.running = .init(name: "it", kind: .timer, nanoseconds: 5)
+        snapshot.running = .init(callbackName: "it", kind: .timer, nanoseconds: 5)
         var text = String(decoding: try JSONEncoder().encode(snapshot), as: UTF8.self)
         #expect(text.contains("\"timer\""))
         text = text.replacingOccurrences(of: "\"timer\"", with: "\"a kind to come\"")

@@ -31,7 +31,7 @@ struct BlameLedgerTests {
 
         func blame() -> [String: UInt64] {
             endIteration()
-            let pairs = metrics.readNames().map { ($0.name, $0.blameNanoseconds) }
+            let pairs = metrics.readNames().map { ($0.callbackName, $0.blameNanoseconds) }
             return Dictionary(uniqueKeysWithValues: pairs).filter { $0.value > 0 }
         }
     }

@@ -124,7 +124,7 @@ struct ConsistentReadTests {
         #expect(count(table.read()) == 8 * 26 + 16)
         // Afterwards they get their places.
         table.record(names[23], 1)
-        #expect(table.read().contains { $0.name == names[23].text })
+        #expect(table.read().contains { $0.callbackName == names[23].text })
     }
 
     /// A monitor that was running when a trace began to be put together is not drawn over what came after it.

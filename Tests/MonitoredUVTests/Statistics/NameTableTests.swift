@@ -24,7 +24,7 @@ struct NameTableTests {
             for wall in 1...number { table.record(name(number), UInt64(wall) * 1000) }
         }
         table.addBlame(name(3), 77)
-        let names = Dictionary(uniqueKeysWithValues: table.read().map { ($0.name, $0) })
+        let names = Dictionary(uniqueKeysWithValues: table.read().map { ($0.callbackName, $0) })
         #expect(names.count == 5)
         let third = names["NameTableTests 3"]
         #expect(third?.count == 3)
@@ -43,7 +43,7 @@ struct NameTableTests {
         let names = table.read()
         #expect(names.count <= 17)
         for name in heavy {
-            let found = names.first { $0.name == name.text }
+            let found = names.first { $0.callbackName == name.text }
             #expect(found?.count == 500)
             #expect(found?.total == .milliseconds(500))
         }
@@ -57,7 +57,7 @@ struct NameTableTests {
         table.record(name(1), 5)
         table.addBlame(name(1), 1_000_000)
         for number in 100..<200 { table.record(name(number), 100) }
-        #expect(table.read().contains { $0.name == name(1).text && $0.blame == .milliseconds(1) })
+        #expect(table.read().contains { $0.callbackName == name(1).text && $0.blame == .milliseconds(1) })
     }
 
     @Test func difference_isRight_alsoForNamesThatLeft() {
@@ -70,7 +70,7 @@ struct NameTableTests {
         table.record(name(2), 10)
         table.record(name(1), 1_000_000)
         let difference = snapshot(table) - earlier
-        #expect(difference.names.first { $0.name == name(1).text }?.count == 1)
+        #expect(difference.names.first { $0.callbackName == name(1).text }?.count == 1)
         #expect(difference.names.reduce(0) { $0 + $1.count } == 22)
         #expect(difference.names.reduce(.zero) { $0 + $1.total } == .nanoseconds(20 * 1000 + 10 + 1_000_000))
     }
@@ -83,7 +83,7 @@ struct NameTableTests {
         let sum = snapshot(left) + snapshot(right)
         #expect(sum.loopNames == ["test", "test"])
         #expect(sum.top(2, by: .total).map(\.total) == [.microseconds(4), .microseconds(1)])
-        #expect(sum.top(1, by: .worst).map(\.name) == [name(2).text])
+        #expect(sum.top(1, by: .worst).map(\.callbackName) == [name(2).text])
     }
 
     @Test func table_isReadWhileNamesComeAndGo() throws {
@@ -98,7 +98,7 @@ struct NameTableTests {
         repeat {
             let found = table.read()
             #expect(found.count <= 33)
-            #expect(Set(found.map(\.name)).count == found.count)
+            #expect(Set(found.map(\.callbackName)).count == found.count)
             _ = snapshot(table) - snapshot(table)
             reads += 1
         } while ended.value == 0
@@ -114,7 +114,7 @@ struct NameTableTests {
             let forgotten = (0..<3).map { CallbackName(passing: "to be forgotten \($0)") }
             for name in forgotten { table.record(name, 1000) }
             table.record(CallbackName("a registered name"), 5000)
-            precondition(Set(table.read().map(\.name)).isSuperset(of: (0..<3).map { "to be forgotten \($0)" }))
+            precondition(Set(table.read().map(\.callbackName)).isSuperset(of: (0..<3).map { "to be forgotten \($0)" }))
             for number in 0..<3 * PassingNames.capacity { _ = CallbackName(passing: "somebody else \(number)") }
             // Whoever has one of their places now is not taken for them.
             let places = Set(forgotten.map(PassingNames.place))
@@ -127,10 +127,10 @@ struct NameTableTests {
                 if places.contains(place), heirs.insert(place).inserted { table.record(heir, 7000) }
             }
             let names = table.read()
-            precondition(Set(names.map(\.name)).count == names.count)
+            precondition(Set(names.map(\.callbackName)).count == names.count)
             precondition(names.reduce(0) { $0 + $1.count } == 7)
-            precondition(names.first { $0.name == "_OTHER" }?.count == 3)
-            precondition(names.filter { $0.name.hasPrefix("heir") }.map(\.count) == [1, 1, 1])
+            precondition(names.first { $0.callbackName == "_OTHER" }?.count == 3)
+            precondition(names.filter { $0.callbackName.hasPrefix("heir") }.map(\.count) == [1, 1, 1])
         }
     }
 
@@ -146,7 +146,7 @@ struct NameTableTests {
                     table.record(CallbackName(passing: "\(round) \(PassingNames.capacity - 1 - number)"), 1_000_000)
                 }
                 let names = table.read()
-                precondition(Set(names.map(\.name)).count == names.count)
+                precondition(Set(names.map(\.callbackName)).count == names.count)
                 precondition(names.reduce(0) { $0 + $1.count } == (round + 1) * (PassingNames.capacity + 6))
             }
         }
@@ -157,7 +157,7 @@ struct NameTableTests {
         table.record(CallbackName("given twice"), 1000)
         table.record(CallbackName(passing: "given twice"), 3000)
         let names = table.read()
-        #expect(names.map(\.name) == ["given twice"])
+        #expect(names.map(\.callbackName) == ["given twice"])
         #expect(names.first?.count == 2)
         #expect(names.first?.total == .nanoseconds(4000))
     }

@@ -24,7 +24,7 @@ struct SnapshotTests {
             #expect(snapshot.enqueues.localPosts == 7)
             #expect(snapshot.enqueues.remotePosts == 5)
             #expect(snapshot.wakeups >= 1 && snapshot.wakeups <= 6)
-            let counts = Dictionary(uniqueKeysWithValues: snapshot.names.map { ($0.name, $0.count) })
+            let counts = Dictionary(uniqueKeysWithValues: snapshot.names.map { ($0.callbackName, $0.count) })
             #expect(counts == ["posted here": 7, "posted there": 5, "timer": 1])
             #expect(snapshot.queueLength == 0)
             #expect(snapshot.queueLengthPeak == 12)
@@ -89,10 +89,10 @@ struct SnapshotTests {
                 let first = loop.monitoring.snapshot()
                 while loop.monitoring.snapshot().running!.age < .milliseconds(30) {}
                 let later = loop.monitoring.snapshot()
-                #expect(first.running?.name == "stuck")
+                #expect(first.running?.callbackName == "stuck")
                 #expect(first.running?.kind == .posted)
                 // What ended in the iteration that is going on is in it, and what waits.
-                #expect(first.names.map(\.name) == ["first"])
+                #expect(first.names.map(\.callbackName) == ["first"])
                 #expect(first.wallTime.sum >= .milliseconds(2))
                 #expect(first.queueLength == 4)
                 #expect(later.time.callbacks >= .milliseconds(30))
@@ -116,7 +116,7 @@ struct SnapshotTests {
             }
             try loop.run()
             let top = try #require(loop.monitoring.snapshot().top(1, by: .blame).first)
-            #expect(top.name == "blocks")
+            #expect(top.callbackName == "blocks")
             // Each of the 39 waited for the whole of it.
             #expect(top.blame == top.total * 39)
         }

@@ -204,7 +204,7 @@ struct TraceTests {
             loop.monitoring.level = .metrics
             for _ in 0..<4000 { loop.callSoon(name: "dispatch") {} }
             try loop.run()
-            let files = TraceFiles(folder: folder, mostFiles: 3, mostBytes: 65_536)
+            let files = TraceFiles(directory: folder, mostFiles: 3, mostBytes: 65_536)
             for _ in 0..<5 { files.write([loop.shared.watchdog]) }
             let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
             #expect(names == (1...3).map { "monitoreduv-\(getpid())-\($0).json" })
@@ -222,7 +222,7 @@ struct TraceTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try withLoop { loop in
             let begun = Counter()
-            loop.monitoring.startWatchdog(limit: .milliseconds(20), traces: TraceFiles(folder: folder)) { report in
+            loop.monitoring.startWatchdog(limit: .milliseconds(20), traces: TraceFiles(directory: folder)) { report in
                 if report.dispatches == nil { begun.count() }
             }
             loop.callSoon(name: "stalls") { while begun.value == 0 {} }

@@ -3,8 +3,8 @@ import Foundation
 import MonitoredUV
 
 /// Runs each form of asynchronous code and prints on which loop it was, as `form: loop`; `-` stands for none. For the
-/// tests of ``UVEventLoop/run(name:monitor:_:)`` on the main thread and of
-/// ``UVEventLoop/runMain(monitor:workers:_:)``, which take a process of their own.
+/// tests of ``UVEventLoop/run(name:monitor:body:)`` on the main thread and of
+/// ``UVEventLoop/runMain(monitor:workers:body:)``, which take a process of their own.
 @main
 struct WhereItRan {
     static func main() throws {

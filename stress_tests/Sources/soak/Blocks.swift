@@ -39,7 +39,7 @@ final class Blocks: Sendable {
 
     /// No more blocks; returns when the watchdog has told of all of them.
     func stop() {
-        _ = try? loop.wait { [timer] in timer.value.close() }
+        _ = try? loop.wait { [timer] in timer.value.cancel() }
         let end = ContinuousClock.now + .seconds(10)
         while reported + leftOut < made && ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.01) }
     }

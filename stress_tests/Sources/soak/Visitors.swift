@@ -62,7 +62,7 @@ struct Visitors {
             if echo != message { throw WrongAnswer() }
             counts.messages.wrappingAdd(1, ordering: .relaxed)
         }
-        try await client.finish()
+        try await client.shutdown()
         if try await client.read() != nil { throw WrongAnswer() }
         await client.close()
     }
@@ -130,7 +130,7 @@ struct Visitors {
     private func loseInterest(_ port: Int) async throws {
         let client = try await UVTCPConnection.connect(host: "127.0.0.1", port: port)
         do {
-            _ = try await withTimeout(.milliseconds(3)) { try await client.read() }
+            _ = try await UVEventLoop.withTimeout(.milliseconds(3)) { try await client.read() }
         } catch let error as UVError where error.code == .timedOut {
             counts.timeouts.wrappingAdd(1, ordering: .relaxed)
             return await client.close()

@@ -102,7 +102,7 @@ private final class Connection {
         do {
             try socket.startReading { [unowned self] bytes in
                 silence?.reschedule(after: Self.longestSilence)
-                read([UInt8](copying: bytes), onLine)
+                read([UInt8](uvBytes: bytes), onLine)
             } onEnd: { [unowned self] _ in
                 end()
             }

@@ -62,7 +62,7 @@ enum MetricsServer {
             do {
                 try client.startReading { bytes in
                     let searched = max(0, request.count - 3)
-                    request += [UInt8](copying: bytes)
+                    request += [UInt8](uvBytes: bytes)
                     let isComplete = request[searched...].firstRange(of: "\r\n\r\n".utf8) != nil
                     if !isComplete && request.count <= 16_384 { return }
                     client.stopReading()
