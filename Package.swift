@@ -50,7 +50,7 @@ let package = Package(
         .testTarget(
             name: "MonitoredUVTests",
             dependencies: [
-                "MonitoredUV", "CLibUV", "CMonitoredUV", "CTestFrames", "whereitran", "scarcity",
+                "MonitoredUV", "MonitoredUVPlatform", "CLibUV", "CMonitoredUV", "CTestFrames", "whereitran", "scarcity",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),

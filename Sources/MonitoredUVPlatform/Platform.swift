@@ -140,6 +140,9 @@ package enum Platform {
 
     // MARK: Signals
 
+    /// After a handler of one of these returns, the fault happens again.
+    package static var faultSignals: [Int32] { [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS] }
+
     /// Gives a signal a handler that does nothing, where it has the default.
     package static func catchQuietly(_ signal: Int32) {
         var current = sigaction()

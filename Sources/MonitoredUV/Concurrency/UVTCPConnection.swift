@@ -35,8 +35,10 @@ public final class UVTCPConnection: Sendable {
 
     /// Connects to the first of the addresses of `host` that accepts.
     ///
-    /// - Parameter loop: The loop of the connection; by default the one that runs the task.
-    /// - Throws: ``UVError/Code/connectionRefused`` and others, from the last address that was tried;
+    /// - Parameters:
+    ///   - loop: The loop of the connection; by default the one that runs the task.
+    ///   - timeout: How long looking up and connecting may take together; by default as long as the system allows.
+    /// - Throws: ``UVError/Code/timedOut``; ``UVError/Code/connectionRefused`` and others, from the last address that was tried;
     ///   ``UVError/Code/nameUnknown`` for an unknown host; `CancellationError` as soon as the task is canceled.
     ///
     /// The corresponding libuv functions are `uv_getaddrinfo` and `uv_tcp_connect`.
@@ -44,16 +46,33 @@ public final class UVTCPConnection: Sendable {
         host: String,
         port: Int,
         on loop: UVEventLoop? = nil,
+        timeout: Duration? = nil,
         name: DispatchName? = nil,
         file: StaticString = #fileID,
         line: UInt = #line,
         function: StaticString = #function
     ) async throws -> UVTCPConnection {
         let loop = try UVEventLoop.orCurrent(loop, for: "UVTCPConnection.connect")
+        let site = CallSite(name, file, line, function)
+        guard let timeout else { return try await connect(host, port, on: loop, site) }
+        do {
+            return try await UVEventLoop.withTimeout(timeout) { try await connect(host, port, on: loop, site) }
+        } catch let error as UVError where error.operation == "withTimeout" {
+            let detail = "\(host):\(port) took longer than \(timeout)"
+            throw UVError(.timedOut, operation: "UVTCPConnection.connect", detail: detail)
+        }
+    }
+
+    private nonisolated(nonsending) static func connect(
+        _ host: String,
+        _ port: Int,
+        on loop: UVEventLoop,
+        _ site: CallSite
+    ) async throws -> UVTCPConnection {
         var failure: any Error = UVError(.nameHasNoAddress, operation: "UVTCPConnection.connect")
         for address in try await loop.addresses(of: host, port: port) {
             do {
-                return try await connect(to: address, on: loop, CallSite(name, file, line, function))
+                return try await connect(to: address, on: loop, site)
             } catch let error as UVError {
                 failure = error
             }

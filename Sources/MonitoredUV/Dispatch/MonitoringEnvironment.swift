@@ -107,8 +107,7 @@ struct MonitoringEnvironment: Sendable {
     private static func signal(_ text: String) -> Int32? {
         let known = ["HUP": SIGHUP, "USR1": SIGUSR1, "USR2": SIGUSR2, "WINCH": SIGWINCH, "URG": SIGURG]
         let name = text.hasPrefix("SIG") ? String(text.dropFirst(3)) : text
-        // After a handler returns, a fault happens again.
-        let refused = [SIGKILL, SIGSTOP, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS]
+        let refused = [SIGKILL, SIGSTOP] + Platform.faultSignals
         return known[name] ?? Int32(text).flatMap { (1..<65).contains($0) && !refused.contains($0) ? $0 : nil }
     }
 

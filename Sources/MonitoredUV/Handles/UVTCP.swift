@@ -53,7 +53,7 @@ public final class UVTCP: UVStream {
         }
     }
 
-    private init(_ core: LoopCore) throws(UVError) {
+    init(_ core: LoopCore) throws(UVError) {
         try super.init(core) { (loop, raw) throws(UVError) in try UVError.check(uv_tcp_init(loop, raw), "uv_tcp_init") }
     }
 

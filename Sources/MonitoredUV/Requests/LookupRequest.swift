@@ -108,6 +108,7 @@ extension UVEventLoop {
         _ completion: @escaping (Result<[UVSocketAddress], UVError>) -> Void
     ) throws(UVError) -> UVRequest {
         let site = CallSite(name, file, line, function)
-        return UVRequest(try LookupRequest(core, site, host, port, .system, completion))
+        let request = try LookupRequest(core, site, host, port, .system, completion)
+        return UVRequest(core, request.cancel)
     }
 }

@@ -1,19 +1,23 @@
-/// A request under way that can be canceled by itself, as a lookup can.
+/// Something under way that can be canceled by itself: a lookup, or a connection to a host.
 ///
 /// It belongs to its loop's thread; use on any other traps. Letting go of it changes nothing.
 ///
 /// The corresponding libuv type is `uv_req_t`.
 public struct UVRequest {
-    private let request: LoopRequest
+    private let core: LoopCore
+    private let end: () -> Void
 
-    init(_ request: LoopRequest) { self.request = request }
+    init(_ core: LoopCore, _ cancel: @escaping () -> Void) {
+        self.core = core
+        end = cancel
+    }
 
     /// Ends the request for its caller: the completion is called once with ``UVError/Code/canceled``, in the loop's next
-    /// iteration. The system may go on with the work, on a thread that nobody waits for. Does nothing if the request is over.
+    /// iteration. The system may go on with a lookup, on a thread that nobody waits for. Does nothing if the request is over.
     ///
     /// The corresponding libuv function is `uv_cancel`.
     public func cancel() {
-        request.core.preconditionOnOwnThread("UVRequest.cancel()")
-        request.cancel()
+        core.preconditionOnOwnThread("UVRequest.cancel()")
+        end()
     }
 }

@@ -26,14 +26,14 @@ public struct CallbackKind: RawRepresentable, Hashable, Sendable, BitwiseCopyabl
     private static let names = OpenNames(
         [
             "timer", "posted", "job", "mainQueue", "async", "connection", "getaddrinfo", "connect", "read", "write",
-            "shutdown", "close", "hook", "release",
+            "shutdown", "close", "hook", "release", "signal", "poll",
         ],
         limit: limit
     )
 }
 
 extension CallbackKind {
-    /// A ``UVTimer`` came due, also one made by `callLater` or `callAt`.
+    /// A ``UVTimer`` or a ``ScheduledCallback`` came due.
     public static var timer: Self { Self(number: 0) }
     /// A closure given to `execute` or `callSoon`.
     public static var posted: Self { Self(number: 1) }
@@ -62,6 +62,10 @@ extension CallbackKind {
     /// Objects of the program were released outside of any other dispatch: a monitor that another thread replaced, or
     /// the callbacks of handles that a shutdown closes.
     public static var release: Self { Self(number: 13) }
+    /// The process got a signal.
+    public static var signal: Self { Self(number: 14) }
+    /// A descriptor that a ``UVPoll`` watches is ready.
+    public static var poll: Self { Self(number: 15) }
 }
 
 extension CallbackKind: CaseIterable, CustomStringConvertible {

@@ -19,8 +19,9 @@ struct AsyncEchoServer: ParsableCommand {
             try SeenDispatches(on: server.loop, at: level).tellOnTermination()
             print("ready")
             fflush(nil)
-            try await server.serve(onError: { _, _ in }) { connection in
+            try await server.serve { connection in
                 for try await bytes in connection.inbound { try await connection.write(bytes) }
+            } onError: { _, _ in
             }
         }
     }

@@ -19,7 +19,7 @@ struct UsersServer: ParsableCommand {
             try SeenDispatches(on: server.loop, at: level).tellOnTermination()
             print("ready")
             fflush(nil)
-            try await server.serve(onError: { _, _ in }) { try await answer($0) }
+            try await server.serve({ try await answer($0) }, onError: { _, _ in })
         }
     }
 }

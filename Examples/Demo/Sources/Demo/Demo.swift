@@ -73,15 +73,10 @@ struct Demo: ParsableCommand {
     /// For a person with `nc`, until Ctrl-C.
     private func serve(_ loop: UVEventLoop, _ port: Int) throws {
         Console.line("Serving on 127.0.0.1:\(port). Try: nc 127.0.0.1 \(port), then ping, slow or block. Ctrl-C ends.")
-        let signals = [SIGINT, SIGTERM].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { loop.stop() }
-            source.resume()
-            return source
-        }
+        let signals = try [.interrupt, .terminate].map { signal in try loop.onSignal(signal) { loop.stop() } }
         try loop.run()
-        signals.forEach { $0.cancel() }
+        signals.forEach { $0.close() }
+        try loop.run(.noWait)
     }
 
     /// With clients on a loop and thread of their own, for some seconds.

@@ -1,0 +1,85 @@
+extension UVEventLoop {
+    /// The signals of these numbers, as they come, from the call on.
+    ///
+    /// ```swift
+    /// for try await signal in loop.signals(.interrupt, .terminate) { … }
+    /// ```
+    ///
+    /// The wait does not keep a run of the loop going. It ends when the task that iterates is canceled or the sequence goes;
+    /// the sequence ends when the loop is shut down or closed. Of signals that nobody takes the first 64 are kept. One
+    /// task may iterate. Any thread.
+    ///
+    /// - Throws: When iterated, what ``UVSignal/start(_:)`` throws.
+    ///
+    /// The corresponding libuv function is `uv_signal_start`.
+    public func signals(
+        _ numbers: UVSignal.Number...,
+        name: DispatchName? = nil,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function
+    ) -> AsyncThrowingStream<UVSignal.Number, any Error> {
+        let site = CallSite(name, file, line, function)
+        return AsyncThrowingStream(bufferingPolicy: .bufferingOldest(64)) { continuation in
+            let handles = SignalHandles(continuation)
+            let isStarted = runNow(at: site) { [unowned self] in handles.start(numbers, on: self, site) }
+            if !isStarted { continuation.finish(throwing: shared.closedError("UVEventLoop.signals")) }
+            continuation.onTermination = { [shared] _ in
+                if shared.isRunningHere { return handles.close() }
+                _ = shared.post(site) { handles.close() }
+            }
+        }
+    }
+
+    /// At once on the loop's own thread, whether it runs or not, else as soon as it can; `false` if the loop is closed.
+    private func runNow(at site: CallSite, _ body: @escaping @Sendable () -> Void) -> Bool {
+        if shared.isClosed { return false }
+        if shared.isOnOwnThread {
+            body()
+            return true
+        }
+        return shared.post(site, body)
+    }
+}
+
+/// The handles behind one sequence of signals.
+///
+/// `@unchecked Sendable`: the handles are the loop thread's alone.
+private final class SignalHandles: @unchecked Sendable {
+    typealias Continuation = AsyncThrowingStream<UVSignal.Number, any Error>.Continuation
+
+    private let continuation: Continuation
+    private var handles: [UVSignal] = []
+    private var isClosed = false
+
+    init(_ continuation: Continuation) { self.continuation = continuation }
+
+    /// Ends the sequence when the handles let go of it, whoever closes them.
+    private final class End {
+        let continuation: Continuation
+        init(_ continuation: Continuation) { self.continuation = continuation }
+        deinit { continuation.finish() }
+    }
+
+    func start(_ numbers: [UVSignal.Number], on loop: UVEventLoop, _ site: CallSite) {
+        if isClosed { return }
+        let end = End(continuation)
+        do {
+            for number in numbers {
+                let handle = try UVSignal(loop.core, site) { end.continuation.yield($0) }
+                handles.append(handle)
+                try handle.start(number)
+                handle.unref()
+            }
+        } catch {
+            continuation.finish(throwing: error)
+            close()
+        }
+    }
+
+    func close() {
+        isClosed = true
+        for handle in handles { handle.close() }
+        handles = []
+    }
+}

@@ -1,0 +1,108 @@
+internal import CLibUV
+
+/// Calls a closure when a descriptor that something else reads and writes becomes ready: for C libraries that bring their
+/// own sockets.
+///
+/// The descriptor stays the program's, which must not close it before the handle is closed or stopped. It is set to
+/// non-blocking mode. A loop can have one handle for each descriptor; regular files cannot be watched.
+///
+/// The corresponding libuv type is `uv_poll_t`.
+public final class UVPoll: UVHandle {
+    /// What a descriptor can be ready for.
+    public struct Events: OptionSet, Sendable, Hashable, CustomStringConvertible {
+        /// As libuv has them.
+        public let rawValue: Int32
+
+        /// A combination as libuv has it.
+        public init(rawValue: Int32) { self.rawValue = rawValue }
+
+        /// Something can be read, or the end of it. The corresponding libuv constant is `UV_READABLE`.
+        public static let readable = Events(rawValue: Int32(UV_READABLE.rawValue))
+        /// Something can be written. The corresponding libuv constant is `UV_WRITABLE`.
+        public static let writable = Events(rawValue: Int32(UV_WRITABLE.rawValue))
+        /// The peer has ended its side. The corresponding libuv constant is `UV_DISCONNECT`.
+        public static let disconnect = Events(rawValue: Int32(UV_DISCONNECT.rawValue))
+        /// Urgent data can be read, or a device has something special. The corresponding libuv constant is
+        /// `UV_PRIORITIZED`.
+        public static let prioritized = Events(rawValue: Int32(UV_PRIORITIZED.rawValue))
+
+        static let all: Events = [.readable, .writable, .disconnect, .prioritized]
+
+        /// `[readable, disconnect]`.
+        public var description: String {
+            let names: [(Events, String)] = [
+                (.readable, "readable"), (.writable, "writable"), (.disconnect, "disconnect"),
+                (.prioritized, "prioritized"),
+            ]
+            return "[" + names.filter { contains($0.0) }.map(\.1).joined(separator: ", ") + "]"
+        }
+    }
+
+    @exclusivity(unchecked) private var callback: ((Result<Events, UVError>) -> Void)?
+    private let site: CallbackName
+
+    /// Makes a handle for `descriptor` on `loop`, whose thread this must be; it does not watch yet.
+    ///
+    /// - Parameter callback: Gets what the descriptor is ready for, or ``UVError/Code/badFileDescriptor`` if the system
+    ///   reports an error of it, after which the handle has stopped.
+    /// - Throws: ``UVError/Code/badFileDescriptor`` for one that is not open, ``UVError/Code/fileExists`` if this loop
+    ///   watches it already, ``UVError/Code/notPermitted`` for a regular file.
+    ///
+    /// The corresponding libuv function is `uv_poll_init`.
+    public init(
+        on loop: UVEventLoop,
+        descriptor: Int32,
+        name: DispatchName? = nil,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        _ callback: @escaping (Result<Events, UVError>) -> Void
+    ) throws(UVError) {
+        self.callback = callback
+        self.descriptor = descriptor
+        site = loop.core.recorder.name(of: CallSite(name, file, line, function))
+        try super.init(loop.core) { (loop, raw) throws(UVError) in
+            // libuv would look up its own table with it.
+            if descriptor < 0 {
+                throw UVError(.badFileDescriptor, operation: "uv_poll_init", detail: "descriptor \(descriptor)")
+            }
+            try UVError.check(uv_poll_init(loop, raw, descriptor), "uv_poll_init", "descriptor \(descriptor)")
+        }
+    }
+
+    /// What is watched.
+    public let descriptor: Int32
+
+    /// Calls back whenever the descriptor is ready for one of `events`, as long as it is: who does not read what there is is
+    /// called again. Starting a handle that watches already changes the events; none stops it.
+    ///
+    /// - Throws: ``UVError/Code/invalidArgument`` for events that are none of ``Events``.
+    ///
+    /// The corresponding libuv function is `uv_poll_start`.
+    public func start(_ events: Events) throws(UVError) {
+        try checkOpen("uv_poll_start")
+        if !events.isSubset(of: .all) {
+            let detail = "events \(events.rawValue) are unknown"
+            throw UVError(.invalidArgument, operation: "uv_poll_start", detail: detail)
+        }
+        try UVError.check(uv_poll_start(poll, events.rawValue) { UVPoll.ready($0, $1, $2) }, "uv_poll_start")
+    }
+
+    /// Ends the calls; the handle can be started again. The corresponding libuv function is `uv_poll_stop`.
+    public func stop() { if isOpenHere { UVError.require(uv_poll_stop(poll), "uv_poll_stop") } }
+
+    private var poll: UnsafeMutablePointer<uv_poll_t> { rawPointer() }
+
+    private static func ready(_ raw: UnsafeMutablePointer<uv_poll_t>?, _ status: Int32, _ events: Int32) {
+        Unmanaged<UVPoll>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { handle in
+            handle.core.dispatch(.poll, handle.dispatchName(handle.site), .io(handle.raw)) {
+                let detail = "descriptor \(handle.descriptor)"
+                let error = UVError.of(status, "uv_poll")?.about(detail)
+                handle.callback?(error.map { .failure($0) } ?? .success(Events(rawValue: events)))
+            }
+        }
+    }
+
+    override func dropCallbacks() { callback = nil }
+    override var registeredName: CallbackName { site }
+}

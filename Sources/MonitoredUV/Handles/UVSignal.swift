@@ -1,0 +1,190 @@
+internal import CLibUV
+internal import MonitoredUVPlatform
+
+/// Calls a closure when the process gets a signal.
+///
+/// ```swift
+/// let signal = try UVSignal(on: loop) { _ in loop.stop() }
+/// try signal.start(.interrupt)
+/// ```
+///
+/// Several handles, on several loops, may wait for one signal; each is called. While one does, the signal does nothing else;
+/// when the last one stops, it has its default effect again. Signals that come while the loop is busy may be joined into
+/// one, as the system does. ``UVEventLoop/onSignal(_:name:file:line:function:_:)`` makes a handle and starts it.
+///
+/// The corresponding libuv type is `uv_signal_t`.
+public final class UVSignal: UVHandle {
+    @exclusivity(unchecked) private var callback: ((Number) -> Void)?
+    @exclusivity(unchecked) private var isOnce = false
+    private let site: CallbackName
+
+    /// Makes a handle on `loop`, whose thread this must be; it waits for nothing yet.
+    ///
+    /// - Throws: ``UVError`` if the system has no descriptors left.
+    ///
+    /// The corresponding libuv function is `uv_signal_init`.
+    public convenience init(
+        on loop: UVEventLoop,
+        name: DispatchName? = nil,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        _ callback: @escaping (Number) -> Void
+    ) throws(UVError) {
+        try self.init(loop.core, CallSite(name, file, line, function), callback)
+    }
+
+    init(_ core: LoopCore, _ site: CallSite, _ callback: @escaping (Number) -> Void) throws(UVError) {
+        self.callback = callback
+        self.site = core.recorder.name(of: site)
+        try super.init(core) { (loop, raw) throws(UVError) in
+            try UVError.check(uv_signal_init(loop, raw), "uv_signal_init")
+        }
+    }
+
+    /// Calls back for each signal of this number, until ``stop()``. A handle waits for one number at a time: another one
+    /// takes its place.
+    ///
+    /// - Throws: ``UVError/Code/invalidArgument`` for what is no signal or cannot be caught, and for the signals of faults,
+    ///   which would happen again when the handler returned.
+    ///
+    /// The corresponding libuv function is `uv_signal_start`.
+    public func start(_ number: Number) throws(UVError) {
+        try start(number, once: false)
+    }
+
+    /// Calls back for the next signal of this number, and stops then. Throws what ``start(_:)`` throws.
+    ///
+    /// The corresponding libuv function is `uv_signal_start_oneshot`. That restores the default effect as soon as the signal
+    /// comes, so that a second one right behind it ends the process; here it is restored when the closure is called.
+    public func startOnce(_ number: Number) throws(UVError) { try start(number, once: true) }
+
+    private func start(_ number: Number, once: Bool) throws(UVError) {
+        try checkOpen("uv_signal_start")
+        if Platform.faultSignals.contains(number.rawValue) {
+            let detail = "\(number) is the signal of a fault, which would happen again when the handler returns"
+            throw UVError(.invalidArgument, operation: "uv_signal_start", detail: detail)
+        }
+        let old = self.number
+        let status = uv_signal_start(signal, { UVSignal.received($0, $1) }, number.rawValue)
+        try UVError.check(status, "uv_signal_start", "\(number)")
+        isOnce = once
+        if old != number { restoreHandler(of: old) }
+    }
+
+    /// Ends the calls; the handle can be started again. The corresponding libuv function is `uv_signal_stop`.
+    public func stop() {
+        guard isOpenHere else { return }
+        let old = number
+        UVError.require(uv_signal_stop(signal), "uv_signal_stop")
+        restoreHandler(of: old)
+    }
+
+    /// The signal that the handle waits for; `nil` while it waits for none.
+    public var number: Number? {
+        isOpenHere ? watchedNumber : nil
+    }
+
+    private var watchedNumber: Number? {
+        let number = signal.pointee.signum
+        return number == 0 ? nil : Number(rawValue: number)
+    }
+
+    private var signal: UnsafeMutablePointer<uv_signal_t> { rawPointer() }
+
+    /// By default `SIGPIPE` would end the process when a peer is gone.
+    private func restoreHandler(of number: Number?) { if number?.rawValue == SIGPIPE { ProcessSetup.catchSIGPIPE() } }
+
+    private static func received(_ raw: UnsafeMutablePointer<uv_signal_t>?, _ number: Int32) {
+        Unmanaged<UVSignal>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { handle in
+            if handle.isOnce { handle.stop() }
+            handle.core.dispatch(.signal, handle.dispatchName(handle.site), .io(handle.raw)) {
+                handle.callback?(Number(rawValue: number))
+            }
+        }
+    }
+
+    override func willClose() { closing = watchedNumber }
+    @exclusivity(unchecked) private var closing: Number?
+
+    override func dropCallbacks() {
+        callback = nil
+        restoreHandler(of: closing)
+    }
+
+    override var registeredName: CallbackName { site }
+
+    /// The number of a signal.
+    public struct Number: RawRepresentable, Hashable, Sendable, ExpressibleByIntegerLiteral, CustomStringConvertible {
+        /// As the system has it.
+        public let rawValue: Int32
+
+        /// A signal that has no name here.
+        public init(rawValue: Int32) { self.rawValue = rawValue }
+
+        /// A signal that has no name here.
+        public init(integerLiteral value: Int32) { rawValue = value }
+
+        /// `SIGHUP`: the terminal is gone; to many servers, a request to read their configuration again.
+        public static let hangup = Number(rawValue: SIGHUP)
+        /// `SIGINT`: Ctrl-C.
+        public static let interrupt = Number(rawValue: SIGINT)
+        /// `SIGQUIT`: Ctrl-\.
+        public static let quit = Number(rawValue: SIGQUIT)
+        /// `SIGTERM`: the polite request to end.
+        public static let terminate = Number(rawValue: SIGTERM)
+        /// `SIGUSR1`.
+        public static let user1 = Number(rawValue: SIGUSR1)
+        /// `SIGUSR2`.
+        public static let user2 = Number(rawValue: SIGUSR2)
+        /// `SIGALRM`.
+        public static let alarm = Number(rawValue: SIGALRM)
+        /// `SIGCHLD`: a child process has stopped or ended.
+        public static let child = Number(rawValue: SIGCHLD)
+        /// `SIGCONT`: the process goes on after a stop.
+        public static let resume = Number(rawValue: SIGCONT)
+        /// `SIGPIPE`: a write met a peer that is gone.
+        public static let pipe = Number(rawValue: SIGPIPE)
+        /// `SIGWINCH`: the window of the terminal has another size.
+        public static let windowChange = Number(rawValue: SIGWINCH)
+
+        /// `SIGINT`, or `signal 64` for one without a name here.
+        public var description: String { Self.names[rawValue] ?? "signal \(rawValue)" }
+
+        private static let names = [
+            SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGQUIT: "SIGQUIT", SIGTERM: "SIGTERM", SIGUSR1: "SIGUSR1",
+            SIGUSR2: "SIGUSR2", SIGALRM: "SIGALRM", SIGCHLD: "SIGCHLD", SIGCONT: "SIGCONT", SIGPIPE: "SIGPIPE",
+            SIGWINCH: "SIGWINCH", SIGKILL: "SIGKILL", SIGSTOP: "SIGSTOP", SIGSEGV: "SIGSEGV", SIGBUS: "SIGBUS",
+            SIGILL: "SIGILL", SIGFPE: "SIGFPE", SIGABRT: "SIGABRT", SIGTRAP: "SIGTRAP",
+        ]
+    }
+}
+
+extension UVEventLoop {
+    /// Calls `body` on the loop for each signal of this number: `loop.onSignal(.interrupt) { loop.stop() }`. The wait does
+    /// not keep a run of the loop going. Traps on any thread but the loop's.
+    ///
+    /// - Returns: The handle, to close it or to let it keep the loop alive.
+    /// - Throws: What ``UVSignal/start(_:)`` throws.
+    ///
+    /// The corresponding libuv function is `uv_signal_start`.
+    @discardableResult
+    public func onSignal(
+        _ number: UVSignal.Number,
+        name: DispatchName? = nil,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        _ body: @escaping () -> Void
+    ) throws(UVError) -> UVSignal {
+        let signal = try UVSignal(on: self, name: name, file: file, line: line, function: function) { _ in body() }
+        do {
+            try signal.start(number)
+        } catch {
+            signal.close()
+            throw error
+        }
+        signal.unref()
+        return signal
+    }
+}
