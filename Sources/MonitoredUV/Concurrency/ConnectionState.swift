@@ -51,6 +51,17 @@ final class ConnectionState: @unchecked Sendable {
         return bytes
     }
 
+    /// Bytes that were taken, and are to be read again.
+    func putBack(_ bytes: [UInt8]) {
+        buffered += bytes.count
+        if firstPiece > 0 {
+            firstPiece -= 1
+            pieces[firstPiece] = bytes
+        } else {
+            pieces.insert(bytes, at: 0)
+        }
+    }
+
     func read(_ operation: LoopOperation<[UInt8]?>) {
         if let bytes = takeBytes() { return operation.resume(returning: bytes) }
         switch end {
@@ -176,6 +187,18 @@ final class ConnectionState: @unchecked Sendable {
     /// Writes what the kernel takes at once.
     func tryWrite(_ bytes: [UInt8]) throws(UVError) -> Int {
         let written = try tcp.tryWrite(bytes)
+        tcp.core.jobs.budget.spend(bytes: written)
+        return written
+    }
+
+    func tryWrite(_ bytes: RawSpan) throws(UVError) -> Int {
+        let written = try tcp.tryWrite(bytes)
+        tcp.core.jobs.budget.spend(bytes: written)
+        return written
+    }
+
+    func tryWrite(vectored buffers: [[UInt8]]) throws(UVError) -> Int {
+        let written = try tcp.tryWrite(vectored: buffers)
         tcp.core.jobs.budget.spend(bytes: written)
         return written
     }

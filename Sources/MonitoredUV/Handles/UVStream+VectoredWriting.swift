@@ -2,7 +2,7 @@ internal import CLibUV
 
 extension UVStream {
     /// Writes several arrays as one, without joining them first; see
-    /// ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_)``.
+    /// ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_,_)``.
     public final func write(
         vectored buffers: [[UInt8]],
         name: DispatchName? = nil,
@@ -22,7 +22,7 @@ extension UVStream {
     /// Writes what the kernel takes at once of several arrays, in one system call for each 256 of them, and keeps
     /// nothing: returns the number of bytes written.
     ///
-    /// Throws what ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_)`` throws. The corresponding libuv function is
+    /// Throws what ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_,_)`` throws. The corresponding libuv function is
     /// `uv_try_write`.
     public final func tryWrite(vectored buffers: [[UInt8]]) throws(UVError) -> Int { max(0, try attemptWrite(buffers)) }
 

@@ -41,7 +41,7 @@ extension UVStream {
         }
     }
 
-    /// Writes an array; see ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_)``.
+    /// Writes an array; see ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_,_)``.
     public final func write(
         _ bytes: [UInt8],
         name: DispatchName? = nil,
@@ -58,7 +58,20 @@ extension UVStream {
         try result.get()
     }
 
-    /// Writes a text as UTF-8; see ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_)``.
+    /// Writes a slice, `Data`, or another collection of bytes, from a copy; see
+    /// ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_,_)``.
+    public final func write(
+        _ bytes: some Collection<UInt8>,
+        name: DispatchName? = nil,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function,
+        _ completion: ((UVError?) -> Void)? = nil
+    ) throws(UVError) {
+        try write(Array(bytes), name: name, file: file, line: line, function: function, completion)
+    }
+
+    /// Writes a text as UTF-8; see ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_,_)``.
     public final func write(
         _ text: String,
         name: DispatchName? = nil,
@@ -80,7 +93,7 @@ extension UVStream {
     /// Writes what the kernel takes at once, and keeps nothing: returns the number of bytes written, 0 where earlier
     /// writes still wait.
     ///
-    /// Throws what ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_)`` throws. The corresponding libuv function is
+    /// Throws what ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_,_)`` throws. The corresponding libuv function is
     /// `uv_try_write`.
     public final func tryWrite(_ bytes: RawSpan) throws(UVError) -> Int {
         max(0, try attemptWrite(bytes))
