@@ -13,6 +13,8 @@ final class ConnectionState: @unchecked Sendable {
     let tcp: UVTCP
     private var pieces: [[UInt8]] = []
     private var firstPiece = 0
+    /// What was taken and put back, before all pieces.
+    private var front: ArraySlice<UInt8> = []
     private var buffered = 0
     private(set) var reader: LoopOperation<[UInt8]?>?
     private var end: UVStream.ReadEnd?
@@ -37,29 +39,35 @@ final class ConnectionState: @unchecked Sendable {
 
     /// What is there already; `nil` if the caller has to wait or there will be no more.
     func takeBytes() -> [UInt8]? {
+        guard let bytes = takeSlice() else { return nil }
+        tcp.core.jobs.budget.spend(bytes: bytes.count)
+        return Array(bytes)
+    }
+
+    /// The same without a copy, and without a charge for those that will be put back.
+    func takeSlice() -> ArraySlice<UInt8>? {
+        if !front.isEmpty {
+            defer { front = [] }
+            buffered -= front.count
+            return front
+        }
         if firstPiece == pieces.count { return nil }
         let bytes = pieces[firstPiece]
         pieces[firstPiece] = []
         firstPiece += 1
         buffered -= bytes.count
-        tcp.core.jobs.budget.spend(bytes: bytes.count)
         if firstPiece == pieces.count {
             pieces.removeAll(keepingCapacity: true)
             firstPiece = 0
         }
         if !watchers.isEmpty { watch() }
-        return bytes
+        return bytes[...]
     }
 
     /// Bytes that were taken, and are to be read again.
-    func putBack(_ bytes: [UInt8]) {
+    func putBack(_ bytes: ArraySlice<UInt8>) {
         buffered += bytes.count
-        if firstPiece > 0 {
-            firstPiece -= 1
-            pieces[firstPiece] = bytes
-        } else {
-            pieces.insert(bytes, at: 0)
-        }
+        front = front.isEmpty ? bytes : bytes + front
     }
 
     func read(_ operation: LoopOperation<[UInt8]?>) {
@@ -183,6 +191,8 @@ final class ConnectionState: @unchecked Sendable {
     }
 
     // MARK: Writing and closing
+
+    func spend(bytes: Int) { tcp.core.jobs.budget.spend(bytes: bytes) }
 
     /// Writes what the kernel takes at once.
     func tryWrite(_ bytes: [UInt8]) throws(UVError) -> Int {

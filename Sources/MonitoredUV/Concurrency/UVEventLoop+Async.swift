@@ -5,11 +5,7 @@ extension UVEventLoop {
     ///
     /// - Throws: `CancellationError` as soon as the task is canceled.
     public nonisolated(nonsending) func sleep(
-        for duration: Duration,
-        name: DispatchName? = nil,
-        file: StaticString = #fileID,
-        line: UInt = #line,
-        function: StaticString = #function
+        for duration: Duration
     ) async throws {
         try await LoopOperation<Void>.wait(on: self, "UVEventLoop.sleep") { [unowned self] operation in
             let token = core.schedule(after: duration.nanosecondsClamped, .wake { operation.resume(returning: ()) })
@@ -46,17 +42,13 @@ extension UVEventLoop {
 
     /// Runs `operation` and returns what it returns, if that takes no longer than `limit`; otherwise cancels it.
     ///
-    /// The time runs on a timer of the loop that runs the task, outside of a loop on Swift's clock. An operation that does
-    /// not heed its cancellation is waited for.
+    /// The timeout uses a timer of the loop that runs the task or, outside a loop, Swift's clock. If the operation ignores its
+    /// cancellation, this waits until it finishes.
     ///
     /// - Throws: ``UVError/Code/timedOut`` if the time was up first; what `operation` throws; `CancellationError` if the
     ///   task itself was canceled.
     public nonisolated(nonsending) static func withTimeout<T: Sendable>(
         _ limit: Duration,
-        name: DispatchName? = nil,
-        file: StaticString = #fileID,
-        line: UInt = #line,
-        function: StaticString = #function,
         _ operation: @escaping @Sendable () async throws -> T
     ) async throws -> T {
         let loop = UVEventLoop.current
@@ -64,7 +56,7 @@ extension UVEventLoop {
             group.addTask { try await operation() }
             group.addTask {
                 if let loop {
-                    try await loop.sleep(for: limit, name: name, file: file, line: line, function: function)
+                    try await loop.sleep(for: limit)
                 } else {
                     try await Task.sleep(for: min(limit, .seconds(1_000_000_000)))  // a clock's instants end somewhere
                 }

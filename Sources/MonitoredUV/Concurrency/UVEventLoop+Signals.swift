@@ -1,13 +1,14 @@
 extension UVEventLoop {
-    /// The signals of these numbers, as they come, from the call on.
+    /// The signals of these numbers, as they come: from the call on if it is made by what the loop runs, else from when
+    /// the loop gets to it; until then a signal has its default effect.
     ///
     /// ```swift
     /// for try await signal in loop.signals(.interrupt, .terminate) { … }
     /// ```
     ///
-    /// The wait does not keep a run of the loop going. It ends when the task that iterates is canceled or the sequence goes;
-    /// the sequence ends when the loop is shut down or closed. Of signals that nobody takes the first 64 are kept. One
-    /// task may iterate. Any thread.
+    /// The wait does not keep a run of the loop going. It ends when the iterating task is canceled or the sequence is released,
+    /// and the sequence ends when the loop is shut down; the loop cannot be closed before. Up to 64 unconsumed signals are
+    /// buffered; later ones are dropped. Only one task may iterate. Any thread.
     ///
     /// - Throws: When iterated, what ``UVSignal/start(_:)`` throws.
     ///
@@ -22,23 +23,17 @@ extension UVEventLoop {
         let site = CallSite(name, file, line, function)
         return AsyncThrowingStream(bufferingPolicy: .bufferingOldest(64)) { continuation in
             let handles = SignalHandles(continuation)
-            let isStarted = runNow(at: site) { [unowned self] in handles.start(numbers, on: self, site) }
-            if !isStarted { continuation.finish(throwing: shared.closedError("UVEventLoop.signals")) }
+            let start: @Sendable () -> Void = { [unowned self] in handles.start(numbers, on: self, site) }
+            if shared.isRunningHere {
+                start()
+            } else if !shared.post(site, start) {
+                continuation.finish(throwing: shared.closedError("UVEventLoop.signals"))
+            }
             continuation.onTermination = { [shared] _ in
                 if shared.isRunningHere { return handles.close() }
                 _ = shared.post(site) { handles.close() }
             }
         }
-    }
-
-    /// At once on the loop's own thread, whether it runs or not, else as soon as it can; `false` if the loop is closed.
-    private func runNow(at site: CallSite, _ body: @escaping @Sendable () -> Void) -> Bool {
-        if shared.isClosed { return false }
-        if shared.isOnOwnThread {
-            body()
-            return true
-        }
-        return shared.post(site, body)
     }
 }
 

@@ -1,8 +1,8 @@
 extension UVTCPConnection {
     /// The next `count` bytes, neither more nor fewer.
     ///
-    /// - Throws: ``UVError/Code/endOfFile`` if the peer ends its side before; what it sent is still there for ``read()``.
-    ///   Otherwise what ``read()`` throws; then, too, nothing is lost.
+    /// - Throws: ``UVError/Code/endOfFile`` if the peer ends its side first; what it sent can still be read with ``read()``.
+    ///   ``UVError/Code/invalidArgument`` for a negative count. Otherwise what ``read()`` throws; then, too, nothing is lost.
     public nonisolated(nonsending) func read(exactly count: Int) async throws -> [UInt8] {
         if count < 0 {
             throw UVError(.invalidArgument, operation: "UVTCPConnection.read", detail: "exactly \(count) bytes")
@@ -12,14 +12,15 @@ extension UVTCPConnection {
         throw endOfFile(0)
     }
 
-    /// The next bytes up to `delimiter`, which comes with them; `nil` if the peer has ended its side and there are no more.
+    /// The next bytes up to and including `delimiter`; `nil` if the peer has ended its side and nothing is left.
     ///
     /// - Parameters:
-    ///   - delimiter: One byte at least.
+    ///   - delimiter: At least one byte.
     ///   - limit: How many bytes there may be, the delimiter included.
     /// - Throws: ``UVError/Code/endOfFile`` if the peer ends its side before the delimiter, and
-    ///   ``UVError/Code/messageTooLong`` if it does not come in time; what came is still there for ``read()``. Otherwise what
-    ///   ``read()`` throws; then, too, nothing is lost.
+    ///   ``UVError/Code/messageTooLong`` if it does not appear within `limit` bytes; what came can still be read with
+    ///   ``read()``. ``UVError/Code/invalidArgument`` for an empty delimiter or one that is longer than `limit`. Otherwise
+    ///   what ``read()`` throws; then, too, nothing is lost.
     public nonisolated(nonsending) func read(
         until delimiter: [UInt8],
         limit: Int = 64 * 1024
@@ -32,8 +33,8 @@ extension UVTCPConnection {
         try await read(until: Array(delimiter.utf8), limit: limit)
     }
 
-    /// The lines of text that the peer sends, without their `\n` or `\r\n`, until it ends its side; the last one need not
-    /// have an end. What is not valid UTF-8 is replaced by U+FFFD.
+    /// The lines of text that the peer sends, without their `\n` or `\r\n`, until it ends its side; the last line need not
+    /// be terminated. What is not valid UTF-8 is replaced by U+FFFD.
     ///
     /// - Parameter limit: How many bytes a line may have, its end included: beyond that the iterator throws
     ///   ``UVError/Code/messageTooLong``.
@@ -44,7 +45,7 @@ extension UVTCPConnection {
         fileprivate let connection: UVTCPConnection
         fileprivate let limit: Int
 
-        /// Makes an iterator; all of a connection's take from the same bytes.
+        /// Makes an iterator. All iterators of a connection consume the same bytes.
         public func makeAsyncIterator() -> Iterator { Iterator(connection: connection, limit: limit) }
 
         /// Waits for lines.
@@ -81,20 +82,21 @@ extension UVTCPConnection {
             let detail = "a delimiter of \(delimiter.count) bytes within \(limit)"
             throw UVError(.invalidArgument, operation: "UVTCPConnection.read", detail: detail)
         }
+        // How many bytes hold no beginning of a delimiter.
         var searched = 0
         return try await collect(orEnd: orEnd) { bytes throws(UVError) in
-            while let start = bytes[searched...].firstIndex(of: delimiter[0]) {
-                let end = start + delimiter.count
-                if end > bytes.count {
-                    searched = start
+            while let start = bytes.dropFirst(searched).firstIndex(of: delimiter[0]) {
+                let offset = start - bytes.startIndex
+                let found = bytes[start...].prefix(delimiter.count)
+                searched = offset
+                if found.count < delimiter.count { break }
+                if found.elementsEqual(delimiter) {
+                    if offset + delimiter.count <= limit { return offset + delimiter.count }
                     break
                 }
-                if bytes[start..<end].elementsEqual(delimiter) {
-                    if end <= limit { return end }
-                    break
-                }
-                searched = start + 1
+                searched = offset + 1
             }
+            if !bytes.dropFirst(searched).starts(with: delimiter.prefix(1)) { searched = bytes.count }
             if bytes.count < limit { return nil }
             let detail = "no delimiter within \(limit) bytes"
             throw UVError(.messageTooLong, operation: "UVTCPConnection.read", detail: detail)
@@ -107,53 +109,54 @@ extension UVTCPConnection {
     /// - Parameter orEnd: The end of the stream ends what is wanted.
     private nonisolated(nonsending) func collect(
         orEnd: Bool = false,
-        _ length: ([UInt8]) throws(UVError) -> Int?
+        _ length: (ArraySlice<UInt8>) throws(UVError) -> Int?
     ) async throws -> [UInt8]? {
-        var bytes: [UInt8] = []
+        var bytes: ArraySlice<UInt8> = []
         do {
             while true {
-                guard let piece = try await read() else {
+                guard let piece = try await readSlice() else {
                     if bytes.isEmpty { return nil }
-                    if orEnd { return bytes }
+                    if orEnd { return Array(bytes) }
                     throw endOfFile(bytes.count)
                 }
                 if bytes.isEmpty { bytes = piece } else { bytes += piece }
                 guard let length = try length(bytes) else { continue }
-                if length < bytes.count {
-                    await putBack(Array(bytes[length...]))
-                    bytes.removeLast(bytes.count - length)
-                }
-                return bytes
+                putBack(bytes.dropFirst(length))
+                if loop.shared.isRunningHere { state.spend(bytes: length) }
+                await loop.giveWay()
+                return Array(bytes.prefix(length))
             }
         } catch {
-            if !bytes.isEmpty { await putBack(bytes) }
+            putBack(bytes)
             throw error
         }
+    }
+
+    private nonisolated(nonsending) func readSlice() async throws -> ArraySlice<UInt8>? {
+        try Task.checkCancellation()
+        if loop.shared.isRunningHere, let bytes = state.takeSlice() { return bytes }
+        return try await read()?[...]
+    }
+
+    /// Comes before whatever this task reads next.
+    private func putBack(_ bytes: ArraySlice<UInt8>) {
+        if bytes.isEmpty { return }
+        if loop.shared.isRunningHere { return state.putBack(bytes) }
+        _ = loop.shared.post(CallSite(named: "UVTCPConnection.read")) { [state] in state.putBack(bytes) }
     }
 
     private func endOfFile(_ count: Int) -> UVError {
         UVError(.endOfFile, operation: "UVTCPConnection.read", detail: "the peer ended its side after \(count) bytes")
     }
 
-    private nonisolated(nonsending) func putBack(_ bytes: [UInt8]) async {
-        if loop.shared.isRunningHere { return state.putBack(bytes) }
-        await withUnsafeContinuation { continuation in
-            let isPosted = loop.shared.post(CallSite(named: "UVTCPConnection.read")) { [state] in
-                state.putBack(bytes)
-                continuation.resume()
-            }
-            if !isPosted { continuation.resume() }
-        }
-    }
-
     // MARK: Writing
 
-    /// Writes bytes that are only lent: what the kernel takes at once without a copy; see ``write(_:)-([UInt8])``.
+    /// Writes borrowed bytes. What the kernel accepts right away is not copied; see ``write(_:)-([UInt8])``.
     public nonisolated(nonsending) func write(_ bytes: RawSpan) async throws {
         try Task.checkCancellation()
         let written = loop.shared.isRunningHere ? try state.tryWrite(bytes) : 0
         if written == bytes.byteCount { return await loop.giveWay() }
-        try await write([UInt8](uvBytes: bytes.extracting(droppingFirst: written)))
+        try await writeRest([UInt8](uvBytes: bytes.extracting(droppingFirst: written)), hasBegun: written > 0)
     }
 
     /// Writes a slice, `Data`, or another collection of bytes, from a copy; see ``write(_:)-([UInt8])``.
@@ -164,13 +167,21 @@ extension UVTCPConnection {
     /// Writes several arrays as one: what the kernel takes at once without joining them; see ``write(_:)-([UInt8])``.
     public nonisolated(nonsending) func write(vectored buffers: [[UInt8]]) async throws {
         try Task.checkCancellation()
-        var left = loop.shared.isRunningHere ? try state.tryWrite(vectored: buffers) : 0
-        var rest: [UInt8] = []
+        let written = loop.shared.isRunningHere ? try state.tryWrite(vectored: buffers) : 0
+        var (left, rest) = (written, [UInt8]())
         for buffer in buffers {
             rest += buffer.dropFirst(left)
             left -= min(left, buffer.count)
         }
         if rest.isEmpty { return await loop.giveWay() }
-        try await write(rest)
+        try await writeRest(rest, hasBegun: written > 0)
+    }
+
+    /// A task that was canceled meanwhile has written a part that nobody knows.
+    private nonisolated(nonsending) func writeRest(_ bytes: [UInt8], hasBegun: Bool) async throws {
+        do { try await write(bytes) } catch let error as CancellationError {
+            if hasBegun { abandon() }
+            throw error
+        }
     }
 }

@@ -179,7 +179,7 @@ public final class UVTCPConnection: Sendable {
     }
 
     /// Closes without waiting for it.
-    private func abandon() {
+    func abandon() {
         if loop.shared.isOnOwnThread { return state.abandon() }
         _ = loop.shared.post(CallSite(named: "UVTCPConnection.close")) { [state] in state.abandon() }
     }

@@ -7,7 +7,7 @@
 /// }
 /// ```
 ///
-/// It stops listening when the last reference to it goes, or with ``close()``.
+/// It stops listening when the last reference to it goes, or with ``close(gracePeriod:)``.
 ///
 /// The corresponding libuv type is `uv_tcp_t`.
 public final class UVTCPServer: Sendable {

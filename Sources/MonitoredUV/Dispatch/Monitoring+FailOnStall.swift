@@ -28,7 +28,8 @@ extension Monitoring {
     ///
     /// Raises the ``level`` to `metrics`. What `body` throws comes first.
     ///
-    /// - Throws: ``LoopStalledError``, which names the dispatches and shows where their thread was. Only the part of a
+    /// - Throws: ``UVError/Code/resourceTemporarilyUnavailable`` if the watchdog's thread cannot be started, and
+    ///   ``LoopStalledError``, which names the dispatches and shows where their thread was. Only the part of a
     ///   dispatch counts that lies within.
     @discardableResult
     public func failOnStall<T>(over limit: Duration, _ body: () throws -> T) throws -> T {

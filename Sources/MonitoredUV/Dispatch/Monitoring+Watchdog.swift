@@ -74,7 +74,6 @@ extension Monitoring {
     ///
     /// The log is written by the watchdog's thread, so that the loop does not wait for it. Raises the ``level`` to
     /// `metrics`.
-    ///
     @discardableResult
     public func logSlowCallbacks(
         over limit: Duration = .milliseconds(100),

@@ -26,8 +26,8 @@ public struct Monitoring: Sendable {
         loop.requestMonitor(LoopMonitor(monitor))
     }
 
-    /// Adds a monitor, which is told of each dispatch as the loop's own is, behind those that the loop has already. Each may be
-    /// canceled by itself; see ``setMonitor(_:)``.
+    /// Adds a monitor, which is called for each dispatch after the monitors that the loop already has. Each can be canceled
+    /// separately; see ``setMonitor(_:)``.
     @discardableResult
     public func addMonitor(
         _ monitor: sending @escaping (borrowing IOLoopMonitorState) -> Void

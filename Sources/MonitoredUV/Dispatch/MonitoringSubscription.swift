@@ -1,10 +1,11 @@
 /// A monitor, a watchdog, or a log that was added to a loop's monitoring. It ends when it is canceled or with its loop;
 /// letting go of it changes nothing. Any thread.
 public struct MonitoringSubscription: Sendable {
-    private let end: @Sendable () -> Void
+    /// Gone once it was canceled, with what it held.
+    private let end: Lock<(@Sendable () -> Void)?>
 
-    init(_ end: @escaping @Sendable () -> Void) { self.end = end }
+    init(_ end: @escaping @Sendable () -> Void) { self.end = Lock(end) }
 
     /// Ends it, for this subscriber alone. What is being reported meanwhile may still arrive.
-    public func cancel() { end() }
+    public func cancel() { end.withLock { $0.take() }?() }
 }

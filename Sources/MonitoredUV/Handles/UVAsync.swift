@@ -14,7 +14,7 @@ public final class UVAsync: UVHandle {
 
     /// Makes an async handle on `loop`, whose thread this must be.
     ///
-    /// - Throws: ``UVError`` if the system has no descriptors left.
+    /// - Throws: ``UVError/Code/invalidArgument`` on a closed loop.
     ///
     /// The corresponding libuv function is `uv_async_init`.
     public init(

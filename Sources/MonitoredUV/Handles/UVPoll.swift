@@ -1,19 +1,20 @@
 internal import CLibUV
+internal import MonitoredUVPlatform
 
 /// Calls a closure when a descriptor that something else reads and writes becomes ready: for C libraries that bring their
 /// own sockets.
 ///
-/// The descriptor stays the program's, which must not close it before the handle is closed or stopped. It is set to
-/// non-blocking mode. A loop can have one handle for each descriptor; regular files cannot be watched.
+/// The program still owns the descriptor, and must not close it until the handle is closed or stopped. It is set to
+/// non-blocking mode. A loop can have one active handle for each descriptor; regular files cannot be watched.
 ///
 /// The corresponding libuv type is `uv_poll_t`.
 public final class UVPoll: UVHandle {
     /// What a descriptor can be ready for.
     public struct Events: OptionSet, Sendable, Hashable, CustomStringConvertible {
-        /// As libuv has them.
+        /// The raw libuv flags.
         public let rawValue: Int32
 
-        /// A combination as libuv has it.
+        /// Makes a set of the raw libuv flags.
         public init(rawValue: Int32) { self.rawValue = rawValue }
 
         /// Something can be read, or the end of it. The corresponding libuv constant is `UV_READABLE`.
@@ -44,7 +45,7 @@ public final class UVPoll: UVHandle {
     /// Makes a handle for `descriptor` on `loop`, whose thread this must be; it does not watch yet.
     ///
     /// - Parameter callback: Gets what the descriptor is ready for, or ``UVError/Code/badFileDescriptor`` if the system
-    ///   reports an error of it, after which the handle has stopped.
+    ///   reports an error on it; the handle is then stopped.
     /// - Throws: ``UVError/Code/badFileDescriptor`` for one that is not open, ``UVError/Code/fileExists`` if this loop
     ///   watches it already, ``UVError/Code/notPermitted`` for a regular file.
     ///
@@ -73,10 +74,11 @@ public final class UVPoll: UVHandle {
     /// What is watched.
     public let descriptor: Int32
 
-    /// Calls back whenever the descriptor is ready for one of `events`, as long as it is: who does not read what there is is
-    /// called again. Starting a handle that watches already changes the events; none stops it.
+    /// Calls back whenever the descriptor is ready for one of `events`, for as long as it is ready. If the callback leaves data
+    /// unread, it is called again. Starting a handle that already watches changes the events; an empty set stops it.
     ///
-    /// - Throws: ``UVError/Code/invalidArgument`` for events that are none of ``Events``.
+    /// - Throws: ``UVError/Code/invalidArgument`` for events that are none of ``Events``; ``UVError/Code/badFileDescriptor`` if
+    ///   the descriptor was closed meanwhile, and ``UVError/Code/notPermitted`` if it is a regular file now.
     ///
     /// The corresponding libuv function is `uv_poll_start`.
     public func start(_ events: Events) throws(UVError) {
@@ -84,6 +86,14 @@ public final class UVPoll: UVHandle {
         if !events.isSubset(of: .all) {
             let detail = "events \(events.rawValue) are unknown"
             throw UVError(.invalidArgument, operation: "uv_poll_start", detail: detail)
+        }
+        // libuv would abort in its poll.
+        var status = stat()
+        if fstat(descriptor, &status) != 0 {
+            throw UVError(.badFileDescriptor, operation: "uv_poll_start", detail: "descriptor \(descriptor)")
+        }
+        if status.st_mode & S_IFMT == S_IFREG {
+            throw UVError(.notPermitted, operation: "uv_poll_start", detail: "descriptor \(descriptor) is a file")
         }
         try UVError.check(uv_poll_start(poll, events.rawValue) { UVPoll.ready($0, $1, $2) }, "uv_poll_start")
     }

@@ -8,9 +8,9 @@ internal import MonitoredUVPlatform
 /// try signal.start(.interrupt)
 /// ```
 ///
-/// Several handles, on several loops, may wait for one signal; each is called. While one does, the signal does nothing else;
-/// when the last one stops, it has its default effect again. Signals that come while the loop is busy may be joined into
-/// one, as the system does. ``UVEventLoop/onSignal(_:name:file:line:function:_:)`` makes a handle and starts it.
+/// Several handles, on several loops, may wait for one signal; each is called. While any handle is waiting, the signal has no
+/// other effect; when the last one stops, it has its default effect again, or for `SIGPIPE` the handler that does nothing.
+/// Signals that come while the loop is busy may be merged into one, as the system itself does. ``UVEventLoop/onSignal(_:name:file:line:function:_:)`` makes a handle and starts it.
 ///
 /// The corresponding libuv type is `uv_signal_t`.
 public final class UVSignal: UVHandle {
@@ -20,7 +20,7 @@ public final class UVSignal: UVHandle {
 
     /// Makes a handle on `loop`, whose thread this must be; it waits for nothing yet.
     ///
-    /// - Throws: ``UVError`` if the system has no descriptors left.
+    /// - Throws: ``UVError/Code/invalidArgument`` on a closed loop.
     ///
     /// The corresponding libuv function is `uv_signal_init`.
     public convenience init(
@@ -42,11 +42,12 @@ public final class UVSignal: UVHandle {
         }
     }
 
-    /// Calls back for each signal of this number, until ``stop()``. A handle waits for one number at a time: another one
-    /// takes its place.
+    /// Calls back for each signal of this number, until ``stop()``. A handle waits for one number at a time:
+    /// starting it with another one replaces the first.
     ///
-    /// - Throws: ``UVError/Code/invalidArgument`` for what is no signal or cannot be caught, and for the signals of faults,
-    ///   which would happen again when the handler returned.
+    /// - Throws: ``UVError/Code/invalidArgument`` for a number that is not a signal or cannot be caught, and for the signals of
+    ///   faults,
+    ///   which would happen again when the handler returned. After a number that cannot be caught the handle waits for none.
     ///
     /// The corresponding libuv function is `uv_signal_start`.
     public func start(_ number: Number) throws(UVError) {
@@ -67,9 +68,9 @@ public final class UVSignal: UVHandle {
         }
         let old = self.number
         let status = uv_signal_start(signal, { UVSignal.received($0, $1) }, number.rawValue)
+        if old != self.number { restoreHandler(of: old) }
         try UVError.check(status, "uv_signal_start", "\(number)")
         isOnce = once
-        if old != number { restoreHandler(of: old) }
     }
 
     /// Ends the calls; the handle can be started again. The corresponding libuv function is `uv_signal_stop`.
@@ -116,7 +117,7 @@ public final class UVSignal: UVHandle {
 
     /// The number of a signal.
     public struct Number: RawRepresentable, Hashable, Sendable, ExpressibleByIntegerLiteral, CustomStringConvertible {
-        /// As the system has it.
+        /// The system's number for the signal.
         public let rawValue: Int32
 
         /// A signal that has no name here.
@@ -162,7 +163,7 @@ public final class UVSignal: UVHandle {
 
 extension UVEventLoop {
     /// Calls `body` on the loop for each signal of this number: `loop.onSignal(.interrupt) { loop.stop() }`. The wait does
-    /// not keep a run of the loop going. Traps on any thread but the loop's.
+    /// not keep a run of the loop going; close the handle before you close the loop. Traps on any thread but the loop's.
     ///
     /// - Returns: The handle, to close it or to let it keep the loop alive.
     /// - Throws: What ``UVSignal/start(_:)`` throws.

@@ -19,7 +19,8 @@ public class UVStream: UVHandle {
 
     // MARK: Listening
 
-    /// Listens for connections, and calls back for each that waits to be accepted; `listen` also accepts them.
+    /// Listens for connections, and calls back for each that waits to be accepted;
+    /// ``UVTCP/listen(backlog:whenOutOfDescriptors:name:file:line:function:onConnection:)`` also accepts them.
     ///
     /// As long as a connection has not been accepted no further one is announced, so a server that does not accept
     /// holds its clients off.

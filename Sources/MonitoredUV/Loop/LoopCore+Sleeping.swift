@@ -24,9 +24,10 @@ extension LoopCore {
     func endSleeps() {
         if timers.count == 0 { return }
         for task in timers.sleepers { muv_task_cancel(UnsafeRawPointer(bitPattern: task)) }
-        if timers.count == 0 { return }
-        warn("UVEventLoop '\(name.text)' ended while \(timers.count) tasks slept on it, which will not wake.")
-        withTimers { $0 = Timers(now: clock.now()) }
+        // What canceled tasks have scheduled meanwhile is ended in the next turn.
+        let left = withTimers { $0.stopAll(ofJobs: true) }
+        if left.isEmpty { return }
+        warn("UVEventLoop '\(name.text)' ended while \(left.count) tasks slept on it, which will not wake.")
         setAlarm()
     }
 

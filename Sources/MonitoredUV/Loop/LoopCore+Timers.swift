@@ -49,7 +49,7 @@ extension LoopCore: TimerHost {
     /// Lets go of all callbacks that wait for their time, and of those that this starts.
     func dropScheduled() {
         while true {
-            let works = withTimers { $0.stopCallbacks() }
+            let works = withTimers { $0.stopAll(ofJobs: false) }
             if works.isEmpty { break }
         }
         setAlarm()

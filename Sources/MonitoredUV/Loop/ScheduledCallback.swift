@@ -1,4 +1,4 @@
-/// A callback that waits for its time on a loop: what ``UVEventLoop`` gives for `callLater` and `callAt`.
+/// A callback that waits for its time on a loop: what `callLater` and `callAt` return.
 ///
 /// It belongs to the loop's thread; use on any other traps. Letting go of it changes nothing.
 public struct ScheduledCallback {
@@ -16,8 +16,8 @@ public struct ScheduledCallback {
         _ = core.unschedule(token)
     }
 
-    /// Calls back after `delay` instead, counted from now; a repeating callback then goes on with its interval. To put a
-    /// timeout off on each sign of life costs next to nothing.
+    /// Calls back after `delay` instead, counted from now; a repeating callback then goes on with its interval. Postponing
+    /// a timeout on every sign of life costs next to nothing.
     ///
     /// - Returns: `false` if the callback was called or canceled already; nothing changes then.
     @discardableResult
@@ -26,7 +26,7 @@ public struct ScheduledCallback {
         return core.reschedule(token, after: delay.nanosecondsClamped)
     }
 
-    /// Whether the callback will still be called. Of one that repeats this is true until it is canceled.
+    /// Whether the callback will still be called. For a repeating callback this is true until it is canceled.
     public var isPending: Bool { dueIn != nil }
 
     /// How long until the callback is due; zero if it is overdue, `nil` if it is not pending.
@@ -42,7 +42,8 @@ extension UVEventLoop {
     /// Calls `body` once, after `delay`.
     ///
     /// The call is never early against the monotonic clock, however long the callbacks before it took. The loop wakes up at
-    /// whole milliseconds: what that adds to a finer delay is visible as lag. Callbacks come in the order of their instants.
+    /// whole milliseconds: what that adds to a finer delay is visible as lag. Callbacks come in the order of their instants; one without a
+    /// delay may come before others that are overdue.
     /// A delay of zero or less comes in the loop's next iteration; from within a timer, up to a millisecond later, so
     /// that timers that start each other leave their turn to I/O. A delay beyond 126 years counts as 126 years. The clock
     /// stands still while the machine sleeps.
@@ -64,7 +65,7 @@ extension UVEventLoop {
         return ScheduledCallback(core, core.schedule(after: delay.nanosecondsClamped, .once(name, body)))
     }
 
-    /// Calls `body` after `delay`, and from then on every `interval`, until what it is given is canceled.
+    /// Calls `body` after `delay`, and from then on every `interval`, until the ``ScheduledCallback`` passed to it is canceled.
     ///
     /// The times are counted from the first; a loop that was busy for longer than an interval skips those that have passed
     /// instead of making up for them. An interval of zero or less counts as a nanosecond: the callback comes whenever the
@@ -88,7 +89,7 @@ extension UVEventLoop {
         return ScheduledCallback(core, token)
     }
 
-    /// Calls `body` once at `instant`, at once if that has passed; see ``callLater(_:name:file:line:function:_:)``.
+    /// Calls `body` once at `instant`, in the loop's next iteration if that has passed; see ``callLater(_:name:file:line:function:_:)``.
     ///
     /// The wait is fixed when this is called: it does not shrink while the machine sleeps.
     @discardableResult

@@ -91,12 +91,13 @@ struct Timers: ~Copyable {
         return count
     }
 
-    /// Takes out all timers but those of jobs.
-    mutating func stopCallbacks() -> [TimedWork] {
+    /// Takes out all timers of jobs, or all others.
+    mutating func stopAll(ofJobs: Bool) -> [TimedWork] {
         var tokens: [TimerToken] = []
         wheel.forEach { token, work in
-            if case .job = work { return }
-            tokens.append(token)
+            var isJob = false
+            if case .job = work { isJob = true }
+            if isJob == ofJobs { tokens.append(token) }
         }
         return tokens.compactMap { wheel.stop($0) }
     }

@@ -87,7 +87,7 @@ public final class UVEventLoop: Sendable {
 
     /// Runs the loop on this thread, which from then on owns it.
     ///
-    /// Handles and posted closures keep a run going; a loop that only waits for other threads to post needs an open
+    /// Active handles, requests, posted closures, jobs, scheduled callbacks, and sleeping tasks keep a run going; a loop that only waits for other threads to post needs an open
     /// ``UVAsync`` to stay. Running a loop that runs already, also from inside one of its callbacks, is a bug and traps.
     ///
     /// - Returns: Whether anything is left to do: `true` after ``stop()`` with work pending.
@@ -110,8 +110,9 @@ public final class UVEventLoop: Sendable {
 
     /// Frees the loop. Any thread, while the loop does not run; a second call does nothing.
     ///
-    /// - Throws: ``UVError/Code/busy``, with the handles that are still open and the counts of requests and closures that
-    ///   still wait, in which case nothing has changed. The corresponding libuv function is `uv_loop_close`.
+    /// - Throws: ``UVError/Code/busy``, with the handles that are still open and the counts of requests, closures, jobs,
+    ///   scheduled callbacks, and sleeping tasks that still wait, in which case nothing has changed;
+    ///   ``UVError/Code/invalidArgument`` for the main loop of `runMain`. The corresponding libuv function is `uv_loop_close`.
     public func close() throws(UVError) { try core.close() }
 
     /// Whether this is the thread that the loop belongs to.

@@ -3,10 +3,10 @@ internal import CLibUV
 /// What all handles share: a piece of work that libuv does for its loop until it is closed.
 ///
 /// A handle belongs to its loop's thread; use on any other traps. An open handle is kept alive by its loop, so it needs
-/// no variable, but it needs a ``close(_:name:file:line:function:)``: a loop cannot be closed before its handles are.
+/// no variable, but it needs a ``close(name:file:line:function:_:)``: a loop cannot be closed before its handles are.
 ///
-/// Once a handle is closed, its operations that can throw throw ``UVError/Code/badFileDescriptor``, stopping and closing it
-/// do nothing, and everything else traps.
+/// Once a handle is closed, its operations that can throw throw ``UVError/Code/badFileDescriptor``; stopping, closing,
+/// ``ref()`` and ``unref()`` do nothing; its properties can still be read; and starting a timer or a hook traps.
 ///
 /// The corresponding libuv type is `uv_handle_t`.
 public class UVHandle {
@@ -47,7 +47,7 @@ public class UVHandle {
     }
 
     /// What the monitor calls this handle's dispatches, instead of where their callbacks were registered: the first 256
-    /// bytes of what it is set to, or `_OTHER` if 4,096 other names are in use by handles.
+    /// bytes of what it is set to, or `_OTHER` if 4,096 other names are in use by handles and `DispatchName`s.
     public final var name: String {
         get {
             core.preconditionOnOwnThread("\(self)")
@@ -73,7 +73,7 @@ public class UVHandle {
     /// The corresponding libuv function is `uv_is_active`.
     public final var isActive: Bool { isOpenHere && (uv_is_active(raw) != 0 || isHelped) }
 
-    /// Whether ``close(_:name:file:line:function:)`` was called. The corresponding libuv function is `uv_is_closing`.
+    /// Whether ``close(name:file:line:function:_:)`` was called. The corresponding libuv function is `uv_is_closing`.
     public final var isClosing: Bool {
         core.preconditionOnOwnThread("\(self)")
         return state != .open
@@ -82,8 +82,8 @@ public class UVHandle {
     /// The same for the loop itself, which has claimed the loop but may not own it.
     final var isEnding: Bool { state != .open }
 
-    /// Whether the handle, while active, keeps a run of its loop going, which is how handles start out. To set this does
-    /// what ``ref()`` and ``unref()`` do.
+    /// Whether the handle, while active, keeps a run of its loop going, which is how handles start out. Setting this is the
+    /// same as calling ``ref()`` or ``unref()``.
     ///
     /// The corresponding libuv function is `uv_has_ref`.
     public final var keepsLoopAlive: Bool {

@@ -6,8 +6,8 @@
 /// loop.callLater(.seconds(1), repeating: .seconds(1), name: name) { _ in … }
 /// ```
 ///
-/// A literal costs nothing before a monitor wants it. Any other string is noted when the name is made: make it once, and
-/// keep it.
+/// A literal costs nothing before a monitor wants it. Any other string is registered when the name is created, so create it
+/// once and keep it.
 public struct DispatchName: ExpressibleByStringLiteral, Sendable {
     let site: CallSite
     private let pin: Pin?
@@ -18,8 +18,8 @@ public struct DispatchName: ExpressibleByStringLiteral, Sendable {
         pin = nil
     }
 
-    /// A name of which there may be another one for each user or shard: its first 256 bytes, or `_OTHER` if 4,096 others are
-    /// in use.
+    /// A name made at run time, for example one per user or shard: its first 256 bytes, or `_OTHER` if 4,096 others are in
+    /// use.
     public init(_ name: String) {
         let pin = Pin(name)
         site = CallSite(interned: pin.name)

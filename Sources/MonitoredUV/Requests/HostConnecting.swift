@@ -70,6 +70,7 @@ final class HostConnecting {
     private func giveUp(_ error: UVError) {
         guard let completion else { return }
         self.completion = nil
+        if core.isClosed { return }
         lookup?.cancel()
         tcp?.close()
         endDeadline()
@@ -97,10 +98,10 @@ extension UVTCP {
     ///   - timeout: How long looking up and connecting may take together, before it ends with ``UVError/Code/timedOut``;
     ///     by default as long as the system allows.
     ///   - completion: Called once: with a connection that the caller has to close, with the error of the last address that
-    ///     was tried, or with ``UVError/Code/nameUnknown`` and others for the host.
+    ///     was tried, with ``UVError/Code/canceled``, or with ``UVError/Code/nameUnknown`` and others for the host.
     /// - Returns: The request, to cancel it.
-    /// - Throws: ``UVError/Code/invalidArgument`` for a name that is ill-formed and for a port outside of 0 to 65,535. Then
-    ///   `completion` is not called.
+    /// - Throws: What ``UVEventLoop/getaddrinfo(_:port:name:file:line:function:_:)`` throws, and
+    ///   ``UVError/Code/invalidArgument`` on a closed loop. Then `completion` is not called.
     ///
     /// The corresponding libuv functions are `uv_getaddrinfo` and `uv_tcp_connect`.
     @discardableResult

@@ -1,4 +1,4 @@
-/// Something under way that can be canceled by itself: a lookup, or a connection to a host.
+/// An operation in progress that can be canceled on its own: a lookup, or a connection to a host.
 ///
 /// It belongs to its loop's thread; use on any other traps. Letting go of it changes nothing.
 ///
@@ -13,7 +13,7 @@ public struct UVRequest {
     }
 
     /// Ends the request for its caller: the completion is called once with ``UVError/Code/canceled``, in the loop's next
-    /// iteration. The system may go on with a lookup, on a thread that nobody waits for. Does nothing if the request is over.
+    /// iteration. A lookup may continue in the background. Does nothing if the request is over.
     ///
     /// The corresponding libuv function is `uv_cancel`.
     public func cancel() {

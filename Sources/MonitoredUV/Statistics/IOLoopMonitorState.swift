@@ -7,8 +7,8 @@ public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
     private let lagLower: UInt64
     private let lagUpper: UInt64
 
-    /// What the loop held when the dispatch ended, apart from the dispatch itself: posted closures that wait, active
-    /// referenced handles and active requests. The library's own handles never count. It is 0 when nothing is left.
+    /// What the loop held when the dispatch ended, apart from the dispatch itself: posted closures, jobs,
+    /// scheduled callbacks, and sleeping tasks that wait, active referenced handles, and active requests. The library's own handles never count. It is 0 when nothing is left.
     public let loopHandlesCount: Int
 
     private let name: CallbackName
@@ -60,8 +60,8 @@ public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
     /// Whether ``loopLag`` is measured from the instant the dispatch became ready, rather than bounded.
     public var isLoopLagExact: Bool { lagPrecision == .exact }
 
-    /// The name set for this dispatch, else the handle's name, else where the callback was registered, such as
-    /// `Server.swift:42 accept(_:)`.
+    /// The name set for this dispatch, else the handle's name, else the `name:` that the callback was registered with, else
+    /// where that was, such as `Server.swift:42 accept(_:)`.
     public var callbackPrettyName: String { name.text }
 
     /// The name of the loop that made the dispatch.

@@ -80,7 +80,7 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
     /// How long dispatches past their limit ran, by what the watchdog found to be the cause.
     var stalls: [StallCause: DurationHistogram]
 
-    /// Reports that were suppressed, because there were too many.
+    /// Reports of watchdogs and of logs of slow callbacks that were suppressed, because there were too many.
     public internal(set) var droppedReports: Int
 
     init(loopName: String, time: LoopTime) {

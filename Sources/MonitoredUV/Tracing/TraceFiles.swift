@@ -1,6 +1,6 @@
 internal import MonitoredUVPlatform
 
-/// A directory for traces that are written by themselves, when a stall has ended or a signal asks: so many, and of such a size.
+/// A directory for traces that are written automatically, when a stall has ended or on a signal, limited in number and size.
 public final class TraceFiles: Sendable {
     /// Where they are, as `monitoreduv-PID-1.json`, `monitoreduv-PID-2.json` and so on.
     public let directory: String

@@ -109,7 +109,7 @@ final class LoopWatchdog: Sendable {
             // The length of what went on while the process stood still says nothing; what was reported has an end all the same.
             if let standstill, ended.end >= standstill, !listener.hasReported(ended.start) { continue }
             guard let sighting = sighting(of: ended, for: listener, now) else { continue }
-            if listener.isCounted, let cause = sighting.cause { archive.count(cause, sighting.duration) }
+            if listener.isCounted, let cause = sighting.cause { archive.count(sighting.id, cause, sighting.duration) }
             guard let suppressed = admit(sighting, listener, now) else { continue }
             tell(listener, .ended, sighting, archive[sighting.id], suppressed)
         }

@@ -3,6 +3,8 @@ final class StallArchive: Sendable {
     private struct State {
         var stalls: [Stall] = []
         var durations: [StallCause: DurationHistogram] = [:]
+        /// Those that were counted last.
+        var counted: [StallID] = []
     }
 
     private let state = Lock(State())
@@ -24,9 +26,14 @@ final class StallArchive: Sendable {
     /// Oldest first.
     var recent: [Stall] { state.withLock { $0.stalls } }
 
-    /// Counts a stall that has ended.
-    func count(_ cause: StallCause, _ duration: UInt64) {
-        state.withLock { $0.durations[cause, default: DurationHistogram()].record(duration) }
+    /// Counts a stall that has ended, once, however many listeners it has.
+    func count(_ id: StallID, _ cause: StallCause, _ duration: UInt64) {
+        state.withLock { state in
+            if state.counted.contains(id) { return }
+            if state.counted.count == Self.capacity { state.counted.removeFirst() }
+            state.counted.append(id)
+            state.durations[cause, default: DurationHistogram()].record(duration)
+        }
     }
 
     var durations: [StallCause: DurationHistogram] { state.withLock { $0.durations } }

@@ -114,6 +114,26 @@ import Testing
         }
     }
 
+    /// What a line leaves of a large piece is not copied for the next one: four times as many take four times as long.
+    @Test func shortLines_costTheSame_howeverManyCome() async throws {
+        try await withPair { client, peer in
+            func read(_ count: Int) async throws -> Duration {
+                async let writing: Void = client.write([UInt8](repeating: UInt8(ascii: "\n"), count: count))
+                let start = ContinuousClock.now
+                var lines = peer.lines().makeAsyncIterator()
+                for _ in 0..<count { _ = try await lines.next() }
+                try await writing
+                return ContinuousClock.now - start
+            }
+            var isLinear = false
+            for _ in 0..<5 where !isLinear {
+                let (few, many) = (try await read(4000), try await read(64_000))
+                isLinear = many < few * 64
+            }
+            #expect(isLinear)
+        }
+    }
+
     @Test func lines_comeWithoutTheirEnds_andTheLastNeedsNone() async throws {
         try await withPair { client, peer in
             try await client.write("first\nsecond\r\n\n\r\nfünf\u{0}x\nlast")

@@ -290,6 +290,23 @@ struct MonitorTests {
         }
     }
 
+    /// Whoever keeps its own subscription is let go by `cancel()`.
+    @Test func canceledSubscription_holdsNothing() throws {
+        final class Subscriber { var subscription: MonitoringSubscription? }
+        try withLoop { loop in
+            weak var known: Subscriber?
+            do {
+                let subscriber = Subscriber()
+                known = subscriber
+                subscriber.subscription = loop.addMonitor { _ in withExtendedLifetime(subscriber) {} }
+                subscriber.subscription?.cancel()
+            }
+            loop.callSoon {}
+            try loop.run()
+            #expect(known == nil)
+        }
+    }
+
     @Test func monitorOfAClosedLoop_isFreed() throws {
         final class Token: Sendable {}
         weak var token: Token?

@@ -117,6 +117,22 @@ struct UVPollTests {
         }
     }
 
+    /// libuv would end the process without a word.
+    @Test func start_withADescriptorThatWasClosed_isAnError() throws {
+        try withLoop { loop in
+            var ends: [Int32] = [-1, -1]
+            #expect(socketpair(AF_UNIX, Platform.streamSocket, 0, &ends) == 0)
+            let poll = try UVPoll(on: loop, descriptor: ends[0]) { _ in }
+            Platform.close(ends[0])
+            Platform.close(ends[1])
+            let error = #expect(throws: UVError.self) { try poll.start(.readable) }
+            // Another test may have been given the number.
+            #expect(error == nil || [.badFileDescriptor, .notPermitted].contains(error?.code))
+            poll.close()
+            try loop.run()
+        }
+    }
+
     @Test func whatCannotBeWatched_isAnError() throws {
         try withLoop { loop in
             for descriptor in [Int32(-1), Int32.min, 100_000] {

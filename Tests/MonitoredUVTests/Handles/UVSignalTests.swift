@@ -149,6 +149,15 @@ import Testing
         }
     }
 
+    @Test func failedStart_endsTheWait_andLeavesSIGPIPEHarmless() async {
+        await #expect(processExitsWith: .success) {
+            try raiseSIGPIPE { signal in
+                #expect(throws: UVError.self) { try signal.start(.init(rawValue: SIGKILL)) }
+                precondition(signal.number == nil)
+            }
+        }
+    }
+
     @Test func sequence_givesSignals_untilItsTaskIsCanceled() async throws {
         try await withTasks { loop in
             let signals = loop.signals(Self.first, Self.second)

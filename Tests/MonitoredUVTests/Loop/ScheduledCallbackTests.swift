@@ -261,6 +261,32 @@ struct ScheduledCallbackTests {
         #expect(held == nil)
     }
 
+    /// A shutdown cancels tasks; what their handlers schedule on the way ends with the loop, and old callbacks stay dead.
+    @Test func callbacksThatCanceledTasksSchedule_areLetGo() throws {
+        final class Held: Sendable {}
+        weak var held: Held?
+        let ran = Counter()
+        do {
+            let object = Held()
+            held = object
+            try onOtherThread {
+                try? UVEventLoop.run {
+                    _ = Task(executorPreference: UVEventLoop.current!) {
+                        await withTaskCancellationHandler {
+                            try? await Task.sleep(for: .seconds(3600))
+                        } onCancel: {
+                            UVEventLoop.current?.callLater(.seconds(3600)) { withExtendedLifetime(object) {} }
+                            ran.count()
+                        }
+                    }
+                    for _ in 0..<10 { await Task.yield() }
+                }
+            }
+        }
+        #expect(ran.value == 1)
+        #expect(held == nil)
+    }
+
     @Test func timersOfABurst_giveTheirMemoryBack() throws {
         try withLoop { loop in
             let callbacks = (0..<50_000).map { loop.callLater(.seconds(3600 + $0)) {} }

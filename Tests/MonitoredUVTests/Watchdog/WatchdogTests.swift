@@ -135,6 +135,8 @@ import Testing
             loop.callSoon(name: "one") { while short.of(.began).isEmpty || all.of(.began).isEmpty {} }
             try loop.run()
             WatchdogThread.shared.look()
+            let counted = loop.monitoring.snapshot().stalls.values.reduce(0) { $0 + $1.count }
+            #expect(counted == 1, "once, not for each watchdog")
             first.cancel()
             first.cancel()
             loop.callSoon(name: "two") { while all.of(.began).count < 2 {} }
