@@ -9,7 +9,7 @@ internal import MonitoredUVPlatform
 ///
 /// The corresponding libuv type is `uv_poll_t`.
 public final class UVPoll: UVHandle {
-    /// What a descriptor can be ready for.
+    /// Conditions that a descriptor can be ready for.
     public struct Events: OptionSet, Sendable, Hashable, CustomStringConvertible {
         /// The raw libuv flags.
         public let rawValue: Int32
@@ -71,7 +71,7 @@ public final class UVPoll: UVHandle {
         }
     }
 
-    /// What is watched.
+    /// The descriptor that is watched.
     public let descriptor: Int32
 
     /// Calls back whenever the descriptor is ready for one of `events`, for as long as it is ready. If the callback leaves data

@@ -24,7 +24,7 @@ extension LoopCore {
     func endSleeps() {
         if timers.count == 0 { return }
         for task in timers.sleepers { muv_task_cancel(UnsafeRawPointer(bitPattern: task)) }
-        // What canceled tasks have scheduled meanwhile is ended in the next turn.
+        // Callbacks that canceled tasks have scheduled meanwhile end in the next turn.
         let left = withTimers { $0.stopAll(ofJobs: true) }
         if left.isEmpty { return }
         warn("UVEventLoop '\(name.text)' ended while \(left.count) tasks slept on it, which will not wake.")

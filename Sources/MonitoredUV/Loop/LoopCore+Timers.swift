@@ -80,7 +80,7 @@ extension LoopCore: TimerHost {
         Unmanaged<LoopCore>.fromOpaque(timer!.pointee.data)._withUnsafeGuaranteedRef { $0.alarmRang() }
     }
 
-    /// So many timers fire in one iteration of the loop; the others in the next ones.
+    /// The most timers that fire in one iteration of the loop; the others fire in the next ones.
     private static let timersPerIteration = 1024
 
     private func alarmRang() {
