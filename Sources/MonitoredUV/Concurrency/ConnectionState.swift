@@ -13,7 +13,7 @@ final class ConnectionState: @unchecked Sendable {
     let tcp: UVTCP
     private var pieces: [[UInt8]] = []
     private var firstPiece = 0
-    /// What was taken and put back, before all pieces.
+    /// Bytes that were taken and put back. They come before all pieces.
     private var front: ArraySlice<UInt8> = []
     private var buffered = 0
     private(set) var reader: LoopOperation<[UInt8]?>?
@@ -44,7 +44,7 @@ final class ConnectionState: @unchecked Sendable {
         return Array(bytes)
     }
 
-    /// The same without a copy, and without a charge for those that will be put back.
+    /// Takes a piece without copying it, and without charging the job for bytes that it will put back.
     func takeSlice() -> ArraySlice<UInt8>? {
         if !front.isEmpty {
             defer { front = [] }

@@ -28,7 +28,7 @@ extension UVTCPConnection {
         try await collect(until: delimiter, limit: limit, orEnd: false)
     }
 
-    /// The same for a delimiter that is text: `read(until: "\r\n")`.
+    /// Reads up to a delimiter that is given as text: `read(until: "\r\n")`.
     public nonisolated(nonsending) func read(until delimiter: String, limit: Int = 64 * 1024) async throws -> [UInt8]? {
         try await read(until: Array(delimiter.utf8), limit: limit)
     }

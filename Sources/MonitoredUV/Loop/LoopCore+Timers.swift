@@ -108,7 +108,7 @@ extension LoopCore: TimerHost {
         }
     }
 
-    /// What this lets go of belongs to the dispatch.
+    /// Releases what the work held within its dispatch.
     @inline(__always)
     private func run(_ work: inout TimedWork?, _ due: UInt64, of host: some TimerHost) {
         switch work.take()! {

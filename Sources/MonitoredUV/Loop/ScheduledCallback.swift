@@ -105,7 +105,7 @@ extension UVEventLoop {
         return callLater(delay, name: name, file: file, line: line, function: function, body)
     }
 
-    /// Checks the thread, too.
+    /// Returns the name of a callback, after checking the thread and that the loop is open.
     @inline(__always)
     private func scheduledName(_ site: CallSite) -> CallbackName {
         core.preconditionOnOwnThread("callLater, \(site.text),")

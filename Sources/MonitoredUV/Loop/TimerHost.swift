@@ -1,4 +1,4 @@
-/// Where jobs sleep: a loop, or the pool of jobs that several loops run.
+/// Keeps the timers of jobs that sleep: a loop, or the pool of jobs that several loops run.
 protocol TimerHost: AnyObject {
     /// In the tickets of those who sleep here.
     var ticketNumber: UInt32 { get }

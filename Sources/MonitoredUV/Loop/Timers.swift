@@ -1,4 +1,4 @@
-/// What is to be done when its time comes.
+/// Work that a loop does when its time comes.
 enum TimedWork {
     case once(CallbackName, () -> Void)
     case repeating(RepeatingCallback)

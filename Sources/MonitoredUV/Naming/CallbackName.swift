@@ -27,7 +27,7 @@ struct CallbackName: Hashable, Sendable {
     /// ``release()``.
     init(pinned text: String) { self = PassingNames.shared.pin(Self.cut(text)) }
 
-    /// Whoever pinned the name does not need it any more.
+    /// Ends what ``init(pinned:)`` began.
     func release() { PassingNames.shared.unpin(self) }
 
     /// Interns a name that comes from outside, or is another one for each task.

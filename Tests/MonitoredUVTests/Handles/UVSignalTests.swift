@@ -5,9 +5,14 @@ import Testing
 
 /// Signals are the whole process's: each test has numbers of its own, or a process.
 @Suite(.serialized) struct UVSignalTests {
-    private static let first = UVSignal.Number(rawValue: 40)  // real-time signals, which nothing else uses
-    private static let second = UVSignal.Number(rawValue: 41)
-    private static let third = UVSignal.Number(rawValue: 42)
+    #if os(Linux)
+        // Real-time signals, which nothing else uses.
+        private static let (first, second, third): (UVSignal.Number, UVSignal.Number, UVSignal.Number) = (40, 41, 42)
+    #else
+        private static let first = UVSignal.Number(rawValue: SIGVTALRM)
+        private static let second = UVSignal.Number(rawValue: SIGXCPU)
+        private static let third = UVSignal.Number(rawValue: SIGTTOU)
+    #endif
 
     private func send(_ number: UVSignal.Number) { kill(getpid(), number.rawValue) }
 
