@@ -3,7 +3,7 @@
 ///
 /// `@unchecked Sendable`: used on the loop's thread alone.
 final class ServerState: @unchecked Sendable {
-    /// So many are accepted ahead; then one more waits in libuv, and the others in the kernel.
+    /// So many are accepted ahead; then one more waits in the listener, and the others in the kernel.
     private static let acceptAhead = 64
 
     let tcp: UVTCP
