@@ -44,7 +44,7 @@ final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendabl
     ) {
         if isCanceled { return continuation.resume(throwing: CancellationError()) }
         self.continuation = continuation
-        loop.core.pendingOperations.add(self)
+        loop.core.members.operations.add(self)
         if !loop.core.isShuttingDown { return start(self) }
         // Later, for a task that begins again and again must leave its loop a turn.
         loop.core.post(.posted, CallSite(named: "shutdown")) { self.shutDown() }

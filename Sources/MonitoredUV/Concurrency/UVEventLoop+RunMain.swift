@@ -78,12 +78,12 @@ struct ProcessLoops {
         let group = try pool.map { pool throws(UVError) in
             try UVEventLoopGroup(count: workers, name: "worker", pool: pool)
         }
-        main.core.timedPool = pool
+        main.core.alarm.pool = pool
         SleepDirectory.pool = pool
         let executor = pool.map { DefaultExecutor(main: main, pool: $0) } ?? DefaultExecutor(main: main)
         guard ProcessExecutors.install(main: main, default: executor) else {
             SleepDirectory.pool = nil
-            main.core.timedPool = nil
+            main.core.alarm.pool = nil
             group?.shutdown()
             main.shared.isOfProcess.store(false, ordering: .relaxed)
             main.closeDown()

@@ -132,7 +132,7 @@ final class StreamListener: DescriptorWaiter {
     func end() -> Callback? {
         if pending >= 0 { Platform.close(takePending()) }
         state = .closed
-        core.descriptorWaiters.removeAll { $0 === self }
+        core.members.descriptorWaiters.removeAll { $0 === self }
         uv_close(rawPoll.handle) { raw in StreamListener.closed(raw, as: uv_poll_t.self) }
         uv_close(rawTimer.handle) { raw in StreamListener.closed(raw, as: uv_timer_t.self) }
         defer { callback = nil }
@@ -184,8 +184,8 @@ final class StreamListener: DescriptorWaiter {
 
     private func pause() {
         stopPolling(.paused, for: Self.retryMilliseconds)
-        if !core.descriptorWaiters.contains(where: { $0 === self }) {
-            core.descriptorWaiters.append(self)
+        if !core.members.descriptorWaiters.contains(where: { $0 === self }) {
+            core.members.descriptorWaiters.append(self)
         }
     }
 
@@ -203,7 +203,7 @@ final class StreamListener: DescriptorWaiter {
     func tryAgain() {
         guard state == .paused else { return }
         if policy == .shed && !core.refillReserve() { return pause() }
-        core.descriptorWaiters.removeAll { $0 === self }
+        core.members.descriptorWaiters.removeAll { $0 === self }
         startPolling()
     }
 

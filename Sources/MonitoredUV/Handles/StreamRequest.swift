@@ -34,17 +34,17 @@ final class StreamRequest: RawRequest {
         self.operation = operation
         self.extraBytes = extraBytes
         self.completion = completion
-        stream.core.queuedBytes += extraBytes
+        stream.core.streams.queuedBytes += extraBytes
         super.init(started: raw, stream.core, kind, site)
     }
 
     override func finish(_ status: Int32) {
-        core.queuedBytes -= extraBytes
+        core.streams.queuedBytes -= extraBytes
         if kind == .connect { stream.isConnecting = false }
-        if completion == nil || core.isTearingDown { return core.recorder.stampLoopCode() }
+        if completion == nil || core.shutdown.isTearingDown { return core.recorder.stampLoopCode() }
         let error = UVError.of(status, operation)
         // A request that its handle's close canceled was ready with that; all others wait for the kernel.
-        let canceledAt = stream.isEnding ? stream.closeRequested : nil
+        let canceledAt = stream.closeRequested
         if stream.pendingPosts > 0 {
             return stream.post(kind, site, readySince: canceledAt) { [self] in complete(error) }
         }

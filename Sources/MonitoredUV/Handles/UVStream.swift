@@ -13,7 +13,7 @@ public class UVStream: UVHandle {
     /// A connect request is under way, during which libuv takes a shutdown for the connection's success.
     final var isConnecting = false
     /// When what is under way was canceled.
-    @exclusivity(unchecked) private(set) final var closeRequested: UInt64 = 0
+    @exclusivity(unchecked) private(set) final var closeRequested: UInt64?
 
     final var stream: UnsafeMutablePointer<uv_stream_t> { rawPointer() }
 
@@ -155,7 +155,7 @@ public class UVStream: UVHandle {
         onEnd: @escaping (ReadEnd) -> Void
     ) throws(UVError) {
         try checkOpen("uv_read_start")
-        core.allocateReadBuffer()
+        core.streams.allocateBuffer()
         let started = uv_read_start(stream, { raw, _, buffer in UVStream.lendBuffer(raw, buffer) }) {
             raw,
             count,
@@ -187,7 +187,7 @@ public class UVStream: UVHandle {
     private static func lendBuffer(_ raw: UnsafeMutablePointer<uv_handle_t>?, _ buffer: UnsafeMutablePointer<uv_buf_t>?)
     {
         let core = Unmanaged<LoopCore>.fromOpaque(raw!.pointee.loop.pointee.data)
-        buffer!.pointee = core._withUnsafeGuaranteedRef { $0.readBuffer }
+        buffer!.pointee = core._withUnsafeGuaranteedRef { $0.streams.buffer }
     }
 
     @inline(__always)

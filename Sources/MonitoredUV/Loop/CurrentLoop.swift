@@ -18,7 +18,7 @@ enum CurrentLoop {
     static func core(of shared: LoopShared) -> LoopCore? {
         if !shared.isRunningHere { return nil }
         var found = loop?.core
-        while let core = found, core.shared !== shared { found = core.outer }
+        while let core = found, core.shared !== shared { found = core.currentRun.outer }
         return found
     }
 

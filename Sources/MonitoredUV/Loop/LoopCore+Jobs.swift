@@ -13,19 +13,26 @@ extension LoopCore {
 
     /// Since when what is queued now has been ready. Any thread.
     static func readyNow() -> UInt64 {
-        let wakingSince = CurrentLoop.loop?.core.wakingSince ?? 0
+        let wakingSince = CurrentLoop.loop?.core.sleeping.wakingSince ?? 0
         return wakingSince != 0 ? wakingSince : MonotonicClock.read()
     }
 
     /// Queues a job of this thread's.
     @inline(__always)
     func enqueue(_ job: Job, _ route: Job.Route) {
+        let wakingSince = sleeping.wakingSince
         job.stamp(wakingSince != 0 && recorder.isOn ? wakingSince : recorder.readyNow, route)
         queue(job)
         if recorder.isOn {
             vitals.localJobs.add(1)
             publishQueueLength()
         }
+    }
+
+    /// From now on the loop runs jobs of `pool` as well.
+    func join(_ pool: JobPool?) {
+        jobs.pool = pool
+        activity.hasDrain = activity.isSpinning || pool != nil
     }
 
     /// An operation of a task may have completed at once: whether the task is to give way now.
@@ -41,7 +48,7 @@ extension LoopCore {
     /// Runs as many jobs as may run before the next poll; `false` if there was none.
     @inline(__always)
     func drainJobs() -> Bool {
-        if jobs.queue.isEmpty && pool == nil { return false }
+        if jobs.queue.isEmpty && jobs.pool == nil { return false }
         return runJobs()
     }
 
@@ -61,7 +68,7 @@ extension LoopCore {
     /// The loop's own jobs and the pool's take turns.
     @inline(__always)
     private func nextJob(_ number: Int) -> Job? {
-        guard let pool else { return jobs.queue.removeFirst() }
+        guard let pool = jobs.pool else { return jobs.queue.removeFirst() }
         return number & 1 == 0 ? jobs.queue.removeFirst() ?? pool.take() : pool.take() ?? jobs.queue.removeFirst()
     }
 

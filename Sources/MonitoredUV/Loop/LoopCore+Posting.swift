@@ -65,14 +65,14 @@ extension LoopCore {
 
     func startIdle() {
         activity.isSpinning = true
-        hasDrain = true
+        activity.hasDrain = true
         activity.own += 1
         UVError.require(uv_idle_start(own.idle) { _ in }, "uv_idle_start")
     }
 
     private func stopIdle() {
         activity.isSpinning = false
-        hasDrain = pool != nil
+        activity.hasDrain = jobs.pool != nil
         activity.own -= 1
         UVError.require(uv_idle_stop(own.idle), "uv_idle_stop")
     }

@@ -7,10 +7,10 @@ extension LoopCore {
         shared.takeOver()
         defer { shared.runner.store(0, ordering: .releasing) }
         let outer = CurrentLoop.enter(loop)
-        self.outer = outer?.core
+        currentRun.outer = outer?.core
         defer {
             CurrentLoop.leave(to: outer)
-            self.outer = nil
+            currentRun.outer = nil
         }
         defer { mainThread.pump?.stop() }
         ProcessSetup.catchSIGPIPE()
@@ -18,18 +18,24 @@ extension LoopCore {
         currentRun.isOnce = mode == .once
         currentRun.isLast = currentRun.isOnce || isShuttingDown
         currentRun.ranBeforePoll = false
-        isTimeStale = true
+        currentRun.isTimeStale = true
         try startMainQueue()
         recorder.resume(depth: outer.map { $0.core.recorder.watchdog.thread.depth + 1 } ?? 0)
         dispatchRetired()  // of a monitor that was replaced meanwhile
         repeat {
             takeRemote()
+            currentRun.rangForNothing = false
             _ = uv_run(uv, mode.uv)
             dispatchRetired()
-        } while mode == .untilDone && !currentRun.isStopping && isAlive
+        } while !currentRun.isStopping && (mode == .untilDone || mode == .once && endedForNothing) && isAlive
         currentRun.isStopping = false
         recorder.pause()
         return isAlive
+    }
+
+    /// A run of one iteration has waited for a timer that was canceled or put off meanwhile.
+    private var endedForNothing: Bool {
+        currentRun.rangForNothing && !currentRun.ranBeforePoll && activity.isIdle && !isShuttingDown
     }
 
     /// On the main thread this loop runs what waits for that thread, unless a task holds it already.
@@ -57,7 +63,8 @@ extension LoopCore {
         let open = openWork
         guard open.isEmpty, shared.remote.close() else {
             let what = open.isEmpty ? "work posted by another thread" : open.joined(separator: ", ")
-            let advice = openHandles.contains { !$0.isEnding } ? "" : "; run it once more, so that it can finish"
+            let advice =
+                openHandles.contains { uv_is_closing($0.raw) == 0 } ? "" : "; run it once more, so that it can finish"
             shared.runner.store(0, ordering: .releasing)
             throw UVError(
                 .busy,
@@ -84,19 +91,19 @@ extension LoopCore {
                 "UVEventLoop '\(name.text)' was released without close() while it still held \(open.joined(separator: ", "))."
             )
         }
-        isTearingDown = true
+        shutdown.isTearingDown = true
         closeAllHandles()
         dropRequests()
         dropScheduled()
         while !shared.remote.close() { dropPosted() }
         dropPosted()
-        while handles.open > 0 || requests.open > 0 { _ = uv_run(uv, UV_RUN_ONCE) }
+        while members.handleBalance.open > 0 || members.requestBalance.open > 0 { _ = uv_run(uv, UV_RUN_ONCE) }
         dropPosted()
         closeOwnHandles()
     }
 
     /// Starts to close every handle that is not closing yet.
-    func closeAllHandles() { for handle in openHandles where !handle.isEnding { handle.close() } }
+    func closeAllHandles() { for handle in openHandles where uv_is_closing(handle.raw) == 0 { handle.close() } }
 
     private func claim(_ operation: StaticString) throws(UVError) {
         let (exchanged, found) = shared.runner.compareExchange(
@@ -116,7 +123,7 @@ extension LoopCore {
     /// Every handle and all pending work, in words.
     private var openWork: [String] {
         let posted = queue.count + jobs.queue.count + shared.remote.count
-        let requests = self.requests.open
+        let requests = members.requestBalance.open
         return openHandleKinds
             + (requests > 0 ? ["\(requests) request\(requests == 1 ? "" : "s")"] : [])
             + (posted > 0 ? ["\(posted) posted closure\(posted == 1 ? "" : "s") or job\(posted == 1 ? "" : "s")"] : [])
@@ -158,7 +165,7 @@ extension LoopCore {
         shared.wakeUp.close()
         shared.finishedWork.close()
         mainThread.pump?.close()
-        sleepNumber = nil
+        sleeping.number = nil
         dropOperations()
         own.all.forEach { uv_close($0, nil) }
         while uv_run(uv, UV_RUN_DEFAULT) != 0 {}

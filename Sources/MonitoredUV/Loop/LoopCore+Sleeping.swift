@@ -6,7 +6,7 @@ extension LoopCore {
         let task = sleeper.address
         if ticket.host == JobPool.number {
             SleepDirectory.pool?.endSleep(ticket.slot, of: task, now: MonotonicClock.read())
-        } else if let core = CurrentLoop.loop?.core, ticket.host == core.sleepNumber?.number {
+        } else if let core = CurrentLoop.loop?.core, ticket.host == core.sleeping.number?.number {
             core.endSleep(ticket.slot, of: task)
         } else {
             _ = SleepDirectory.loop(ticket.host)?.post(CallSite(named: "Task.sleep")) {

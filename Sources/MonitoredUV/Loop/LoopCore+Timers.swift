@@ -2,9 +2,9 @@ internal import CLibUV
 
 extension LoopCore: TimerHost {
     var ticketNumber: UInt32 {
-        if let number = sleepNumber { return number.number }
+        if let number = sleeping.number { return number.number }
         let number = SleepDirectory.Number(shared)
-        sleepNumber = number
+        sleeping.number = number
         return number.number
     }
 
@@ -59,9 +59,10 @@ extension LoopCore: TimerHost {
 
     /// Sets the one timer of libuv's for whatever waits, here and in the pool.
     func setAlarm() {
-        let due = min(timers.setAlarm(), timedPool?.withTimers { $0.setAlarm() } ?? .max)
+        let due = min(timers.setAlarm(), alarm.pool?.withTimers { $0.setAlarm() } ?? .max)
+        alarm.isBehind = due == 0
         if due == .max {
-            if isAlarmActive { UVError.require(uv_timer_stop(own.timer), "uv_timer_stop") }
+            if alarm.isActive { UVError.require(uv_timer_stop(own.timer), "uv_timer_stop") }
             return alarmIsActive(false)
         }
         let now = uv_now(uv)
@@ -72,40 +73,43 @@ extension LoopCore: TimerHost {
     }
 
     private func alarmIsActive(_ isActive: Bool) {
-        if isAlarmActive != isActive { activity.own += isActive ? 1 : -1 }
-        isAlarmActive = isActive
+        if alarm.isActive != isActive { activity.own += isActive ? 1 : -1 }
+        alarm.isActive = isActive
     }
 
     private static func alarmRang(_ timer: UnsafeMutablePointer<uv_timer_t>?) {
         Unmanaged<LoopCore>.fromOpaque(timer!.pointee.data)._withUnsafeGuaranteedRef { $0.alarmRang() }
     }
 
-    /// The most timers that fire in one iteration of the loop; the others fire in the next ones.
+    /// The most timers of the loop that fire in one iteration, and of the pool; the others fire in the next ones.
     private static let timersPerIteration = 1024
 
     private func alarmRang() {
         alarmIsActive(false)
         currentRun.isInTimer = true
         let now = clock.now()
-        var left = Self.timersPerIteration
-        fire(from: self, now: now, &left)
-        if let timedPool { fire(from: timedPool, now: now, &left) }
-        if left < Self.timersPerIteration {
+        var hasFired = fire(from: self, now: now)
+        if let pool = alarm.pool, fire(from: pool, now: now) { hasFired = true }
+        if hasFired {
             currentRun.ranBeforePoll = true
-            isTimeStale = true
+            currentRun.isTimeStale = true
+        } else {
+            currentRun.rangForNothing = true
         }
         setAlarm()
         currentRun.isInTimer = false
     }
 
     @inline(__always)
-    private func fire(from host: some TimerHost, now: UInt64, _ left: inout Int) {
+    private func fire(from host: some TimerHost, now: UInt64) -> Bool {
         host.withTimers { $0.advance(to: now) }
         var work: TimedWork?
-        while left > 0, let due = host.withTimers({ $0.takeDue(now: now, &work) }) {
-            left -= 1
+        var fired = 0
+        while fired < Self.timersPerIteration, let due = host.withTimers({ $0.takeDue(now: now, &work) }) {
+            fired += 1
             run(&work, due, of: host)
         }
+        return fired > 0
     }
 
     /// Releases what the work held within its dispatch.
@@ -135,9 +139,9 @@ extension LoopCore: TimerHost {
     @inline(__always)
     private func wakeTask(_ due: UInt64, _ body: () -> Void) {
         recorder.stampLoopCode()
-        wakingSince = due
+        sleeping.wakingSince = due
         body()
-        wakingSince = 0
+        sleeping.wakingSince = 0
         dispatchRetired()  // of an executor that runs what it is given at once
     }
 }

@@ -17,44 +17,17 @@ final class LoopCore {
     @exclusivity(unchecked) var face: LoopFace?
     @exclusivity(unchecked) var queue = PostedQueue()
     @exclusivity(unchecked) var jobs = LoopJobs()
-    /// Where the loop finds jobs that any of several loops may run.
-    @exclusivity(unchecked) var pool: JobPool? { didSet { hasDrain = activity.isSpinning || pool != nil } }
-    /// The loop waits in its poll, and others may wake it for jobs of the pool.
-    @exclusivity(unchecked) var isResting = false
-    /// A queue holds something, or others may have filled the pool: a drain has something to look at.
-    @exclusivity(unchecked) var hasDrain = false
     @exclusivity(unchecked) var timers: Timers
-    /// A pool whose timers also ring here.
-    @exclusivity(unchecked) var timedPool: JobPool?
-    @exclusivity(unchecked) var isAlarmActive = false
-    /// Registered while tasks may look for their sleeps here.
-    @exclusivity(unchecked) var sleepNumber: SleepDirectory.Number?
-    /// While a task is woken that slept: since when it could go on; else 0.
-    @exclusivity(unchecked) var wakingSince: UInt64 = 0
+    @exclusivity(unchecked) var alarm = LoopAlarm()
+    @exclusivity(unchecked) var sleeping = LoopSleeping()
     @exclusivity(unchecked) var mainThread = MainThreadRole()
-    /// What tasks wait for on this loop.
-    let pendingOperations = MemberList<PendingOperation>()
-    let openRequests = MemberList<OpenRequest>()
-    /// Those of them that threads work on, by that work.
-    @exclusivity(unchecked) var workWaiters: [ObjectIdentifier: any WorkWaiter] = [:]
+    @exclusivity(unchecked) var members = LoopMembers()
+    @exclusivity(unchecked) var streams = LoopStreams()
     @exclusivity(unchecked) var activity = LoopActivity()
     @exclusivity(unchecked) var currentRun = CurrentRun()
-    /// The loop in whose callback this one runs.
-    @exclusivity(unchecked) var outer: LoopCore?
-    @exclusivity(unchecked) private var shutdown = LoopShutdown()
-    @exclusivity(unchecked) var isTearingDown = false
+    @exclusivity(unchecked) var shutdown = LoopShutdown()
     /// Counts polls.
     @exclusivity(unchecked) var iteration: UInt64 = 0
-    /// The program's code may have run since libuv last read the clock, by which it takes the time until its timers.
-    @exclusivity(unchecked) var isTimeStale = false
-    /// Where all reads of this loop land, one after the other; allocated with the first stream that reads.
-    @exclusivity(unchecked) var readBuffer = uv_buf_t(base: nil, len: 0)
-    static let readBufferSize = 256 * 1024
-    /// How many bytes of writes that libuv has not done yet.
-    @exclusivity(unchecked) var queuedBytes = 0
-    @exclusivity(unchecked) var descriptorWaiters: [any DescriptorWaiter] = []
-    @exclusivity(unchecked) var handles = Balance()
-    @exclusivity(unchecked) var requests = Balance()
 
     /// The handles the library itself keeps on every loop; none of them keeps it alive.
     struct OwnHandles {
@@ -102,7 +75,7 @@ final class LoopCore {
         if !isClosed { fatalError("a loop was freed without being closed") }
         own.all.forEach { $0.deallocate() }
         uv.deallocate()
-        readBuffer.base?.deallocate()
+        streams.freeBuffer()
     }
 
     private static func initialize(_ uv: UnsafeMutablePointer<uv_loop_t>, _ own: OwnHandles) throws(UVError) {
@@ -128,15 +101,15 @@ final class LoopCore {
     @inline(__always)
     private func beforePoll() {
         takeRemote()
-        if hasDrain {
+        if activity.hasDrain {
             drainQueues()
             rest()
         }
-        if _slowPath(currentRun.isLast) { spinIfDone() }
-        if isTimeStale { refreshTime() }
+        if _slowPath(currentRun.isLast) { beforeLastPoll() }
+        if currentRun.isTimeStale { refreshTime() }
         recorder.enterPoll(
             timeout: pollTimeout,
-            mayWrite: queuedBytes >= Self.longWrite,
+            mayWrite: streams.queuedBytes >= Self.longWrite,
             mayRepeat: uv.pointee.nfds >= Self.mostEvents
         )
     }
@@ -144,7 +117,8 @@ final class LoopCore {
     /// The poll must not wait if something ran in a run of one iteration, nor for something that a drain has begun in a
     /// shutdown.
     @inline(never)
-    private func spinIfDone() {
+    private func beforeLastPoll() {
+        activity.isIdle = true
         if activity.isSpinning { return }
         if currentRun.isOnce && currentRun.ranBeforePoll || isShuttingDown && hasWorkToEnd { startIdle() }
     }
@@ -154,19 +128,19 @@ final class LoopCore {
     private func afterPoll() {
         iteration &+= 1
         recorder.afterPoll()
-        if isResting { stopResting(forOwnWork: !queue.isEmpty || !jobs.queue.isEmpty || !shared.remote.isEmpty) }
+        if jobs.isResting { stopResting(forOwnWork: !queue.isEmpty || !jobs.queue.isEmpty || !shared.remote.isEmpty) }
         takeRemote()
-        if hasDrain { drainQueues() }
+        if activity.hasDrain { drainQueues() }
         if isShuttingDown { continueShutdown() }
-        isTimeStale = false  // libuv reads the clock before anything runs
+        currentRun.isTimeStale = false  // libuv reads the clock before anything runs
     }
 
     /// libuv lets its poll wait for as long as the next timer had to wait when it last read the clock.
     @inline(never)
     private func refreshTime() {
-        isTimeStale = false
+        currentRun.isTimeStale = false
         if !activity.isSpinning { uv_update_time(uv) }
-        if timers.isBehind { setAlarm() }  // without a wait, as this is no timer
+        if alarm.isBehind { setAlarm() }  // without a wait, as this is no timer
     }
 
     /// How long libuv's poll waits at most, in nanoseconds; `.max` for one without a limit or that does not block.
@@ -184,16 +158,25 @@ final class LoopCore {
     /// Lets others wake this loop for jobs of the pool, unless there are some already.
     @inline(never)
     private func rest() {
-        guard let pool, !activity.isSpinning, !(currentRun.ranBeforePoll && currentRun.isOnce) else { return }
-        isResting = pool.rest(shared.wakeUp)
-        if !isResting { startIdle() }
+        guard let pool = jobs.pool, !activity.isSpinning, !(currentRun.ranBeforePoll && currentRun.isOnce) else {
+            return
+        }
+        jobs.isResting = pool.rest(shared.wakeUp)
+        activity.isIdle = jobs.isResting
+        if !jobs.isResting { startIdle() }
+    }
+
+    /// Before the first dispatch after a poll.
+    @inline(never)
+    func stopIdling() {
+        activity.isIdle = false
+        if jobs.isResting { stopResting() }
     }
 
     /// Before anything runs after a poll: who is busy must not be the one that is woken.
-    @inline(never)
-    func stopResting(forOwnWork isBusy: Bool = true) {
-        isResting = false
-        pool?.rise(shared.wakeUp, isBusy: isBusy)
+    private func stopResting(forOwnWork isBusy: Bool = true) {
+        jobs.isResting = false
+        jobs.pool?.rise(shared.wakeUp, isBusy: isBusy)
     }
 
     private static let shutdownName = CallbackName("shutdown")
@@ -201,7 +184,7 @@ final class LoopCore {
     var isShuttingDown: Bool { shutdown.isUnderWay }
 
     private var hasWorkToEnd: Bool {
-        hasOpenHandles || !pendingOperations.isEmpty || timers.count > 0 || !workWaiters.isEmpty
+        hasOpenHandles || !members.operations.isEmpty || timers.count > 0 || !members.workWaiters.isEmpty
     }
 
     /// Whatever callbacks and tasks began meanwhile ends as well.
@@ -228,8 +211,8 @@ final class LoopCore {
             currentRun.isLast = true
             holdOpen(false)
         }
-        if !workWaiters.isEmpty { finishWork() }
-        if timedPool != nil { setAlarm() }
+        if !members.workWaiters.isEmpty { finishWork() }
+        if alarm.pool != nil { setAlarm() }
         recorder.applySettings()
         dispatchRetired()
     }
@@ -247,7 +230,7 @@ final class LoopCore {
     @inline(__always)
     var heldCount: Int {
         Int(uv.pointee.active_handles) &- activity.own &+ Int(uv.pointee.active_reqs.count) &+ waitingCount
-            &+ workWaiters.count &+ (pool == nil ? 0 : pool!.count)
+            &+ members.workWaiters.count &+ jobs.pooledCount
     }
 
     /// What waits in the loop's own queues.
@@ -257,7 +240,7 @@ final class LoopCore {
     @inline(__always)
     var clock: MonotonicClock { recorder.clock }
 
-    var hasOpenHandles: Bool { handles.open > 0 }
+    var hasOpenHandles: Bool { members.handleBalance.open > 0 }
 
     var isAlive: Bool { uv_loop_alive(uv) != 0 || waitingCount > 0 }
 
@@ -267,14 +250,6 @@ final class LoopCore {
         if activity.holds != (hold ? 1 : 0) { return }
         activity.own += hold ? 1 : -1
         if hold { uv_ref(own.wake.handle) } else { uv_unref(own.wake.handle) }
-    }
-
-    func allocateReadBuffer() {
-        guard readBuffer.base == nil else { return }
-        // On a page boundary: some processors copy twice as fast to there as to where `malloc` puts large blocks.
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: Self.readBufferSize, alignment: 4096)
-        let base = memory.bindMemory(to: CChar.self, capacity: Self.readBufferSize)
-        readBuffer = uv_buf_t(base: base, len: Self.readBufferSize)
     }
 
     // MARK: Threads

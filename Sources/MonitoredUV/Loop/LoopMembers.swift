@@ -26,3 +26,22 @@ protocol DescriptorWaiter: AnyObject {
     /// A handle of the loop has closed, which may have freed a descriptor.
     func tryAgain()
 }
+
+/// The members of a loop.
+struct LoopMembers {
+    /// What tasks wait for.
+    let operations = MemberList<PendingOperation>()
+    let requests = MemberList<OpenRequest>()
+    /// Those requests that threads work on, by that work.
+    var workWaiters: [ObjectIdentifier: any WorkWaiter] = [:]
+    var descriptorWaiters: [any DescriptorWaiter] = []
+    var handleBalance = Balance()
+    var requestBalance = Balance()
+}
+
+/// Counts things that must be freed.
+struct Balance {
+    var created = 0
+    var freed = 0
+    var open: Int { created - freed }
+}

@@ -20,15 +20,15 @@ class LoopRequest: OpenRequest {
 
     /// The request is open from now on.
     final func begin() {
-        core.openRequests.add(self)
-        core.requests.created += 1
+        core.members.requests.add(self)
+        core.members.requestBalance.created += 1
         core.vitals.requests.add(1, Int(type.rawValue))
     }
 
     /// Nothing works on the request any more; `false` if it was over already.
     final func end() -> Bool {
         guard leaveList() else { return false }
-        core.requests.freed += 1
+        core.members.requestBalance.freed += 1
         core.vitals.requests.add(-1, Int(type.rawValue))
         return true
     }

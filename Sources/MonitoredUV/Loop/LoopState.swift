@@ -1,3 +1,5 @@
+internal import CLibUV
+
 /// The object that programs know a loop by.
 struct LoopFace {
     let object: Unmanaged<AnyObject>
@@ -20,8 +22,14 @@ struct CurrentRun {
     var isLast = false
     /// In such a run: something ran before the poll, so the poll must not block.
     var ranBeforePoll = false
+    /// The alarm rang in this iteration, and no timer was due.
+    var rangForNothing = false
     /// A timer's callback runs: libuv takes no other turn before all timers that are due have run.
     var isInTimer = false
+    /// The program's code may have run since libuv last read the clock, by which it takes the time until its timers.
+    var isTimeStale = false
+    /// The loop in whose callback this one runs.
+    var outer: LoopCore?
 }
 
 /// The library's own reasons for libuv to continue its run or not to wait in its poll.
@@ -32,11 +40,17 @@ struct LoopActivity {
     var own = 0
     /// The number of things on this loop that wait for other threads.
     var holds = 0
+    /// The loop waits in its poll, or nothing was dispatched since.
+    var isIdle = false
+    /// A queue holds something, or others may have filled the pool: a drain has something to look at.
+    var hasDrain = false
 }
 
 /// The end of a loop with whatever is open on it.
 struct LoopShutdown {
     var isUnderWay = false
+    /// The loop is being freed without a close: nothing calls the program any more.
+    var isTearingDown = false
     /// Since when, and for how many iterations, it has waited for nothing but posted work.
     private var lastWork: (since: UInt64, turns: Int)?
 
@@ -56,6 +70,48 @@ struct LoopJobs {
     var queue = JobQueue()
     var names = JobNames()
     var budget = JobBudget()
+    /// Where the loop finds jobs that any of several loops may run.
+    var pool: JobPool?
+    /// The loop waits in its poll, and others may wake it for jobs of the pool.
+    var isResting = false
+
+    @inline(__always)
+    var pooledCount: Int { pool == nil ? 0 : pool!.count }
+}
+
+/// libuv's one timer, which rings for the earliest of the loop's timers.
+struct LoopAlarm {
+    /// A pool whose timers also ring here.
+    var pool: JobPool?
+    var isActive = false
+    /// It is set for what was due already.
+    var isBehind = false
+}
+
+/// The tasks that sleep on a loop.
+struct LoopSleeping {
+    /// Registered while tasks may look for their sleeps here.
+    var number: SleepDirectory.Number?
+    /// While a task is woken that slept: since when it could go on; else 0.
+    var wakingSince: UInt64 = 0
+}
+
+/// What the streams of a loop share.
+struct LoopStreams {
+    /// Where all reads land, one after the other; allocated with the first stream that reads.
+    var buffer = uv_buf_t(base: nil, len: 0)
+    static let bufferSize = 256 * 1024
+    /// How many bytes of writes that libuv has not done yet.
+    var queuedBytes = 0
+
+    mutating func allocateBuffer() {
+        guard buffer.base == nil else { return }
+        // On a page boundary: some processors copy twice as fast to there as to where `malloc` puts large blocks.
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: Self.bufferSize, alignment: 4096)
+        buffer = uv_buf_t(base: memory.bindMemory(to: CChar.self, capacity: Self.bufferSize), len: Self.bufferSize)
+    }
+
+    func freeBuffer() { buffer.base?.deallocate() }
 }
 
 /// Whether a loop runs on the main thread, whose queue it runs then.
@@ -64,11 +120,4 @@ struct MainThreadRole {
     /// The thread that was last found to be the main one, or not to be.
     var checkedThread: UInt = 0
     var isTaken = false
-}
-
-/// Counts things that must be freed.
-struct Balance {
-    var created = 0
-    var freed = 0
-    var open: Int { created - freed }
 }

@@ -4,7 +4,7 @@ internal import CLibUV
 class ThreadRequest: LoopRequest, WorkWaiter {
     /// Waits for `work`, which a thread adds to the loop's ``FinishedWork`` when it has ended.
     final func begin(_ work: some AnyObject) {
-        core.workWaiters[ObjectIdentifier(work)] = self
+        core.members.workWaiters[ObjectIdentifier(work)] = self
         begin()
         core.holdOpen(true)
     }
@@ -12,7 +12,7 @@ class ThreadRequest: LoopRequest, WorkWaiter {
     /// Stops waiting for `work`; `false` if the request is over.
     @discardableResult
     final func end(_ work: some AnyObject) -> Bool {
-        core.workWaiters[ObjectIdentifier(work)] = nil
+        core.members.workWaiters[ObjectIdentifier(work)] = nil
         return endWaiting()
     }
 

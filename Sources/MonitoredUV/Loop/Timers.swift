@@ -123,12 +123,7 @@ struct Timers: ~Copyable {
         return due
     }
 
-    /// More is due than was taken.
-    var isBehind: Bool {
-        @inline(__always) get { alarm == 0 }
-    }
-
-    /// The time for which the alarm has to be set now; `.max` for none.
+    /// The time for which the alarm has to be set now: 0 if more is due than was taken, `.max` for none.
     mutating func setAlarm() -> UInt64 {
         alarm = wheel.wakeTime() ?? .max
         return alarm

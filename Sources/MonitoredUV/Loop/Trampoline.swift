@@ -13,9 +13,9 @@ extension LoopCore {
         isNext: Bool = false,
         _ body: () -> Void
     ) {
-        if _slowPath(isResting) { stopResting() }
+        if _slowPath(activity.isIdle) { stopIdling() }
         // Bytes are read only between a poll and libuv's next look at the clock.
-        if kind != .read { isTimeStale = true }
+        if kind != .read { currentRun.isTimeStale = true }
         recorder.dispatch(kind, name(), readiness(), held: heldCount, isNext: isNext, body)
     }
 
@@ -23,7 +23,7 @@ extension LoopCore {
     /// not called any more.
     func dispatchRetired() {
         if !recorder.hasRetired { return }
-        if isTearingDown { return recorder.release() }
+        if shutdown.isTearingDown { return recorder.release() }
         recorder.release { name, letGo in dispatch(.release, name, .notApplicable, letGo) }
     }
 }

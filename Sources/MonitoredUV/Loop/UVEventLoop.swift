@@ -87,8 +87,8 @@ public final class UVEventLoop: Sendable {
 
     /// Runs the loop on this thread, which from then on owns it.
     ///
-    /// Active handles, requests, posted closures, jobs, scheduled callbacks, and sleeping tasks keep a run going; a loop that only waits for other threads to post needs an open
-    /// ``UVAsync`` to stay. Running a loop that runs already, also from inside one of its callbacks, is a bug and traps.
+    /// Active handles, requests, posted closures, jobs, scheduled callbacks, and sleeping tasks keep a run going; a loop
+    /// that only waits for other threads to post needs an open ``UVAsync`` to stay. Running a loop that runs already, also from inside one of its callbacks, is a bug and traps.
     ///
     /// - Returns: Whether anything is left to do: `true` after ``stop()`` with work pending.
     /// - Throws: ``UVError/Code/invalidArgument`` if the loop is closed; ``UVError/Code/tooManyOpenFiles`` if the main

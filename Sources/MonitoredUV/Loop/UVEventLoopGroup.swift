@@ -46,7 +46,7 @@ public final class UVEventLoopGroup: Sendable {
             for number in 1...count {
                 let loop = try UVEventLoop(name: "\(name)-\(number)")
                 loop.setMonitor(monitor)
-                loop.core.pool = pool
+                loop.core.join(pool)
                 loops.append(loop)
             }
             for loop in loops {

@@ -42,7 +42,7 @@ public class UVHandle {
         self.core = core
         self.raw = raw.handle
         self.raw.pointee.data = Unmanaged.passRetained(self).toOpaque()
-        core.handles.created += 1
+        core.members.handleBalance.created += 1
         core.vitals.handles.add(1, Int(self.raw.pointee.type.rawValue))
     }
 
@@ -78,9 +78,6 @@ public class UVHandle {
         core.preconditionOnOwnThread("\(self)")
         return state != .open
     }
-
-    /// The same for the loop itself, which has claimed the loop but may not own it.
-    final var isEnding: Bool { state != .open }
 
     /// Whether the handle, while active, keeps a run of its loop going, which is how handles start out. Setting this is the
     /// same as calling ``ref()`` or ``unref()``.
@@ -130,12 +127,12 @@ public class UVHandle {
     /// The part of closing that comes before libuv's: `false` if the handle is closing or closed already.
     final func beginClose(_ site: CallSite, _ completion: (() -> Void)?) -> Bool {
         if core.isClosed {
-            if !core.isTearingDown { completion?() }
+            if !core.shutdown.isTearingDown { completion?() }
             return false
         }
         core.preconditionOnOwnThread("close() of \(self)")
         if state == .closed {
-            if let completion, !core.isTearingDown { post(.close, site, completion) }
+            if let completion, !core.shutdown.isTearingDown { post(.close, site, completion) }
             return false
         }
         if let completion { closeCompletions.append((site, core.clock.now(), completion)) }
@@ -154,10 +151,11 @@ public class UVHandle {
 
     private final func finishClose() {
         state = .closed
-        core.handles.freed += 1
+        core.activity.isIdle = false
+        core.members.handleBalance.freed += 1
         core.vitals.handles.add(-1, Int(raw.pointee.type.rawValue))
         core.handleMemory.deallocate(raw)
-        if core.isTearingDown { return }
+        if core.shutdown.isTearingDown { return }
         core.descriptorMayBeFree()
         while let (site, requested) = closeCompletions.first.map({ ($0.site, $0.requested) }) {
             // Completions that were posted before come first.
@@ -217,15 +215,10 @@ public class UVHandle {
     }
 
     /// For operations that only a bug can call on a closed handle, unless a group's shutdown closed it: `false` then.
-    @inline(__always)
-    final func requireOpen(_ operation: StaticString) -> Bool { isOpenHere || mayBeClosed(operation) }
-
-    @inline(never)
-    private final func mayBeClosed(_ operation: StaticString) -> Bool {
-        if !core.isShuttingDown {
-            fatalError("\(self).\(operation) was called after close(). Make a new handle instead.")
-        }
-        return false
+    final func requireOpen(_ operation: StaticString) -> Bool {
+        if isOpenHere { return true }
+        if core.isShuttingDown { return false }
+        fatalError("\(self).\(operation) was called after close(). Make a new handle instead.")
     }
 
     /// The C struct as what it is.

@@ -37,7 +37,7 @@ import Testing
                     #expect(await task.value)
                     #expect(loop.core.timers.count == 99 - number)
                 }
-                #expect(loop.core.isAlarmActive == false)
+                #expect(loop.core.alarm.isActive == false)
             }
         }
 

@@ -97,7 +97,7 @@ struct LibuvBehaviourTests {
             }
             try loop.run()
             #expect(total == 4 << 20)
-            #expect((1...LoopCore.readBufferSize).contains(largest))
+            #expect((1...LoopStreams.bufferSize).contains(largest))
         }
     }
 }

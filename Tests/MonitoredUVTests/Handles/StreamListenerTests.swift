@@ -86,12 +86,12 @@ struct StreamListenerTests {
                 return -1
             }
             let clients = try connect(1, to: server)
-            while loop.core.descriptorWaiters.isEmpty { try loop.run(.once) }
+            while loop.core.members.descriptorWaiters.isEmpty { try loop.run(.once) }
             listener.accept = accept
             let timer = UVTimer(on: loop) { _ in }
             timer.close()
             try loop.run(.noWait)
-            #expect(loop.core.descriptorWaiters.isEmpty)
+            #expect(loop.core.members.descriptorWaiters.isEmpty)
             while accepted == 0 { try loop.run(.once) }
             clients.forEach { close($0) }
             server.close()

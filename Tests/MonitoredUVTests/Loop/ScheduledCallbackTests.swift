@@ -40,6 +40,40 @@ struct ScheduledCallbackTests {
         }
     }
 
+    /// What was canceled or put off wakes the loop at its old time, which is no reason for a run of one iteration to end.
+    @Test func runOnce_waitsForATimerThatIsDue() throws {
+        try withLoop { loop in
+            let canceled = loop.callLater(.milliseconds(1)) { Issue.record("fired") }
+            let putOff = loop.callLater(.milliseconds(2)) {}
+            var fired = 0
+            let others = (0..<20).map { loop.callLater(.milliseconds(20 + $0)) { fired += 1 } }
+            canceled.cancel()
+            putOff.reschedule(after: .seconds(100))
+            try loop.run(.once)
+            #expect(fired >= 1)
+            (others + [putOff]).forEach { $0.cancel() }
+        }
+    }
+
+    /// Of two crowds, that of a pool does not wait for that of the loop it rings on.
+    @Test func poolsTimers_fireBesideACrowdOfTheLoop() throws {
+        try withLoop { loop in
+            let pool = JobPool(timer: loop.shared.wakeUp)
+            loop.core.alarm.pool = pool
+            var fired = 0
+            for _ in 0..<5000 { loop.callLater(.zero) { fired += 1 } }
+            var firedBefore: [Int] = []
+            pool.withTimers { timers in
+                for _ in 0..<2 { _ = timers.start(due: loop.core.clock.now(), .wake { firedBefore.append(fired) }) }
+            }
+            try loop.run()
+            #expect(fired == 5000)
+            #expect(firedBefore.count == 2)
+            #expect(firedBefore.allSatisfy { $0 < 5000 })
+            loop.core.alarm.pool = nil
+        }
+    }
+
     @Test(arguments: [Duration.seconds(Int64.max), .seconds(4_000_000_001)])
     func callback_withAHugeDelay_waits(_ delay: Duration) throws {
         try withLoop { loop in

@@ -35,8 +35,8 @@ struct UVEventLoopGroupTests {
         #expect(ran.value == 1000)
         #expect(canceled.value == 2)
         for loop in group.loops {
-            #expect(loop.core.handles.created == loop.core.handles.freed)
-            #expect(loop.core.requests.created == loop.core.requests.freed)
+            #expect(loop.core.members.handleBalance.open == 0)
+            #expect(loop.core.members.requestBalance.open == 0)
             #expect(loop.core.isClosed)
         }
     }
@@ -64,8 +64,8 @@ struct UVEventLoopGroupTests {
             UVTimer(on: loop) { _ in }.close { _ = UVTimer(on: loop) { _ in } }
         }
         group.shutdown()
-        #expect(loop.core.handles.created == 4)
-        #expect(loop.core.handles.freed == 4)
+        #expect(loop.core.members.handleBalance.created == 4)
+        #expect(loop.core.members.handleBalance.freed == 4)
     }
 
     @Test func stop_ofOneLoop_doesNotEndItsThread() throws {
@@ -175,7 +175,7 @@ struct UVEventLoopGroupTests {
         }
         group.shutdown()
         #expect(canceled.value == 1)
-        #expect(loop.core.handles.created == loop.core.handles.freed)
+        #expect(loop.core.members.handleBalance.open == 0)
     }
 
     @Test func shutdown_itself_isNoDispatch() throws {

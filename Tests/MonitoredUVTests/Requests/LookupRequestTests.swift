@@ -86,7 +86,7 @@ import Testing
             let tasks = (0..<16).map { _ in
                 Task(executorPreference: loop) { try await loop.getaddrinfo("localhost", port: 1) }
             }
-            while loop.core.requests.created < 17 { await Task.yield() }
+            while loop.core.members.requestBalance.created < 17 { await Task.yield() }
             for task in tasks { task.cancel() }
             for task in tasks { await #expect(throws: CancellationError.self) { try await task.value } }
             await #expect(throws: UVError.self) { try await loop.getaddrinfo("", port: 1) }

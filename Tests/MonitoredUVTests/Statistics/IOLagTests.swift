@@ -146,8 +146,8 @@ struct IOLagTests {
     @Test func lowerBoundOfASecondRead_countsFromTheFirstOnesEnd() throws {
         try withLoop { loop in
             let recorder = Recorder(on: loop)
-            loop.core.allocateReadBuffer()
-            loop.core.readBuffer.len = 4096  // so that the kernel has all of it at once
+            loop.core.streams.allocateBuffer()
+            loop.core.streams.buffer.len = 4096  // so that the kernel has all of it at once
             let block = Duration.milliseconds(50)
             var sent: UInt64 = 0
             var delay = Duration.zero

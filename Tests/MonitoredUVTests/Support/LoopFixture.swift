@@ -20,8 +20,8 @@ func withLoop(
     }
     do { try loop.close() } catch { Issue.record(error, sourceLocation: sourceLocation) }
     let core = loop.core
-    #expect(core.handles.created == core.handles.freed, sourceLocation: sourceLocation)
-    #expect(core.requests.created == core.requests.freed, sourceLocation: sourceLocation)
+    #expect(core.members.handleBalance.open == 0, sourceLocation: sourceLocation)
+    #expect(core.members.requestBalance.open == 0, sourceLocation: sourceLocation)
 }
 
 /// The same until `body` is true, `attempts` times at most: for what other processes can spoil by taking the processor.

@@ -25,8 +25,8 @@ func withTasks(
             }
             loop.closeDown()
             let core = loop.core
-            #expect(core.handles.created == core.handles.freed, sourceLocation: sourceLocation)
-            #expect(core.requests.created == core.requests.freed, sourceLocation: sourceLocation)
+            #expect(core.members.handleBalance.open == 0, sourceLocation: sourceLocation)
+            #expect(core.members.requestBalance.open == 0, sourceLocation: sourceLocation)
             #expect(core.waitingCount == 0, sourceLocation: sourceLocation)
             states.value = recorder?.states ?? []
         }
