@@ -3,6 +3,7 @@
 
 #if defined(__linux__) && defined(__LP64__)
 
+#include "cursor.h"
 #include "files.h"
 #include <elf.h>
 #include <stdio.h>
@@ -12,66 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// MARK: Reading
-
-// A position in a mapped file; reading beyond its end makes it fail, and everything that follows 0.
-typedef struct reader {
-    const uint8_t *at, *end;
-    bool failed;
-} reader;
-
-static uint64_t read_fixed(reader *from, size_t size) {
-    uint64_t value = 0;
-    if (from->failed || (size_t)(from->end - from->at) < size) {
-        from->failed = true;
-        from->at = from->end;
-        return 0;
-    }
-    memcpy(&value, from->at, size);
-    from->at += size;
-    return value;
-}
-
-static uint64_t read_uleb(reader *from) {
-    uint64_t value = 0;
-    for (unsigned shift = 0; from->at < from->end; shift += 7) {
-        uint8_t byte = *from->at++;
-        if (shift < 64) value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) return value;
-    }
-    from->failed = true;
-    return 0;
-}
-
-static int64_t read_sleb(reader *from) {
-    uint64_t value = 0;
-    for (unsigned shift = 0; from->at < from->end;) {
-        uint8_t byte = *from->at++;
-        if (shift < 64) value |= (uint64_t)(byte & 0x7f) << shift;
-        shift += 7;
-        if (byte & 0x80) continue;
-        if (shift < 64 && byte & 0x40) value |= ~(uint64_t)0 << shift;
-        return (int64_t)value;
-    }
-    from->failed = true;
-    return 0;
-}
-
-static const char *read_string(reader *from) {
-    const char *string = (const char *)from->at;
-    size_t length = strnlen(string, (size_t)(from->end - from->at));
-    if (from->at + length == from->end) {
-        from->failed = true;
-        return "";
-    }
-    from->at += length + 1;
-    return string;
-}
-
 // MARK: Units
 
 typedef struct sections {
-    reader lines, line_strings, strings;
+    cursor lines, line_strings, strings;
 } sections;
 
 // What stands in front of the lines of one unit.
@@ -80,23 +25,23 @@ typedef struct unit {
     int line_base;
     bool is_wide;
     const uint8_t *operand_counts;
-    reader tables, program;
+    cursor tables, program;
 } unit;
 
 // Goes on to the unit behind it. False at the end. Units of an unknown kind have version 0.
-static bool read_unit(reader *all, unit *unit) {
+static bool read_unit(cursor *all, unit *unit) {
     uint64_t length = read_fixed(all, 4);
     unit->is_wide = length == 0xffffffff;
     if (unit->is_wide) length = read_fixed(all, 8);
     if (all->failed || length > (uint64_t)(all->end - all->at)) return false;
-    reader from = {all->at, all->at + length, false};
+    cursor from = {all->at, all->at + length, false, 0};
     all->at += length;
     unit->version = (unsigned)read_fixed(&from, 2);
     if (unit->version < 2 || unit->version > 5) return unit->version = 0, true;
     if (unit->version >= 5) read_fixed(&from, 2); // sizes of addresses
     uint64_t header = read_fixed(&from, unit->is_wide ? 8 : 4);
     if (from.failed || header > (uint64_t)(from.end - from.at)) return unit->version = 0, true;
-    unit->program = (reader){from.at + header, from.end, false};
+    unit->program = (cursor){from.at + header, from.end, false, 0};
     unit->minimum_length = (unsigned)read_fixed(&from, 1);
     if (unit->version >= 4) read_fixed(&from, 1); // operations an instruction
     read_fixed(&from, 1);                         // is a statement
@@ -110,14 +55,14 @@ static bool read_unit(reader *all, unit *unit) {
     return true;
 }
 
-static const char *string_at(reader section, uint64_t offset) {
+static const char *string_at(cursor section, uint64_t offset) {
     if (offset >= (uint64_t)(section.end - section.at)) return "";
     section.at += offset;
     return read_string(&section);
 }
 
 // A string, or a number and NULL.
-static const char *read_form(reader *from, uint64_t form, const unit *unit, const sections *sections, uint64_t *number) {
+static const char *read_form(cursor *from, uint64_t form, const unit *unit, const sections *sections, uint64_t *number) {
     size_t word = unit->is_wide ? 8 : 4;
     switch (form) {
     case 0x08: return read_string(from);                                                      // string
@@ -134,7 +79,7 @@ static const char *read_form(reader *from, uint64_t form, const unit *unit, cons
 
 // An entry of a table of directories or files, as version 5 has them: its path, and the number of its directory.
 static const char *find_entry(
-    reader *from, const unit *unit, const sections *sections, uint64_t wanted, uint64_t *directory
+    cursor *from, const unit *unit, const sections *sections, uint64_t wanted, uint64_t *directory
 ) {
     const char *path = NULL;
     uint64_t kinds = read_fixed(from, 1), formats[16][2];
@@ -165,15 +110,15 @@ static char *joined(const char *directory, const char *name) {
 
 // The path of file `wanted` of a unit.
 static char *path_of(const unit *unit, const sections *sections, uint64_t wanted) {
-    reader from = unit->tables;
+    cursor from = unit->tables;
     uint64_t directory = 0, none = 0;
     if (unit->version >= 5) {
-        reader directories = from;
+        cursor directories = from;
         find_entry(&from, unit, sections, UINT64_MAX, &none);
         const char *name = find_entry(&from, unit, sections, wanted, &directory);
         return joined(find_entry(&directories, unit, sections, directory, &none), name);
     }
-    reader directories = from;
+    cursor directories = from;
     while (*read_string(&from) != 0 && !from.failed) {}
     for (uint64_t number = 1; !from.failed; number++) {
         const char *name = read_string(&from);
@@ -219,7 +164,7 @@ static void fill(place from, uint64_t end, const unit *unit, const sections *sec
 }
 
 static void run(const unit *unit, const sections *sections, muv_line *lines, int count) {
-    reader from = unit->program;
+    cursor from = unit->program;
     const place start = {.file = 1, .line = 1};
     place now = start, before = {0};
     unsigned special = (255 - unit->first_special) / unit->line_range * unit->minimum_length;
@@ -286,7 +231,7 @@ static sections find_sections(const char *file, size_t length) {
         const char *name = file + names->sh_offset + section->sh_name;
         size_t room = names->sh_size - section->sh_name;
         const uint8_t *begin = (const uint8_t *)file + section->sh_offset;
-        reader contents = {begin, begin + section->sh_size, false};
+        cursor contents = {begin, begin + section->sh_size, false, 0};
         if (strncmp(name, ".debug_line", room) == 0) found.lines = contents;
         else if (strncmp(name, ".debug_line_str", room) == 0) found.line_strings = contents;
         else if (strncmp(name, ".debug_str", room) == 0) found.strings = contents;
@@ -305,7 +250,7 @@ static void find_in(const loaded_file *loaded, muv_line *lines, int count) {
     if (file == MAP_FAILED) return;
     sections sections = find_sections(file, length);
     unit unit;
-    for (reader all = sections.lines; all.at < all.end && read_unit(&all, &unit);) {
+    for (cursor all = sections.lines; all.at < all.end && read_unit(&all, &unit);) {
         if (unit.version > 0) run(&unit, &sections, lines, count);
     }
     munmap((void *)file, length);

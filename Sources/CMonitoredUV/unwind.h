@@ -1,6 +1,6 @@
 // A frame of a copied stack, on the way from the innermost to the outermost.
 #pragma once
-#include "frametable.h"
+#include "framerules.h"
 
 typedef struct frame {
     uintptr_t registers[muv_register_count];
@@ -11,6 +11,14 @@ typedef struct frame {
 
 static inline bool knows(const frame *frame, uint64_t number) {
     return number < register_count && frame->known >> number & 1;
+}
+
+static inline uintptr_t without_signature(uintptr_t address) {
+#if defined(__aarch64__)
+    return address & 0x0000ffffffffffff;
+#else
+    return address;
+#endif
 }
 
 #if defined(__x86_64__)

@@ -1,0 +1,20 @@
+// How a function's table tells where the registers of its caller are.
+#pragma once
+#include "frametable.h"
+
+enum rule { same, at_offset, in_register, undefined, unknown };
+
+// How the registers of a function's caller are found from the function's own, at one of its instructions.
+typedef struct row {
+    uint64_t base_register;
+    int64_t base_offset;
+    bool base_is_known;
+    uintptr_t since; // from where on the base is in that register
+    struct {
+        enum rule rule;
+        int64_t value;
+    } registers[register_count];
+} row;
+
+// False without a table, and for one that is malformed.
+__attribute__((visibility("hidden"))) bool muv_find_row(const entry *entry, uintptr_t address, row *row);
