@@ -23,6 +23,7 @@ let package = Package(
     targets: [
         program("uvecho", [monitored, "StressSupport"]),
         program("asyncecho", [monitored, "StressSupport"]),
+        program("groupecho", [monitored]),
         program("users", [monitored, "StressSupport"]),
         program("dispatches", [monitored, "StressSupport"]),
         program("concurrency", [monitored]),

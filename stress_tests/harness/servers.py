@@ -17,11 +17,12 @@ from .failures import BlindMonitor, Failure
 #: Servers run on the first processor and load on the second, where there are two.
 _processors = sorted(os.sched_getaffinity(0))
 SERVER_PROCESSOR, LOAD_PROCESSOR = _processors[0], _processors[-1]
+ALL_PROCESSORS = ",".join(map(str, _processors))
 _ports = itertools.count(9310)
 
 
 def pinned(processor, command):
-    """The command on one processor; it ends with this process, however that ends."""
+    """The command on one processor, or several with commas between them; it ends with this process, however that ends."""
     return ["setpriv", "--pdeathsig", "KILL", "taskset", "-c", str(processor), *command]
 
 

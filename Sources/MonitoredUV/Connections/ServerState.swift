@@ -1,5 +1,5 @@
-/// What a ``UVTCPServer`` is on its loop's thread: the handle, the connections that nobody has taken yet, and who waits
-/// for one.
+/// What a ``UVTCPServer`` is on its loop's thread: the handle, the clients that nobody has taken yet, and who waits for
+/// one.
 ///
 /// `@unchecked Sendable`: used on the loop's thread alone.
 final class ServerState: @unchecked Sendable {
@@ -7,14 +7,17 @@ final class ServerState: @unchecked Sendable {
     private static let acceptAhead = 64
 
     let tcp: UVTCP
+    /// Whose loops the clients go to, in turn; without one they stay on the handle's.
+    private let group: UVEventLoopGroup?
     private let onAcceptError: (@Sendable (UVError) -> Void)?
-    private var accepted: [UVTCPConnection] = []
+    private var accepted: [AcceptedSocket] = []
     private var isPending = false
-    private var taker: LoopOperation<UVTCPConnection?>?
+    private var taker: LoopOperation<AcceptedSocket?>?
     private var lastWarning: UInt64?
 
-    init(_ tcp: UVTCP, _ onAcceptError: (@Sendable (UVError) -> Void)?) {
+    init(_ tcp: UVTCP, _ group: UVEventLoopGroup?, _ onAcceptError: (@Sendable (UVError) -> Void)?) {
         self.tcp = tcp
+        self.group = group
         self.onAcceptError = onAcceptError
     }
 
@@ -26,15 +29,15 @@ final class ServerState: @unchecked Sendable {
     }
 
     /// What was accepted already.
-    func takeConnection() -> UVTCPConnection? {
+    func takeSocket() -> AcceptedSocket? {
         guard !accepted.isEmpty else { return nil }
-        let connection = accepted.removeFirst()
+        let socket = accepted.removeFirst()
         if isPending { acceptPending() }
-        return connection
+        return socket
     }
 
-    func accept(_ operation: LoopOperation<UVTCPConnection?>) {
-        if let connection = takeConnection() { return operation.resume(returning: connection) }
+    func accept(_ operation: LoopOperation<AcceptedSocket?>) {
+        if let socket = takeSocket() { return operation.resume(returning: socket) }
         if tcp.isClosing { return operation.resume(returning: nil) }
         if taker != nil {
             let error = UVError(.alreadyInProgress, operation: "accept", detail: "another task waits for a connection")
@@ -46,20 +49,16 @@ final class ServerState: @unchecked Sendable {
 
     private func acceptPending() {
         isPending = false
-        let connection: UVTCPConnection
+        let socket: AcceptedSocket
         do throws(UVError) {
-            let client = try tcp.accept()
-            do throws(UVError) { connection = try UVTCPConnection(client) } catch {
-                client.close()
-                throw error
-            }
+            socket = AcceptedSocket(try tcp.acceptDescriptor(), for: group?.next() ?? tcp.loop)
         } catch { return failed(error) }
-        guard let taker else { return accepted.append(connection) }
+        guard let taker else { return accepted.append(socket) }
         self.taker = nil
-        taker.resume(returning: connection)
+        taker.resume(returning: socket)
     }
 
-    private func failed(_ error: UVError) {
+    func failed(_ error: UVError) {
         if let onAcceptError { return onAcceptError(error) }
         // A client that has reset its connection by now is nothing that the server's author could mend.
         if error.code == .notConnected { return }

@@ -180,7 +180,7 @@ public final class UVTCPConnection: Sendable {
 
     /// Closes without waiting for it.
     func abandon() {
-        if loop.shared.isOnOwnThread { return state.abandon() }
+        if loop.shared.isRunningHere { return state.abandon() }
         _ = loop.shared.post(CallSite(named: "UVTCPConnection.close")) { [state] in state.abandon() }
     }
 

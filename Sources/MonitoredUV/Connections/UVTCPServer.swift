@@ -11,7 +11,7 @@
 ///
 /// The corresponding libuv type is `uv_tcp_t`.
 public final class UVTCPServer: Sendable {
-    /// The loop that the server and its connections are on.
+    /// The loop that the server is on, and its connections, unless they are on those of a group.
     public let loop: UVEventLoop
     /// Where the server listens.
     public let localAddress: UVSocketAddress
@@ -25,11 +25,8 @@ public final class UVTCPServer: Sendable {
     }
 
     deinit {
-        if loop.shared.isOnOwnThread {
-            state.close(nil)
-        } else if !loop.shared.isClosed {
-            _ = loop.shared.post(CallSite(named: "UVTCPServer.close")) { [state] in state.close(nil) }
-        }
+        if loop.shared.isRunningHere { return state.close(nil) }
+        _ = loop.shared.post(CallSite(named: "UVTCPServer.close")) { [state] in state.close(nil) }
     }
 
     /// Listens on the first address of `host`; `0.0.0.0` and `::` stand for all of this machine's, and port 0 for one
@@ -58,6 +55,40 @@ public final class UVTCPServer: Sendable {
         function: StaticString = #function
     ) async throws -> UVTCPServer {
         let loop = try UVEventLoop.orCurrent(loop, for: "UVTCPServer.listen")
+        let site = CallSite(name, file, line, function)
+        return try await listen(host, port, backlog, policy, on: loop, nil, onAcceptError, site)
+    }
+
+    /// The same with a server that accepts on one of the group's loops, and hands its connections to all of them in turn, so
+    /// that as many threads serve. A connection stays on its loop, and so does the task with its handler.
+    ///
+    /// The corresponding libuv functions are `uv_tcp_bind`, `uv_listen`, and `uv_tcp_open`.
+    public nonisolated(nonsending) static func listen(
+        host: String,
+        port: Int,
+        backlog: Int32 = 511,
+        whenOutOfDescriptors policy: UVStream.OutOfDescriptors = .hold,
+        on group: UVEventLoopGroup,
+        onAcceptError: (@Sendable (UVError) -> Void)? = nil,
+        name: DispatchName? = nil,
+        file: StaticString = #fileID,
+        line: UInt = #line,
+        function: StaticString = #function
+    ) async throws -> UVTCPServer {
+        let site = CallSite(name, file, line, function)
+        return try await listen(host, port, backlog, policy, on: group.next(), group, onAcceptError, site)
+    }
+
+    private nonisolated(nonsending) static func listen(
+        _ host: String,
+        _ port: Int,
+        _ backlog: Int32,
+        _ policy: UVStream.OutOfDescriptors,
+        on loop: UVEventLoop,
+        _ group: UVEventLoopGroup?,
+        _ onAcceptError: (@Sendable (UVError) -> Void)?,
+        _ site: CallSite
+    ) async throws -> UVTCPServer {
         let address = try await loop.addresses(of: host, port: port)[0]
         return try await LoopOperation<UVTCPServer>.wait(on: loop, "UVTCPServer.listen") { [unowned loop] operation in
             operation.resume(
@@ -65,8 +96,8 @@ public final class UVTCPServer: Sendable {
                     let tcp = try UVTCP(on: loop)
                     do {
                         try tcp.bind(to: address)
-                        let state = ServerState(tcp, onAcceptError)
-                        try state.listen(backlog, policy, CallSite(name, file, line, function))
+                        let state = ServerState(tcp, group, onAcceptError)
+                        try state.listen(backlog, policy, site)
                         return try UVTCPServer(state)
                     } catch {
                         tcp.close()
@@ -106,13 +137,34 @@ public final class UVTCPServer: Sendable {
     }
 
     private nonisolated(nonsending) func accept() async throws -> UVTCPConnection? {
-        try Task.checkCancellation()
-        if loop.shared.isRunningHere, let connection = state.takeConnection() {
-            await loop.giveWay()
-            return connection
+        while let socket = try await acceptSocket() {
+            if let connection = await open(socket) { return connection }
         }
-        return try await LoopOperation<UVTCPConnection?>.wait(on: loop, "UVTCPServer.accept") { [state] in
+        return nil
+    }
+
+    private nonisolated(nonsending) func acceptSocket() async throws -> AcceptedSocket? {
+        try Task.checkCancellation()
+        if loop.shared.isRunningHere, let socket = state.takeSocket() {
+            await loop.giveWay()
+            return socket
+        }
+        return try await LoopOperation<AcceptedSocket?>.wait(on: loop, "UVTCPServer.accept") { [state] in
             state.accept($0)
+        }
+    }
+
+    /// The connection of a client; `nil` for one that is gone already, of which `onAcceptError` is told.
+    private nonisolated(nonsending) func open(_ socket: AcceptedSocket) async -> UVTCPConnection? {
+        switch await socket.open() {
+        case .success(let connection): return connection
+        case .failure(let error):
+            if loop.shared.isRunningHere {
+                state.failed(error)
+            } else {
+                _ = loop.shared.post(CallSite(named: "UVTCPServer.accept")) { [state] in state.failed(error) }
+            }
+            return nil
         }
     }
 
@@ -127,7 +179,7 @@ public final class UVTCPServer: Sendable {
         case onEndOfStream
     }
 
-    /// Serves each connection with a child task of its own on the server's loop, and closes it when that task's
+    /// Serves each connection with a child task of its own on the connection's loop, and closes it when that task's
     /// `handler` returns or throws. Returns when the server is closed and all handlers have ended; those that go on for
     /// longer than ``close(gracePeriod:)`` allows are canceled.
     ///
@@ -146,11 +198,13 @@ public final class UVTCPServer: Sendable {
         _ handler: @escaping @Sendable (UVTCPConnection) async throws -> Void,
         onError: (@Sendable (any Error, UVTCPConnection) -> Void)? = nil
     ) async throws {
-        let (loop, handlers) = (loop, handlers)
+        let handlers = handlers
         try await withThrowingDiscardingTaskGroup { group in
-            for try await connection in connections {
+            while let socket = try await acceptSocket() {
                 handlers.began()
-                group.addTask(executorPreference: loop) {
+                group.addTask(executorPreference: socket.loop) {
+                    defer { handlers.ended() }
+                    guard let connection = await self.open(socket) else { return }
                     do {
                         if cancellation == .never {
                             try await connection.executeThenClose(handler)
@@ -160,7 +214,6 @@ public final class UVTCPServer: Sendable {
                     } catch {
                         if let onError { onError(error, connection) } else { handlers.warn(of: error, in: self) }
                     }
-                    handlers.ended()
                 }
             }
             await handlers.waitUntilEndedOrDue()

@@ -47,15 +47,8 @@ import Testing
     static func serveAfterAReset(_ onAcceptError: (@Sendable (UVError) -> Void)?) async throws -> Int {
         let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0, onAcceptError: onAcceptError)
         var resets = 0
-        let sockets = (0..<2).map { _ in
-            let client = socket(AF_INET, streamSocketType, 0)
-            let size = socklen_t(MemoryLayout<sockaddr_in>.size)
-            precondition(server.localAddress.withSockaddr { connect(client, $0, size) } == 0)
-            return client
-        }
-        var reset = linger(l_onoff: 1, l_linger: 0)
-        setsockopt(sockets[0], SOL_SOCKET, SO_LINGER, &reset, socklen_t(MemoryLayout<linger>.size))
-        close(sockets[0])
+        let sockets = (0..<2).map { _ in connectedSocket(to: server.localAddress) }
+        closeWithReset(sockets[0])
         precondition(write(sockets[1], "x", 1) == 1)
         for try await connection in server.connections {
             do {

@@ -1,5 +1,7 @@
 import Foundation
 
+@testable import MonitoredUV
+
 /// What the two C libraries spell differently.
 #if canImport(Darwin)
     let streamSocketType = SOCK_STREAM
@@ -10,6 +12,21 @@ import Foundation
     let datagramSocketType = Int32(SOCK_DGRAM.rawValue)
     private let descriptorLimit = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
 #endif
+
+/// A socket that the kernel has connected to an address of IPv4.
+func connectedSocket(to address: UVSocketAddress) -> Int32 {
+    let client = socket(AF_INET, streamSocketType, 0)
+    let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    precondition(address.withSockaddr { connect(client, $0, size) } == 0)
+    return client
+}
+
+/// Closes a socket in a way that its peer finds the connection reset.
+func closeWithReset(_ socket: Int32) {
+    var reset = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(socket, SOL_SOCKET, SO_LINGER, &reset, socklen_t(MemoryLayout<linger>.size))
+    close(socket)
+}
 
 /// Lets this process have so many descriptors above the highest that is open: a process that a test starts may inherit many.
 func limitDescriptors(to more: Int) {

@@ -53,6 +53,14 @@ public final class UVTCP: UVStream {
         }
     }
 
+    /// Takes over a connection's socket, which it closes if that fails.
+    convenience init(_ core: LoopCore, owning descriptor: Int32) throws(UVError) {
+        do throws(UVError) { try self.init(core, opening: descriptor) } catch {
+            Platform.close(descriptor)
+            throw error
+        }
+    }
+
     init(_ core: LoopCore) throws(UVError) {
         try super.init(core) { (loop, raw) throws(UVError) in try UVError.check(uv_tcp_init(loop, raw), "uv_tcp_init") }
     }
@@ -108,11 +116,7 @@ public final class UVTCP: UVStream {
     ///
     /// The corresponding libuv function is `uv_accept`.
     public func accept() throws(UVError) -> UVTCP {
-        let descriptor = try acceptDescriptor()
-        do throws(UVError) { return try UVTCP(core, opening: descriptor) } catch {
-            Platform.close(descriptor)
-            throw error
-        }
+        try UVTCP(core, owning: acceptDescriptor())
     }
 
     /// Lets the system choose a port if the socket is not bound.

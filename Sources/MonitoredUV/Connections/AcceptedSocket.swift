@@ -1,0 +1,42 @@
+internal import MonitoredUVPlatform
+import Synchronization
+
+/// A client that was accepted, on its way to the loop that it will be on. Closes its descriptor unless it is opened.
+final class AcceptedSocket: Sendable {
+    let loop: UVEventLoop
+    private let descriptor: Atomic<Int32>
+
+    init(_ descriptor: Int32, for loop: UVEventLoop) {
+        self.descriptor = Atomic(descriptor)
+        self.loop = loop
+    }
+
+    deinit { if let descriptor = take() { Platform.close(descriptor) } }
+
+    private func take() -> Int32? {
+        let descriptor = descriptor.exchange(-1, ordering: .relaxed)
+        return descriptor < 0 ? nil : descriptor
+    }
+
+    /// Any thread: makes the connection, once, on the thread of its loop.
+    nonisolated(nonsending) func open() async -> Result<UVTCPConnection, UVError> {
+        if loop.shared.isRunningHere { return openHere() }
+        return await withUnsafeContinuation { continuation in
+            let isAccepted = loop.shared.post(CallSite(named: "UVTCPServer.accept")) {
+                continuation.resume(returning: self.openHere())
+            }
+            if !isAccepted { continuation.resume(returning: .failure(loop.shared.closedError("UVTCPServer.accept"))) }
+        }
+    }
+
+    private func openHere() -> Result<UVTCPConnection, UVError> {
+        Result { () throws(UVError) in
+            guard let descriptor = take() else { fatalError("a socket was opened twice") }
+            let tcp = try UVTCP(loop.core, owning: descriptor)
+            do throws(UVError) { return try UVTCPConnection(tcp) } catch {
+                tcp.close()
+                throw error
+            }
+        }
+    }
+}
