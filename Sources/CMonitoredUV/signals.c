@@ -28,4 +28,9 @@ bool muv_signal_watch(int number, int descriptor) {
     return sigaction(number, &action, NULL) == 0;
 }
 
+bool muv_signal_is_watched(int number) {
+    struct sigaction current;
+    return sigaction(number, NULL, &current) == 0 && current.sa_handler == handle;
+}
+
 bool muv_signal_take(int number) { return atomic_exchange(&came[number], false); }

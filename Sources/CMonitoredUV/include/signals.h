@@ -6,5 +6,8 @@
 // own, which is left in place, or the signal cannot be caught.
 bool muv_signal_watch(int number, int descriptor);
 
+// Whether that is so.
+bool muv_signal_is_watched(int number);
+
 // Whether the signal came since the last call.
 bool muv_signal_take(int number);

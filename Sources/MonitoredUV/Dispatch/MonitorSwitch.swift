@@ -13,11 +13,19 @@ final class MonitorSwitch: Sendable {
         fileprivate var own: LoopMonitor?
         fileprivate var added: [LoopMonitor] = []
 
+        /// One more monitor means that it is called; with one less the level stays, as long as there is another.
         fileprivate mutating func changeMonitors(_ body: (inout Setting) -> Void) {
+            let monitors = allMonitors
             body(&self)
-            monitor = LoopMonitor((own.map { [$0] } ?? []) + added)
-            level = monitor != nil ? .callbacks : min(level, base)
+            monitor = LoopMonitor(allMonitors)
+            if monitor == nil {
+                level = min(level, base)
+            } else if allMonitors.contains(where: { new in !monitors.contains { $0 === new } }) {
+                level = .callbacks
+            }
         }
+
+        private var allMonitors: [LoopMonitor] { (own.map { [$0] } ?? []) + added }
     }
 
     private struct State {

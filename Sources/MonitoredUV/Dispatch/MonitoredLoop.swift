@@ -35,6 +35,7 @@ extension MonitoredLoop {
         if !isClosed {
             watchdog.listeners.add(listener)
             WatchdogThread.shared.add(watchdog)
+            if isClosed { WatchdogThread.shared.finish(watchdog) }  // meanwhile
         }
         change { $0.requestMetrics() }
         return MonitoringSubscription { [self] in stopListening(listener) }

@@ -1,4 +1,5 @@
 internal import CLibUV
+internal import CMonitoredUV
 internal import MonitoredUVPlatform
 
 /// Calls a closure when the process gets a signal.
@@ -9,8 +10,9 @@ internal import MonitoredUVPlatform
 /// ```
 ///
 /// Several handles, on several loops, may wait for one signal; each is called. While any handle is waiting, the signal has no
-/// other effect; when the last one stops, it has its default effect again, or for `SIGPIPE` the handler that does nothing.
-/// Signals that come while the loop is busy may be merged into one, as the system itself does. ``UVEventLoop/onSignal(_:name:file:line:function:_:)`` makes a handle and starts it.
+/// other effect; when the last one stops, it has its default effect again. For `SIGPIPE` that is the case for an instant
+/// only, before the handler that does nothing is there again. Signals that come while the loop is busy may be merged into
+/// one, as the system itself does. ``UVEventLoop/onSignal(_:name:file:line:function:_:)`` makes a handle and starts it.
 ///
 /// The corresponding libuv type is `uv_signal_t`.
 public final class UVSignal: UVHandle {
@@ -46,8 +48,8 @@ public final class UVSignal: UVHandle {
     /// starting it with another one replaces the first.
     ///
     /// - Throws: ``UVError/Code/invalidArgument`` for a number that is not a signal or cannot be caught, and for the signals of
-    ///   faults,
-    ///   which would happen again when the handler returned. After a number that cannot be caught the handle waits for none.
+    ///   faults, which would happen again when the handler returned. After a number that cannot be caught the handle waits
+    ///   for none. ``UVError/Code/busy`` for a signal that the environment has chosen to have traces or snapshots written.
     ///
     /// The corresponding libuv function is `uv_signal_start`.
     public func start(_ number: Number) throws(UVError) {
@@ -65,6 +67,10 @@ public final class UVSignal: UVHandle {
         if Platform.faultSignals.contains(number.rawValue) {
             let detail = "\(number) is the signal of a fault, which would happen again when the handler returns"
             throw UVError(.invalidArgument, operation: "uv_signal_start", detail: detail)
+        }
+        if muv_signal_is_watched(number.rawValue) {
+            let detail = "\(number) is the signal that MONITOREDUV_TRACE_SIGNAL or MONITOREDUV_SNAPSHOT_SIGNAL names"
+            throw UVError(.busy, operation: "uv_signal_start", detail: detail)
         }
         let old = self.number
         let status = uv_signal_start(signal, { UVSignal.received($0, $1) }, number.rawValue)

@@ -47,6 +47,27 @@ struct LevelTests {
         }
     }
 
+    /// A monitor that goes is no reason to call the others again.
+    @Test func levelSetByHand_holdsUntilThereIsANewMonitor() throws {
+        try withLoop { loop in
+            loop.setMonitor { _ in }
+            let first = loop.addMonitor { _ in }
+            let second = loop.addMonitor { _ in }
+            loop.monitoring.level = .metrics
+            first.cancel()
+            #expect(loop.monitoring.level == .metrics)
+            loop.setMonitor(nil)
+            #expect(loop.monitoring.level == .metrics)
+            let third = loop.addMonitor { _ in }
+            #expect(loop.monitoring.level == .callbacks)
+            second.cancel()
+            #expect(loop.monitoring.level == .callbacks)
+            loop.monitoring.level = .off
+            third.cancel()
+            #expect(loop.monitoring.level == .off)
+        }
+    }
+
     @Test func level_changesFromAnyThread() throws {
         try withLoop { loop in
             let keep = try UVAsync(on: loop) {}
@@ -167,5 +188,28 @@ struct LevelTests {
         WatchdogThread.shared.look()
         WatchdogThread.shared.flushReports()
         #expect(vitals == nil)
+    }
+
+    /// Threads that ask for a watchdog while the loop is closed.
+    @Test func watchdogAddedDuringAClose_leavesNothingBehind() async throws {
+        for _ in 0..<50 {
+            weak var vitals: LoopVitals?
+            try await withThrowingDiscardingTaskGroup { group in
+                let loop = try UVEventLoop()
+                vitals = loop.core.vitals
+                let monitoring = loop.monitoring
+                let isReady = Counter()
+                group.addTask {
+                    isReady.count()
+                    for _ in 0..<10 { monitoring.startWatchdog(limit: .seconds(100)) { _ in } }
+                }
+                while isReady.value == 0 { await Task.yield() }
+                try loop.close()
+            }
+            WatchdogThread.shared.look()
+            WatchdogThread.shared.look()
+            WatchdogThread.shared.flushReports()
+            #expect(vitals == nil)
+        }
     }
 }

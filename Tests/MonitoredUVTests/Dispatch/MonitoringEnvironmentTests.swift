@@ -115,6 +115,25 @@ struct MonitoringEnvironmentTests {
         }
     }
 
+    /// Afterwards that signal would end the process.
+    @Test func signalOfTheEnvironment_isNotTaken() async {
+        await #expect(processExitsWith: .success) {
+            setenv("MONITOREDUV_SNAPSHOT_SIGNAL", "USR1", 1)
+            let loop = try UVEventLoop()
+            let signal = try UVSignal(on: loop) { _ in }
+            #expect(throws: UVError.self) { try signal.start(.user1) }
+            do throws(UVError) { try signal.start(.user1) } catch { #expect(error.code == .busy) }
+            #expect(signal.number == nil)
+            try signal.start(.user2)
+            #expect(throws: UVError.self) { try signal.start(.user1) }
+            #expect(signal.number == .user2)
+            signal.close()
+            try loop.run()
+            try loop.close()
+            kill(getpid(), SIGUSR1)
+        }
+    }
+
     /// What somebody asks for by a signal does not wait for what is being reported.
     @Test func snapshotBySignal_comesWhileAReportIsUnderWay() async {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
