@@ -59,16 +59,16 @@ package enum Platform {
 
     // MARK: Threads
 
-    #if canImport(Darwin)
-        /// A pointer that only the thread functions look into.
-        package struct Thread: @unchecked Sendable {
+    package struct Thread: Sendable {
+        #if canImport(Darwin)
+            /// A pointer that only the thread functions look into.
+            private let address: UInt
+            fileprivate init(handle: pthread_t) { address = UInt(bitPattern: handle) }
+            fileprivate var handle: pthread_t { pthread_t(bitPattern: address)! }
+        #else
             fileprivate let handle: pthread_t
-        }
-    #else
-        package struct Thread: Sendable {
-            fileprivate let handle: pthread_t
-        }
-    #endif
+        #endif
+    }
 
     private final class Start: Sendable {
         let name: String

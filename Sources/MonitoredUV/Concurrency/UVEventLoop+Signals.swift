@@ -37,15 +37,13 @@ extension UVEventLoop {
     }
 }
 
-/// The handles behind one sequence of signals.
-///
-/// `@unchecked Sendable`: the handles are the loop thread's alone.
-private final class SignalHandles: @unchecked Sendable {
+/// The handles behind one sequence of signals. Loop thread only.
+private final class SignalHandles: Sendable {
     typealias Continuation = AsyncThrowingStream<UVSignal.Number, any Error>.Continuation
 
     private let continuation: Continuation
-    private var handles: [UVSignal] = []
-    private var isClosed = false
+    /// `nil` once they are closed.
+    private let handles = Lock<[UVSignal]?>([])
 
     init(_ continuation: Continuation) { self.continuation = continuation }
 
@@ -57,12 +55,12 @@ private final class SignalHandles: @unchecked Sendable {
     }
 
     func start(_ numbers: [UVSignal.Number], on loop: UVEventLoop, _ site: CallSite) {
-        if isClosed { return }
+        if handles.withLock({ $0 == nil }) { return }
         let end = End(continuation)
         do {
             for number in numbers {
                 let handle = try UVSignal(loop.core, site) { end.continuation.yield($0) }
-                handles.append(handle)
+                handles.withLock { $0?.append(handle) }
                 try handle.start(number)
                 handle.unref()
             }
@@ -73,8 +71,10 @@ private final class SignalHandles: @unchecked Sendable {
     }
 
     func close() {
-        isClosed = true
-        for handle in handles { handle.close() }
-        handles = []
+        let open = handles.withLock { handles in
+            defer { handles = nil }
+            return handles
+        }
+        open?.forEach { $0.close() }
     }
 }

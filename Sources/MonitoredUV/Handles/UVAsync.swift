@@ -39,7 +39,7 @@ public final class UVAsync: UVHandle {
     public func send() throws(UVError) { try sender.send() }
 
     private static func run(_ raw: UnsafeMutablePointer<uv_async_t>?) {
-        Unmanaged<UVAsync>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { handle in
+        withHandle(of: raw) { (handle: UVAsync) in
             let sent = handle.sender.takeInstant()
             // A send that found the instant of one that was just being delivered has none of its own: it came right
             // now.

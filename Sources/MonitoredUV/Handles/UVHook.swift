@@ -31,7 +31,7 @@ public class UVHook: UVHandle {
     /// Called by libuv through the subclass' C callback.
     @inline(__always)
     static func run<Raw>(_ raw: UnsafeMutablePointer<Raw>?) {
-        Unmanaged<UVHook>.fromOpaque(raw!.handle.pointee.data)._withUnsafeGuaranteedRef { hook in
+        withHandle(of: raw) { (hook: UVHook) in
             hook.core.dispatch(.hook, hook.dispatchName(hook.site), .notApplicable) { hook.callback?() }
         }
     }

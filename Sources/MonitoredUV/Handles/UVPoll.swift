@@ -104,7 +104,7 @@ public final class UVPoll: UVHandle {
     private var poll: UnsafeMutablePointer<uv_poll_t> { rawPointer() }
 
     private static func ready(_ raw: UnsafeMutablePointer<uv_poll_t>?, _ status: Int32, _ events: Int32) {
-        Unmanaged<UVPoll>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { handle in
+        withHandle(of: raw) { (handle: UVPoll) in
             handle.core.dispatch(.poll, handle.dispatchName(handle.site), .io(handle.raw)) {
                 let detail = "descriptor \(handle.descriptor)"
                 let error = UVError.of(status, "uv_poll")?.about(detail)

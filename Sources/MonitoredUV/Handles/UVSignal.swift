@@ -103,7 +103,7 @@ public final class UVSignal: UVHandle {
     private func restoreHandler(of number: Number?) { if number?.rawValue == SIGPIPE { ProcessSetup.catchSIGPIPE() } }
 
     private static func received(_ raw: UnsafeMutablePointer<uv_signal_t>?, _ number: Int32) {
-        Unmanaged<UVSignal>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { handle in
+        withHandle(of: raw) { (handle: UVSignal) in
             if handle.isOnce { handle.stop() }
             handle.core.dispatch(.signal, handle.dispatchName(handle.site), .io(handle.raw)) {
                 handle.callback?(Number(rawValue: number))

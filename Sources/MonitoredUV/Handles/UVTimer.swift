@@ -95,7 +95,7 @@ public final class UVTimer: UVHandle {
     private var timer: UnsafeMutablePointer<uv_timer_t> { rawPointer() }
 
     private static func fire(_ raw: UnsafeMutablePointer<uv_timer_t>?) {
-        Unmanaged<UVTimer>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { $0.fire() }
+        withHandle(of: raw) { (timer: UVTimer) in timer.fire() }
     }
 
     @inline(__always)

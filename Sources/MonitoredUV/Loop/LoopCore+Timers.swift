@@ -68,17 +68,16 @@ extension LoopCore: TimerHost {
         let now = uv_now(uv)
         // Never due at once within a timer: libuv would not get out of running them.
         let timeout = max(due.roundedUpToMilliseconds, currentRun.isInTimer ? now + 1 : now) - now
-        UVError.require(uv_timer_start(own.timer, { LoopCore.alarmRang($0) }, timeout, 0), "uv_timer_start")
+        UVError.require(
+            uv_timer_start(own.timer, { withCore(of: $0) { $0.alarmRang() } }, timeout, 0),
+            "uv_timer_start"
+        )
         alarmIsActive(true)
     }
 
     private func alarmIsActive(_ isActive: Bool) {
         if alarm.isActive != isActive { activity.own += isActive ? 1 : -1 }
         alarm.isActive = isActive
-    }
-
-    private static func alarmRang(_ timer: UnsafeMutablePointer<uv_timer_t>?) {
-        Unmanaged<LoopCore>.fromOpaque(timer!.pointee.data)._withUnsafeGuaranteedRef { $0.alarmRang() }
     }
 
     /// The most timers of the loop that fire in one iteration, and of the pool; the others fire in the next ones.

@@ -273,6 +273,6 @@ extension UnsafeMutablePointer {
 
 /// Calls `body` with the core that one of the library's own handles belongs to; the run holds it.
 @inline(__always)
-private func withCore<Raw>(of handle: UnsafeMutablePointer<Raw>?, _ body: (LoopCore) -> Void) {
+func withCore<Raw>(of handle: UnsafeMutablePointer<Raw>?, _ body: (LoopCore) -> Void) {
     Unmanaged<LoopCore>.fromOpaque(handle!.handle.pointee.data)._withUnsafeGuaranteedRef(body)
 }

@@ -60,7 +60,7 @@ final class MainQueuePump {
     func close() { uv_close(raw.handle) { UnsafeMutableRawPointer($0!).deallocate() } }
 
     private static func ready(_ raw: UnsafeMutablePointer<uv_poll_t>?) {
-        Unmanaged<LoopCore>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { core in
+        withCore(of: raw) { core in
             core.dispatch(.mainQueue, name, .io(raw!)) { muv_main_queue_drain() }
         }
     }

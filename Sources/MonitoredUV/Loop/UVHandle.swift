@@ -242,3 +242,9 @@ extension UVHandle: CustomStringConvertible {
         return "\(Self.self)" + (name.isEmpty ? "" : " '\(name)'") + (state == .closing ? " (closing)" : "")
     }
 }
+
+/// Calls `body` with the handle that a C struct is of, which is open: for libuv's callbacks.
+@inline(__always)
+func withHandle<Handle: UVHandle, Raw>(of raw: UnsafeMutablePointer<Raw>?, _ body: (Handle) -> Void) {
+    Unmanaged<Handle>.fromOpaque(raw!.handle.pointee.data)._withUnsafeGuaranteedRef(body)
+}

@@ -19,9 +19,8 @@ struct FlightRecord: Sendable, Equatable {
 ///
 /// A reader copies the words and then looks how far the writer has come meanwhile: what it may have written over is left
 /// out.
-final class FlightRing: @unchecked Sendable {
-    // `@unchecked Sendable`: the words are atomic, and the pointer never changes.
-    private let words: UnsafeMutablePointer<Word>
+final class FlightRing: Sendable {
+    private let words: Words
     private let mask: UInt64
     /// How many dispatches were recorded. The ring holds the last of them.
     private let written = Word(0)
@@ -33,7 +32,7 @@ final class FlightRing: @unchecked Sendable {
         mask = UInt64(capacity - 1)
     }
 
-    deinit { words.deallocateZeroed() }
+    deinit { words.deallocate() }
 
     var capacity: UInt64 {
         @inline(__always) get { mask &+ 1 }

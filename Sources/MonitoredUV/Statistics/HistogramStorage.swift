@@ -1,30 +1,3 @@
-internal import MonitoredUVPlatform
-import Synchronization
-
-/// One word that one thread writes and any may read: a relaxed load and store, which are plain moves.
-typealias Word = Atomic<UInt64>
-
-extension UnsafeMutablePointer<Word> {
-    @inline(__always)
-    var value: UInt64 {
-        get { pointee.load(ordering: .relaxed) }
-        nonmutating set { pointee.store(newValue, ordering: .relaxed) }
-    }
-
-    /// For the one thread that writes.
-    @inline(__always)
-    func add(_ more: UInt64) { value = value &+ more }
-
-    /// Words that are all 0, from pages that the system hands out when they are first written to.
-    static func allocateZeroed(_ count: Int) -> Self {
-        let memory = calloc(count, MemoryLayout<Word>.stride)
-        guard let memory else { fatalError("there is no memory left for \(count) words") }
-        return memory.bindMemory(to: Word.self, capacity: count)
-    }
-
-    func deallocateZeroed() { free(self) }
-}
-
 /// The writer's side of a histogram, in memory that somebody else owns: the bins, then sum and maximum.
 ///
 /// One thread records; any thread may read meanwhile, without a lock.

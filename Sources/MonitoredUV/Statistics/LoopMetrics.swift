@@ -12,7 +12,7 @@ final class LoopMetrics: @unchecked Sendable {
     private static let stride = HistogramStorage.wordCount(.fine)
 
     /// Wall times by kind, lags by source, then iterations and poll delays.
-    private let histograms: UnsafeMutablePointer<Word> = .allocateZeroed((kinds + sources + 2) * stride)
+    private let histograms = Words.allocateZeroed((kinds + sources + 2) * stride)
     private let names: NameTable
     let ring: FlightRing
 
@@ -40,7 +40,7 @@ final class LoopMetrics: @unchecked Sendable {
         publish()
     }
 
-    deinit { histograms.deallocateZeroed() }
+    deinit { histograms.deallocate() }
 
     @inline(__always)
     private func histogram(_ number: Int) -> HistogramStorage {

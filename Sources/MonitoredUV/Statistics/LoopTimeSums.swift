@@ -6,9 +6,7 @@ import Synchronization
 /// instant, which shows a reader whether what it has read belongs together.
 ///
 /// A value that refers to its words, which whoever has allocated them frees.
-///
-/// `@unchecked Sendable`: the words are atomic, and the pointer never changes.
-struct LoopTimeSums: @unchecked Sendable {
+struct LoopTimeSums: Sendable {
     /// The parts that a loop's time is divided into.
     enum Part: Int {
         /// Between two runs, and before monitoring began.
@@ -17,11 +15,11 @@ struct LoopTimeSums: @unchecked Sendable {
     }
 
     private static let partBits: UInt64 = 3
-    private let words: UnsafeMutablePointer<Word>
+    private let words: Words
 
     static func allocate() -> LoopTimeSums { LoopTimeSums(words: .allocateZeroed(16)) }
 
-    func deallocate() { words.deallocateZeroed() }
+    func deallocate() { words.deallocate() }
 
     @inline(__always)
     private func sum(of part: Part) -> UnsafeMutablePointer<Word> { words + part.rawValue }

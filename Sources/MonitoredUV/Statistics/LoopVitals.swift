@@ -110,12 +110,9 @@ final class LoopVitals: Sendable {
     }
 
     /// One such number for each of libuv's types of handles or requests.
-    final class Counters: @unchecked Sendable {
-        // `@unchecked Sendable`: the words are atomic, and the pointer never changes.
-        private let words = UnsafeMutablePointer<Word>.allocate(capacity: count)
+    final class Counters: Sendable {
+        private let words = Words.allocateZeroed(count)
         static let count = 32
-
-        init() { for index in 0..<Self.count { (words + index).initialize(to: Word(0)) } }
 
         deinit { words.deallocate() }
 

@@ -21,7 +21,7 @@ final class NameTable: @unchecked Sendable {
     }
 
     private let capacity: Int
-    private let words: UnsafeMutablePointer<Word>
+    private let words: Words
     /// By a registered name's number: where its entry is. Of passing names nothing is here.
     private let slots: UnsafeMutablePointer<UInt16>
     /// By a passing name's place, the same, if the entry has that name's number.
@@ -49,7 +49,7 @@ final class NameTable: @unchecked Sendable {
     }
 
     deinit {
-        words.deallocateZeroed()
+        words.deallocate()
         slots.deallocate()
         passingSlots.deallocate()
     }

@@ -87,9 +87,9 @@ struct DurationHistogramTests {
     }
 
     @Test func storage_isReadWhileItIsWritten() throws {
-        let words = UnsafeMutablePointer<Word>.allocateZeroed(HistogramStorage.wordCount(.fine))
-        defer { free(words) }
-        let storage = Box(HistogramStorage(words, .fine))
+        let words = Words.allocateZeroed(HistogramStorage.wordCount(.fine))
+        defer { words.deallocate() }
+        let storage = Box(HistogramStorage(words + 0, .fine))
         let ended = Counter()
         let writer = try LoopThread(name: "writer") {
             for value in UInt64(1)...200_000 { storage.value.record(value & 1023) }

@@ -197,7 +197,7 @@ public class UVStream: UVHandle {
         _ buffer: UnsafePointer<uv_buf_t>?
     ) {
         if count == 0 { return }  // the kernel had nothing after all
-        Unmanaged<UVStream>.fromOpaque(raw!.pointee.data)._withUnsafeGuaranteedRef { stream in
+        withHandle(of: raw) { (stream: UVStream) in
             if count < 0 { return stream.readingEnded(Int32(truncatingIfNeeded: count)) }
             guard let reader = stream.reader else { return }
             stream.core.dispatch(.read, stream.dispatchName(stream.site), .io(raw!)) {
