@@ -61,6 +61,10 @@ static inline const char *read_string(cursor *from) {
 }
 
 static inline void skip(cursor *from, uint64_t count) {
-    if (from->failed || (uint64_t)(from->end - from->at) < count) from->failed = true;
-    else from->at += count;
+    if (from->failed || (uint64_t)(from->end - from->at) < count) {
+        from->failed = true;
+        from->at = from->end;
+    } else {
+        from->at += count;
+    }
 }

@@ -31,7 +31,10 @@ static uint64_t read_form(cursor *from, uint8_t encoding) {
     case 0x0a: return (uint64_t)(int64_t)(int16_t)read_fixed(from, 2);
     case 0x0b: return (uint64_t)(int64_t)(int32_t)read_fixed(from, 4);
     case 0x0c: return read_fixed(from, 8);
-    default: from->failed = true; return 0;
+    default:
+        from->failed = true;
+        from->at = from->end;
+        return 0;
     }
 }
 

@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include <fcntl.h>
 
-static int signal_number; // 0 where there is none
+static _Atomic int signal_number; // 0 where there is none
 
 // Threads that a signal was sent to.
 enum { slot_count = 64 };
@@ -162,6 +162,8 @@ static bool is_installed(void) {
     return signal_number != 0 && sigaction(signal_number, NULL, &current) == 0
         && (current.sa_flags & SA_SIGINFO) && current.sa_sigaction == handle;
 }
+
+bool muv_stack_is_signal(int number) { return number == signal_number && is_installed(); }
 
 static void choose_signal(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -329,6 +331,7 @@ bool muv_is_traced(void) {
 #else
 
 bool muv_stack_this_thread(muv_stack_range *range, int *number) { return false; }
+bool muv_stack_is_signal(int number) { return false; }
 void muv_stack_make_alternate(void) {}
 void muv_capture_begin(
     muv_capture *capture, uintptr_t thread, muv_stack_range range, muv_thread_files files, muv_stack *stack

@@ -30,6 +30,9 @@ typedef struct muv_stack {
 // be told.
 bool muv_stack_this_thread(muv_stack_range *range, int *number);
 
+// Whether threads that compute tell their stacks in the handler of this signal.
+bool muv_stack_is_signal(int number);
+
 // Gives the calling thread a stack for signal handlers, unless it has one: its own may be used up. It goes with the
 // thread.
 void muv_stack_make_alternate(void);

@@ -40,13 +40,14 @@ extension UVEventLoop {
         }
     }
 
-    /// Runs `operation` and returns what it returns, if that takes no longer than `limit`; otherwise cancels it.
+    /// Runs `operation` and returns its result; cancels it if it takes longer than `limit`.
     ///
-    /// The timeout uses a timer of the loop that runs the task or, outside a loop, Swift's clock. If the operation ignores its
-    /// cancellation, this waits until it finishes.
+    /// The timeout uses a timer of the loop that runs the task or, outside a loop, Swift's clock. An operation that completes
+    /// although it was canceled has its result returned, so that nothing it received is lost. If it ignores its cancellation,
+    /// this waits until it finishes.
     ///
-    /// - Throws: ``UVError/Code/timedOut`` if the time was up first; what `operation` throws; `CancellationError` if the
-    ///   task itself was canceled.
+    /// - Throws: ``UVError/Code/timedOut`` if the operation failed after the timeout had canceled it; what `operation` throws
+    ///   before; `CancellationError` if the task itself was canceled.
     public nonisolated(nonsending) static func withTimeout<T: Sendable>(
         _ limit: Duration,
         _ operation: @escaping @Sendable () async throws -> T
@@ -64,6 +65,9 @@ extension UVEventLoop {
             }
             defer { group.cancelAll() }
             if let value = try await group.next()! { return value }
+            group.cancelAll()
+            // The operation may have completed before its cancellation reached it.
+            if let value = try? await group.next()! { return value }
             throw UVError(.timedOut, operation: "withTimeout", detail: "the operation took longer than \(limit)")
         }
     }

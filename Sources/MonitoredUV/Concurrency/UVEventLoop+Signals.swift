@@ -8,7 +8,7 @@ extension UVEventLoop {
     ///
     /// The wait does not keep a run of the loop going. It ends when the iterating task is canceled or the sequence is released,
     /// and the sequence ends when the loop is shut down; the loop cannot be closed before. Up to 64 unconsumed signals are
-    /// buffered; later ones are dropped. Only one task may iterate. Any thread.
+    /// buffered; later ones are dropped, whichever they are. Only one task may iterate. Any thread.
     ///
     /// - Throws: When iterated, what ``UVSignal/start(_:)`` throws.
     ///

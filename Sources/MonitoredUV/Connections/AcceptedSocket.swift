@@ -5,17 +5,22 @@ import Synchronization
 final class AcceptedSocket: Sendable {
     let loop: UVEventLoop
     private let descriptor: Atomic<Int32>
+    private let arrived: @Sendable () -> Void
 
-    init(_ descriptor: Int32, for loop: UVEventLoop) {
+    /// - Parameter arrived: Called once, when the socket is opened or closed.
+    init(_ descriptor: Int32, for loop: UVEventLoop, arrived: @escaping @Sendable () -> Void) {
         self.descriptor = Atomic(descriptor)
         self.loop = loop
+        self.arrived = arrived
     }
 
     deinit { if let descriptor = take() { Platform.close(descriptor) } }
 
     private func take() -> Int32? {
         let descriptor = descriptor.exchange(-1, ordering: .relaxed)
-        return descriptor < 0 ? nil : descriptor
+        if descriptor < 0 { return nil }
+        arrived()
+        return descriptor
     }
 
     /// Any thread: makes the connection, once, on the thread of its loop.

@@ -66,6 +66,8 @@ final class ConnectionState: @unchecked Sendable {
 
     /// Bytes that were taken, and are to be read again.
     func putBack(_ bytes: ArraySlice<UInt8>) {
+        // A few of many would keep the memory of all.
+        let bytes = bytes.endIndex >= Self.bufferLimit && bytes.count < bytes.endIndex / 16 ? Array(bytes)[...] : bytes
         buffered += bytes.count
         front = front.isEmpty ? bytes : bytes + front
     }
@@ -166,10 +168,11 @@ final class ConnectionState: @unchecked Sendable {
     private func look() {
         guard let descriptor = try? tcp.descriptor() else { return endLookout() }
         var polled = pollfd(fd: descriptor, events: 0, revents: 0)
-        if poll(&polled, 1, 0) > 0 {
-            isBroken = true
-            tellGone()
-        }
+        if poll(&polled, 1, 0) <= 0 { return }
+        // Once both sides have ended the connection in order, it is hung up as well.
+        if polled.revents & Int16(POLLERR) == 0 && end == .endOfStream && tcp.wasShutDown { return }
+        isBroken = true
+        tellGone()
     }
 
     private func endLookout() {

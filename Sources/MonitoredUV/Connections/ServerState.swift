@@ -4,21 +4,23 @@
 /// `@unchecked Sendable`: used on the loop's thread alone.
 final class ServerState: @unchecked Sendable {
     /// So many are accepted ahead; then one more waits in the listener, and the others in the kernel.
-    private static let acceptAhead = 64
+    static let acceptAhead = 64
 
     let tcp: UVTCP
-    /// Whose loops the clients go to, in turn; without one they stay on the handle's.
-    private let group: UVEventLoopGroup?
+    /// Where the clients go; without one they stay on the handle's loop.
+    let rotation: LoopRotation?
     private let onAcceptError: (@Sendable (UVError) -> Void)?
-    private var accepted: [AcceptedSocket] = []
+    private(set) var accepted: [AcceptedSocket] = []
     private var isPending = false
     private var taker: LoopOperation<AcceptedSocket?>?
     private var lastWarning: UInt64?
 
     init(_ tcp: UVTCP, _ group: UVEventLoopGroup?, _ onAcceptError: (@Sendable (UVError) -> Void)?) {
         self.tcp = tcp
-        self.group = group
+        rotation = group.map { LoopRotation($0) }
         self.onAcceptError = onAcceptError
+        // Also when the loop is shut down.
+        tcp.onClosing = { [weak self] in self?.accepted = [] }
     }
 
     func listen(_ backlog: Int32, _ policy: UVStream.OutOfDescriptors, _ site: CallSite) throws(UVError) {
@@ -51,11 +53,17 @@ final class ServerState: @unchecked Sendable {
         isPending = false
         let socket: AcceptedSocket
         do throws(UVError) {
-            socket = AcceptedSocket(try tcp.acceptDescriptor(), for: group?.next() ?? tcp.loop)
+            socket = accepted(try tcp.acceptDescriptor())
         } catch { return failed(error) }
         guard let taker else { return accepted.append(socket) }
         self.taker = nil
         taker.resume(returning: socket)
+    }
+
+    private func accepted(_ descriptor: Int32) -> AcceptedSocket {
+        guard let rotation else { return AcceptedSocket(descriptor, for: tcp.loop) {} }
+        let (loop, number) = rotation.next()
+        return AcceptedSocket(descriptor, for: loop) { rotation.arrived(at: number) }
     }
 
     func failed(_ error: UVError) {
@@ -73,7 +81,6 @@ final class ServerState: @unchecked Sendable {
 
     func close(_ completion: (() -> Void)?) {
         tcp.close(CallSite(named: "UVTCPServer.close"), completion)
-        accepted = []
         guard let taker else { return }
         self.taker = nil
         taker.resume(returning: nil)

@@ -1,5 +1,5 @@
 extension UVTCPConnection {
-    /// The next `count` bytes, neither more nor fewer.
+    /// The next `count` bytes, neither more nor fewer. They are collected in memory: check a count that the peer chose.
     ///
     /// - Throws: ``UVError/Code/endOfFile`` if the peer ends its side first; what it sent can still be read with ``read()``.
     ///   ``UVError/Code/invalidArgument`` for a negative count. Otherwise what ``read()`` throws; then, too, nothing is lost.
@@ -37,7 +37,7 @@ extension UVTCPConnection {
     /// be terminated. What is not valid UTF-8 is replaced by U+FFFD.
     ///
     /// - Parameter limit: How many bytes a line may have, its end included: beyond that the iterator throws
-    ///   ``UVError/Code/messageTooLong``.
+    ///   ``UVError/Code/messageTooLong``, again each time; the bytes can still be read with ``read()``.
     public func lines(limit: Int = 64 * 1024) -> Lines { Lines(connection: self, limit: limit) }
 
     /// See ``UVTCPConnection/lines(limit:)``.

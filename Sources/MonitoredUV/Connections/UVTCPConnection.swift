@@ -7,7 +7,8 @@
 /// ```
 ///
 /// A connection belongs to one loop, and may be used from any task: on its loop no thread changes. It closes when the
-/// last reference to it goes, so at the latest with the scope that holds it, also when that ends by an error;
+/// last reference to it goes, so at the latest with the scope that holds it, also when that ends by an error; if its loop
+/// is not running then, it closes as soon as that runs again.
 /// ``executeThenClose(_:)`` closes at the end of its closure whoever else holds on to it. Small writes go out at once
 /// (`TCP_NODELAY`).
 ///
@@ -33,7 +34,8 @@ public final class UVTCPConnection: Sendable {
 
     deinit { abandon() }
 
-    /// Connects to the first of the addresses of `host` that accepts.
+    /// Connects to the first of the addresses of `host` that accepts. Addresses are tried one after the other, and the timeout
+    /// is for all of them: one that does not answer at all keeps the next from being tried.
     ///
     /// - Parameters:
     ///   - loop: The loop of the connection; by default the one that runs the task.
@@ -109,7 +111,7 @@ public final class UVTCPConnection: Sendable {
 
     /// The bytes that the peer sends, in pieces as they come, until it ends its side or this end is closed.
     ///
-    /// Reading stops as long as nobody takes what has come, beyond 64 KiB and one piece, so a fast peer has to wait. A
+    /// Reading pauses once 64 KiB and one piece, of up to 256 KiB, are buffered, so a fast peer has to wait. A
     /// second loop over the sequence goes on where the first one stopped; two tasks cannot wait for bytes at once.
     ///
     /// The iterator throws ``UVError/Code/connectionReset`` and others when the connection breaks, and
@@ -202,10 +204,24 @@ public final class UVTCPConnection: Sendable {
         }
     }
 
+    /// Asks a silent peer for a sign of life after `delay`, rounded up to whole seconds, so that the system notices a peer that
+    /// vanished and breaks the connection; `nil` ends that. Off by default: a peer that loses its network says nothing, and a
+    /// task that waits for its bytes waits on.
+    ///
+    /// - Throws: What ``UVTCP/setKeepAlive(_:)`` throws; `CancellationError`.
+    ///
+    /// The corresponding libuv function is `uv_tcp_keepalive`.
+    public nonisolated(nonsending) func setKeepAlive(_ delay: Duration?) async throws {
+        try await LoopOperation<Void>.wait(on: loop, "UVTCPConnection.setKeepAlive") { [state] operation in
+            operation.resume(with: Result { try state.tcp.setKeepAlive(delay) })
+        }
+    }
+
     // MARK: Closing
 
     /// Waits until the connection is closed on this side, reset by the peer, or broken otherwise. The peer's end of stream
-    /// alone does not count: the peer can still receive. Returns at once when the task is canceled.
+    /// alone does not count: the peer can still receive. Returns at once when the task is canceled. A peer that vanished
+    /// without a word is noticed with ``setKeepAlive(_:)`` alone. The wait does not keep a `run()` of the loop going.
     ///
     /// Reads ahead meanwhile, up to 64 KiB and one piece. Once that is full, and after the end of the stream, a reset is
     /// noticed within a second.
@@ -221,7 +237,8 @@ public final class UVTCPConnection: Sendable {
         return isPeerGone ?? false
     }
 
-    /// Closes the connection, and waits until nothing is left of it. What waits to be written is dropped, who waits for
+    /// Closes the connection, and waits until nothing is left of it. If bytes of the peer are unread, the system resets the
+    /// connection, and the peer may lose the last bytes it was sent: shut down and read to the end first. What waits to be written is dropped, who waits for
     /// bytes gets the end, and who writes gets ``UVError/Code/canceled``. A second call waits as well.
     ///
     /// Canceling the task does not keep it from closing. The corresponding libuv function is `uv_close`.

@@ -7,15 +7,16 @@
 /// }
 /// ```
 ///
-/// It stops listening when the last reference to it goes, or with ``close(gracePeriod:)``.
+/// It stops listening when the last reference to it goes, or with ``close(gracePeriod:)``; if its loop is not running then,
+/// as soon as that runs again.
 ///
 /// The corresponding libuv type is `uv_tcp_t`.
 public final class UVTCPServer: Sendable {
-    /// The loop that the server is on, and its connections, unless they are on those of a group.
+    /// The loop that accepts. Connections are on it as well, unless the server was given a group.
     public let loop: UVEventLoop
     /// Where the server listens.
     public let localAddress: UVSocketAddress
-    private let state: ServerState
+    let state: ServerState
     private let handlers = ServedHandlers()
 
     private init(_ state: ServerState) throws(UVError) {
@@ -36,9 +37,9 @@ public final class UVTCPServer: Sendable {
     ///   - backlog: How many connections the kernel keeps until they are accepted.
     ///   - loop: The loop of the server and its connections; by default the one that runs the task.
     ///   - policy: What to do with clients while the process is out of descriptors.
-    ///   - onAcceptError: Called on the loop's thread when accepting fails, once until a connection is accepted again; the
-    ///     server continues. A connection that its client has already reset gives ``UVError/Code/notConnected``. By default
-    ///     other errors are printed on standard error, one a minute.
+    ///   - onAcceptError: Called on the loop's thread when accepting fails, once until a connection is accepted again, and
+    ///     with ``UVError/Code/notConnected`` for each client that has reset its connection already; the server continues. By
+    ///     default other errors are printed on standard error, one a minute.
     /// - Throws: ``UVError/Code/addressInUse`` and others.
     ///
     /// The corresponding libuv functions are `uv_tcp_bind` and `uv_listen`.
@@ -59,8 +60,11 @@ public final class UVTCPServer: Sendable {
         return try await listen(host, port, backlog, policy, on: loop, nil, onAcceptError, site)
     }
 
-    /// The same with a server that accepts on one of the group's loops, and hands its connections to all of them in turn, so
-    /// that as many threads serve. A connection stays on its loop, and so does the task with its handler.
+    /// Listens on one loop of a group, and hands connections to all loops of the group in turn, so that as many threads serve.
+    /// A connection stays on its loop, and so does the task with its handler.
+    ///
+    /// A loop that does not get around to its connections, such as one that is blocked, is passed over once 16 of them wait
+    /// for it. The server keeps the group alive, which must be shut down after the server was closed.
     ///
     /// The corresponding libuv functions are `uv_tcp_bind`, `uv_listen`, and `uv_tcp_open`.
     public nonisolated(nonsending) static func listen(
@@ -112,7 +116,8 @@ public final class UVTCPServer: Sendable {
     ///
     /// As long as nobody takes them no more than 64 are accepted; the kernel keeps the others waiting. All iterators
     /// take from the same connections; two tasks cannot wait for one at once. The iterator throws `CancellationError`
-    /// when the task is canceled while it waits.
+    /// when the task is canceled while it waits for a client. With a group, it also waits, without regard to that, until the
+    /// connection's loop takes the client over; `serve` does not.
     public var connections: Connections { Connections(server: self) }
 
     /// See ``UVTCPServer/connections``.

@@ -267,6 +267,9 @@ final class DispatchRecorder {
         last?.release()
         settings.removeMonitors()
         release()
+        // Those who still hold this need not hold the thread's files.
+        watchedThread = nil
+        watchdog.thread.forget()
     }
 
     // MARK: Objects of the program

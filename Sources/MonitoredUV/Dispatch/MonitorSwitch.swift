@@ -44,7 +44,7 @@ final class MonitorSwitch: Sendable {
     /// What was asked for last. Any thread.
     var level: MonitoringLevel { state.withLock { $0.setting.level } }
 
-    /// Any thread. With a monitor the level is `callbacks`; without one it is again what it was.
+    /// Any thread. A new monitor raises the level to `callbacks`; without any it is again what it was.
     func request(_ monitor: LoopMonitor?) { change { $0.changeMonitors { $0.own = monitor } } }
 
     /// Any thread: one more.

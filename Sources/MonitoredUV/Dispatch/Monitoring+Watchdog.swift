@@ -15,7 +15,8 @@ extension Monitoring {
     /// itself, which is then reported as `began unmonitored`. What is still to be reported when the program ends by `exit`
     /// or by returning from `main` is reported first, if that takes no longer than a second.
     ///
-    /// Raises the ``level`` to `metrics`. A loop may have several watchdogs, each with its own limit.
+    /// Raises the ``level`` to `metrics`. A loop may have several watchdogs, each with its own limit. Without free descriptors
+    /// or threads, a warning says that loops are not watched, until one of them is given a watchdog again.
     ///
     /// - Parameters:
     ///   - limit: One millisecond at least.

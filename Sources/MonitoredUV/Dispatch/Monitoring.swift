@@ -15,7 +15,7 @@ public struct Monitoring: Sendable {
     /// Sets, replaces or (with `nil`) removes the loop's own monitor: the closure that is told of each dispatch after it
     /// ended. ``addMonitor(_:)`` adds others.
     ///
-    /// With a monitor the ``level`` is `callbacks`, without one again what it was. The monitor runs on the loop's
+    /// Setting a monitor raises the ``level`` to `callbacks`; without one it is again what it was. The monitor runs on the loop's
     /// thread. It may post to the loop, stop it, close the handle that was dispatched, and replace itself; its time is
     /// summed apart and charged to no callback. On the loop's own thread the change holds from the next dispatch on;
     /// from another thread, from the loop's next iteration on, for which it is woken.
@@ -37,7 +37,7 @@ public struct Monitoring: Sendable {
 
     /// How much the loop notes of its dispatches; `off` at first, unless the environment says otherwise.
     ///
-    /// A change holds from when a new monitor would. At `callbacks` a loop without a monitor does the same as at
+    /// A change holds from when a new monitor would, and until another monitor is set or added. At `callbacks` a loop without a monitor does the same as at
     /// `metrics`; at `metrics` one that has a monitor does not call it.
     public var level: MonitoringLevel {
         get { loop.settings.level }

@@ -116,7 +116,7 @@ struct MonitoringEnvironment: Sendable {
             watch(snapshotSignal) { for loop in Monitoring.all { write(toStandardError: "\(loop.snapshot())\n") } }
         }
         if let traceSignal {
-            let traces = TraceFiles.shared(in: traceDirectory ?? ".")
+            let traces = TraceFiles(directory: traceDirectory ?? ".")
             watch(traceSignal) { traces.write(Monitoring.all.map(\.loop.watchdog)) }
         }
     }
@@ -129,7 +129,7 @@ struct MonitoringEnvironment: Sendable {
     /// A loop was made.
     func apply(to loop: Monitoring) {
         if let stallLimit {
-            loop.startWatchdog(limit: stallLimit, traces: traceDirectory.map { TraceFiles.shared(in: $0) })
+            loop.startWatchdog(limit: stallLimit, traces: traceDirectory.map { TraceFiles(directory: $0) })
         }
         if let slowCallbacks { loop.logSlowCallbacks(over: slowCallbacks) }
     }

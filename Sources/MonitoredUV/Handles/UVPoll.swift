@@ -5,7 +5,8 @@ internal import MonitoredUVPlatform
 /// own sockets.
 ///
 /// The program still owns the descriptor, and must not close it until the handle is closed or stopped. It is set to
-/// non-blocking mode. A loop can have one active handle for each descriptor; regular files cannot be watched.
+/// non-blocking mode, and stays so, with all duplicates of it, in other processes, too: on a terminal's standard input that
+/// is standard output as well. A loop can have one active handle for each descriptor; regular files cannot be watched.
 ///
 /// The corresponding libuv type is `uv_poll_t`.
 public final class UVPoll: UVHandle {

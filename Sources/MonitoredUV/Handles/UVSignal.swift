@@ -49,7 +49,9 @@ public final class UVSignal: UVHandle {
     ///
     /// - Throws: ``UVError/Code/invalidArgument`` for a number that is not a signal or cannot be caught, and for the signals of
     ///   faults, which would happen again when the handler returned. After a number that cannot be caught the handle waits
-    ///   for none. ``UVError/Code/busy`` for a signal that the environment has chosen to have traces or snapshots written.
+    ///   for none. ``UVError/Code/busy`` for a signal that the library uses: to write traces or snapshots, as the environment
+    ///   says, or to take stacks, which on Linux is `SIGURG` or, if the program handled that before the first loop, a real-time
+    ///   signal.
     ///
     /// The corresponding libuv function is `uv_signal_start`.
     public func start(_ number: Number) throws(UVError) {
@@ -68,15 +70,22 @@ public final class UVSignal: UVHandle {
             let detail = "\(number) is the signal of a fault, which would happen again when the handler returns"
             throw UVError(.invalidArgument, operation: "uv_signal_start", detail: detail)
         }
-        if muv_signal_is_watched(number.rawValue) {
-            let detail = "\(number) is the signal that MONITOREDUV_TRACE_SIGNAL or MONITOREDUV_SNAPSHOT_SIGNAL names"
-            throw UVError(.busy, operation: "uv_signal_start", detail: detail)
+        if let use = Self.libraryUse(of: number) {
+            throw UVError(.busy, operation: "uv_signal_start", detail: "\(number) \(use)")
         }
         let old = self.number
         let status = uv_signal_start(signal, { UVSignal.received($0, $1) }, number.rawValue)
         if old != self.number { restoreHandler(of: old) }
         try UVError.check(status, "uv_signal_start", "\(number)")
         isOnce = once
+    }
+
+    /// For what the library itself uses the signal.
+    private static func libraryUse(of number: Number) -> String? {
+        if muv_signal_is_watched(number.rawValue) {
+            return "is the signal that MONITOREDUV_TRACE_SIGNAL or MONITOREDUV_SNAPSHOT_SIGNAL names"
+        }
+        return muv_stack_is_signal(number.rawValue) ? "has threads tell their stacks" : nil
     }
 
     /// Ends the calls; the handle can be started again. The corresponding libuv function is `uv_signal_stop`.

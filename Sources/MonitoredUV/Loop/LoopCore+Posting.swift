@@ -71,6 +71,7 @@ extension LoopCore {
     }
 
     private func stopIdle() {
+        queue.shrink()
         activity.isSpinning = false
         activity.hasDrain = jobs.pool != nil
         activity.own -= 1

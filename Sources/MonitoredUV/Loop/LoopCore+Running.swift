@@ -24,7 +24,7 @@ extension LoopCore {
         dispatchRetired()  // of a monitor that was replaced meanwhile
         repeat {
             takeRemote()
-            currentRun.rangForNothing = false
+            if currentRun.isOnce { beginIteration() }
             _ = uv_run(uv, mode.uv)
             dispatchRetired()
         } while !currentRun.isStopping && (mode == .untilDone || mode == .once && endedForNothing) && isAlive
@@ -33,10 +33,14 @@ extension LoopCore {
         return isAlive
     }
 
-    /// A run of one iteration has waited for a timer that was canceled or put off meanwhile.
-    private var endedForNothing: Bool {
-        currentRun.rangForNothing && !currentRun.ranBeforePoll && activity.isIdle && !isShuttingDown
+    private func beginIteration() {
+        activity.isIdle = true
+        currentRun.hasDispatched = false
+        currentRun.rangForNothing = false
     }
+
+    /// A run of one iteration has waited for a timer that was canceled or put off meanwhile.
+    private var endedForNothing: Bool { currentRun.rangForNothing && !currentRun.hasDispatched && !isShuttingDown }
 
     /// On the main thread this loop runs what waits for that thread, unless a task holds it already.
     private func startMainQueue() throws(UVError) {
@@ -64,7 +68,8 @@ extension LoopCore {
         guard open.isEmpty, shared.remote.close() else {
             let what = open.isEmpty ? "work posted by another thread" : open.joined(separator: ", ")
             let advice =
-                openHandles.contains { uv_is_closing($0.raw) == 0 } ? "" : "; run it once more, so that it can finish"
+                openHandles.contains { uv_is_closing($0.raw) == 0 }
+                ? "" : "; run it once more, so that it can finish"
             shared.runner.store(0, ordering: .releasing)
             throw UVError(
                 .busy,
@@ -173,6 +178,7 @@ extension LoopCore {
         // Closed from here on, so that what is freed now can no longer change the loop. Each may hold it.
         shared.runner.store(LoopShared.closed, ordering: .releasing)
         recorder.close()
+        streams.freeBuffer()
         WatchdogThread.shared.finish(shared.watchdog)
         LoopRegistry.remove(shared)
         shared.releaseName()

@@ -75,7 +75,6 @@ final class LoopCore {
         if !isClosed { fatalError("a loop was freed without being closed") }
         own.all.forEach { $0.deallocate() }
         uv.deallocate()
-        streams.freeBuffer()
     }
 
     private static func initialize(_ uv: UnsafeMutablePointer<uv_loop_t>, _ own: OwnHandles) throws(UVError) {
@@ -105,7 +104,7 @@ final class LoopCore {
             drainQueues()
             rest()
         }
-        if _slowPath(currentRun.isLast) { beforeLastPoll() }
+        if _slowPath(currentRun.isLast) { spinIfDone() }
         if currentRun.isTimeStale { refreshTime() }
         recorder.enterPoll(
             timeout: pollTimeout,
@@ -117,8 +116,7 @@ final class LoopCore {
     /// The poll must not wait if something ran in a run of one iteration, nor for something that a drain has begun in a
     /// shutdown.
     @inline(never)
-    private func beforeLastPoll() {
-        activity.isIdle = true
+    private func spinIfDone() {
         if activity.isSpinning { return }
         if currentRun.isOnce && currentRun.ranBeforePoll || isShuttingDown && hasWorkToEnd { startIdle() }
     }
@@ -162,14 +160,15 @@ final class LoopCore {
             return
         }
         jobs.isResting = pool.rest(shared.wakeUp)
-        activity.isIdle = jobs.isResting
+        if jobs.isResting { activity.isIdle = true }
         if !jobs.isResting { startIdle() }
     }
 
-    /// Before the first dispatch after a poll.
+    /// Before the first dispatch, or something else that a run of one iteration waits for.
     @inline(never)
     func stopIdling() {
         activity.isIdle = false
+        currentRun.hasDispatched = true
         if jobs.isResting { stopResting() }
     }
 

@@ -22,6 +22,8 @@ struct CurrentRun {
     var isLast = false
     /// In such a run: something ran before the poll, so the poll must not block.
     var ranBeforePoll = false
+    /// In such a run: something was dispatched, or a handle or a request has ended.
+    var hasDispatched = false
     /// The alarm rang in this iteration, and no timer was due.
     var rangForNothing = false
     /// A timer's callback runs: libuv takes no other turn before all timers that are due have run.
@@ -40,7 +42,8 @@ struct LoopActivity {
     var own = 0
     /// The number of things on this loop that wait for other threads.
     var holds = 0
-    /// The loop waits in its poll, or nothing was dispatched since.
+    /// Nothing was dispatched since the loop went to rest, or since a run of one iteration began: the next dispatch has
+    /// something to do before.
     var isIdle = false
     /// A queue holds something, or others may have filled the pool: a drain has something to look at.
     var hasDrain = false
@@ -111,7 +114,10 @@ struct LoopStreams {
         buffer = uv_buf_t(base: memory.bindMemory(to: CChar.self, capacity: Self.bufferSize), len: Self.bufferSize)
     }
 
-    func freeBuffer() { buffer.base?.deallocate() }
+    mutating func freeBuffer() {
+        buffer.base?.deallocate()
+        buffer = uv_buf_t(base: nil, len: 0)
+    }
 }
 
 /// Whether a loop runs on the main thread, whose queue it runs then.

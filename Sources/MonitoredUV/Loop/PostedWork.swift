@@ -10,8 +10,11 @@ struct PostedWork {
 
 /// First in, first out, in one block of memory that is reused; loop thread only.
 struct PostedQueue: ~Copyable {
+    private static let initialCapacity = 64
+    /// A larger block is given back once the queue is empty.
+    private static let keptCapacity = 16 * 1024
     private var slots: UnsafeMutablePointer<PostedWork>
-    private var capacity = 64
+    private var capacity = initialCapacity
     private var head = 0
     private(set) var count = 0
 
@@ -39,6 +42,18 @@ struct PostedQueue: ~Copyable {
         head = (head &+ 1) & (capacity &- 1)
         count &-= 1
         return work
+    }
+
+    /// For a queue that is empty: gives back what an unusual number of closures has taken.
+    @inline(__always)
+    mutating func shrink() { if _slowPath(capacity > Self.keptCapacity) { startAnew() } }
+
+    @inline(never)
+    private mutating func startAnew() {
+        slots.deallocate()
+        capacity = Self.initialCapacity
+        slots = .allocate(capacity: capacity)
+        head = 0
     }
 
     @inline(never)

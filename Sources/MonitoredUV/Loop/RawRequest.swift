@@ -32,6 +32,7 @@ class RawRequest: LoopRequest {
         let data = UnsafeMutableRawPointer(raw!).assumingMemoryBound(to: uv_req_t.self).pointee.data!
         let request = Unmanaged<RawRequest>.fromOpaque(data).takeUnretainedValue()
         _ = request.end()
+        if _slowPath(request.core.activity.isIdle) { request.core.stopIdling() }
         request.finish(status)
         request.raw.deallocate()
     }

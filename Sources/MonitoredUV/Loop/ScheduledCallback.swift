@@ -42,14 +42,15 @@ extension UVEventLoop {
     /// Calls `body` once, after `delay`.
     ///
     /// The call is never early against the monotonic clock, however long the callbacks before it took. The loop wakes up at
-    /// whole milliseconds: what that adds to a finer delay is visible as lag. Callbacks come in the order of their instants; one without a
-    /// delay may come before others that are overdue.
+    /// whole milliseconds: what that adds to a finer delay is visible as lag. Callbacks come in the order of their instants;
+    /// one without a delay may come before others that are overdue.
     /// A delay of zero or less comes in the loop's next iteration; from within a timer, up to a millisecond later, so
     /// that timers that start each other leave their turn to I/O. A delay beyond 126 years counts as 126 years. The clock
     /// stands still while the machine sleeps.
     ///
     /// A callback that waits keeps a run of the loop going; where it must not, use a ``UVTimer`` and `unref()`. It costs
-    /// about 50 bytes, and is fast to start, cancel, and put off, so that every connection can have its timeout.
+    /// about 50 bytes, and is fast to start, cancel, and put off, so that every connection can have its timeout. The loop keeps
+    /// that memory for later callbacks until none waits.
     ///
     /// Traps on any thread but the loop's, and on a closed loop.
     @discardableResult

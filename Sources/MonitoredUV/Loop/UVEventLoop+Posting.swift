@@ -4,7 +4,8 @@ extension UVEventLoop {
     ///
     /// The loop drains its queue before and after each poll. A drain runs what was queued when it began; what that
     /// posts waits for the next, so that I/O and timers get their turn. A closure that comes after the run has ended
-    /// waits for the next run.
+    /// waits for the next run. The queue has no limit: look at ``LoopSnapshot/queueLength`` if others post faster than the
+    /// loop can run.
     ///
     /// - Returns: `false` if the loop is closed; `body` is released without running. The first time, a warning is printed
     ///   on standard error.

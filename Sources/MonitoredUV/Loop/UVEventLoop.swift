@@ -24,7 +24,8 @@ public final class UVEventLoop: Sendable {
     public enum RunMode: Sendable {
         /// Until nothing is left to do, or ``UVEventLoop/stop()``.
         case untilDone
-        /// One iteration; waits for I/O, or until the next timer is due, if nothing is ready.
+        /// One iteration; waits for I/O, or until the next timer is due, if nothing is ready. Goes on waiting if it woke for
+        /// a timer that was canceled or put off.
         case once
         /// One iteration; does not wait.
         case noWait

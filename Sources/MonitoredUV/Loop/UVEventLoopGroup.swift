@@ -8,6 +8,9 @@ import Synchronization
 /// group.next().execute { … }
 /// group.shutdown()
 /// ```
+///
+/// Shut a group down before you release it. One that is released without that, for example because of an error, prints a
+/// warning and ends in the background.
 public final class UVEventLoopGroup: Sendable {
     /// The loops, in order; each runs on the thread that bears its name.
     public let loops: [UVEventLoop]
@@ -63,9 +66,11 @@ public final class UVEventLoopGroup: Sendable {
     }
 
     deinit {
-        if !isShutDown.withLock({ $0 }) {
-            fatalError("UVEventLoopGroup was released while its threads run. Call shutdown() before.")
-        }
+        if isShutDown.withLock({ $0 }) { return }
+        let names = loops.map(\.name).joined(separator: ", ")
+        warn("UVEventLoopGroup with \(names) was released without shutdown(), and ends in the background.")
+        // This may be one of its own threads.
+        DispatchQueue.global().async { [loops, threads] in UVEventLoopGroup.end(loops[...], threads) }
     }
 
     /// The next loop, in turn. Any thread.

@@ -47,7 +47,8 @@ public class UVHandle {
     }
 
     /// What the monitor calls this handle's dispatches, instead of where their callbacks were registered: the first 256
-    /// bytes of what it is set to, or `_OTHER` if 4,096 other names are in use by handles and `DispatchName`s.
+    /// bytes of what it is set to, or `_OTHER` if 4,096 other names are in use by handles and `DispatchName`s. Names of requests
+    /// and tasks come from the same 4,096: do not name each of thousands of connections.
     public final var name: String {
         get {
             core.preconditionOnOwnThread("\(self)")
@@ -151,7 +152,7 @@ public class UVHandle {
 
     private final func finishClose() {
         state = .closed
-        core.activity.isIdle = false
+        if _slowPath(core.activity.isIdle) { core.stopIdling() }
         core.members.handleBalance.freed += 1
         core.vitals.handles.add(-1, Int(raw.pointee.type.rawValue))
         core.handleMemory.deallocate(raw)

@@ -86,8 +86,8 @@ extension UVEventLoop {
     /// Looks up the addresses of `host`, with `port` in them, in the order in which the system prefers them. Traps on
     /// any thread but the loop's.
     ///
-    /// The system's resolver is asked on threads apart from libuv's pool: at most 16 at a time for all loops, later lookups
-    /// wait. Numeric addresses and the hosts of `/etc/hosts` do not wait behind those that need a name server.
+    /// The system's resolver is asked on threads apart from libuv's pool: at most 16 at a time for all loops, canceled ones
+    /// included; later lookups wait. Numeric addresses and the hosts of `/etc/hosts` do not wait behind those that need a name server.
     ///
     /// - Parameter completion: Called once, with at least one address, or with ``UVError/Code/nameUnknown`` for an
     ///   unknown host, and others.

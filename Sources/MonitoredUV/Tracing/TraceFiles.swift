@@ -1,12 +1,14 @@
 internal import MonitoredUVPlatform
 
 /// A directory for traces that are written automatically, when a stall has ended or on a signal, limited in number and size.
+///
+/// The limits hold for one process. All loops of a process count their files in a directory together. Another process has
+/// another number in its files' names, so a service that restarts often needs somebody to remove old files.
 public final class TraceFiles: Sendable {
     /// Where they are, as `monitoreduv-PID-1.json`, `monitoreduv-PID-2.json` and so on.
     public let directory: String
     private let mostFiles: Int
     private let mostBytes: Int
-    private let written = Lock(0)
 
     /// - Parameters:
     ///   - directory: Must exist.
@@ -21,23 +23,16 @@ public final class TraceFiles: Sendable {
 
     /// The path of the next file, which takes the place of the oldest where there are enough.
     private func nextPath() -> String {
-        let number = written.withLock { written in
-            defer { written += 1 }
-            return written % mostFiles + 1
+        let number = Self.written.withLock { written in
+            let number = written[directory, default: 0] % mostFiles + 1
+            written[directory] = number
+            return number
         }
         return "\(directory)/monitoreduv-\(getpid())-\(number).json"
     }
 
-    /// One for each directory that the environment names, so that loops count their files together.
-    static func shared(in directory: String) -> TraceFiles {
-        all.withLock { all in
-            let files = all[directory] ?? TraceFiles(directory: directory)
-            all[directory] = files
-            return files
-        }
-    }
-
-    private static let all = Lock<[String: TraceFiles]>([:])
+    /// The number of the last file in each directory, whichever loop wrote it.
+    private static let written = Lock<[String: Int]>([:])
 
     func write(_ loops: [LoopWatchdog]) {
         let path = nextPath()

@@ -35,6 +35,9 @@ final class RunThread: Sendable {
         return usage
     }
 
+    /// The loop is closed.
+    func forget() { usages.withLock { $0 = (nil, nil, nil) } }
+
     /// A copy of the stack of a thread that was the current one, to be taken step by step.
     func capture(_ thread: WatchedThread, into stack: UnsafeMutablePointer<muv_stack>) -> muv_capture {
         let before = usages.withLock { $0.thread === thread ? $0.before : nil }

@@ -17,9 +17,14 @@ final class StallListeners: Sendable {
     func removeAll() { change { $0 = [] } }
 
     private func change(_ body: (inout [StallListener]) -> Void) {
-        listeners.withLock {
-            body(&$0)
-            shortest.store($0.map(\.limit).min() ?? .max, ordering: .relaxed)
+        // What is removed goes after the lock is open: freeing a closure may run code that comes back here.
+        let before = listeners.withLock { listeners in
+            defer {
+                body(&listeners)
+                shortest.store(listeners.map(\.limit).min() ?? .max, ordering: .relaxed)
+            }
+            return listeners
         }
+        withExtendedLifetime(before) {}
     }
 }

@@ -28,17 +28,20 @@ final class WatchdogThread: Sendable {
 
     // MARK: Any thread
 
-    /// Looks at a loop from now on.
+    /// Looks at a loop from now on, or from when there is a thread to look.
     func add(_ watchdog: LoopWatchdog) {
-        change { state in
+        state.withLock { state in
             if !state.watchdogs.contains(where: { $0 === watchdog }) { state.watchdogs.append(watchdog) }
         }
+        change { _ in }
     }
 
     /// The loop is closed: what it has left behind is still reported.
     func finish(_ watchdog: LoopWatchdog) {
         let isWatched = state.withLock { state in state.watchdogs.contains { $0 === watchdog } }
-        if isWatched { change { $0.finished.append(watchdog) } }
+        if !isWatched || change({ $0.finished.append(watchdog) }) { return }
+        state.withLock { state in state.watchdogs.removeAll { $0 === watchdog } }
+        watchdog.listeners.removeAll()
     }
 
     /// Runs `task` on the watchdog thread, after a look at all loops and with the stacks of those that are stuck; `false` if there is no such thread.

@@ -207,6 +207,18 @@ import Testing
         #expect(error?.detail?.contains("is closed") == true)
     }
 
+    /// What a canceled operation has got is not lost: here a closure that the loop runs in the same turn as the timeout.
+    @Test func withTimeout_returnsWhatTheOperationGotAtTheLastMoment() async throws {
+        try await withTasks { loop in
+            let result = try await UVEventLoop.withTimeout(.milliseconds(1)) {
+                await withUnsafeContinuation { continuation in
+                    loop.callLater(.milliseconds(20)) { continuation.resume(returning: "got") }
+                }
+            }
+            #expect(result == "got")
+        }
+    }
+
     @Test func withTimeoutReturnsWhatComesInTime_andCancelsWhatDoesNot() async throws {
         try await #expect(UVEventLoop.withTimeout(.seconds(Int64.max)) { 42 } == 42)  // on no loop
         try await withTasks { loop in

@@ -60,6 +60,32 @@ import Testing
         }
     }
 
+    /// A connection that both sides have ended in order is hung up for the system, and no reason to cancel what its handler
+    /// still does.
+    @Test func handlerGoesOn_afterBothSidesHaveEnded() async throws {
+        try await withTasks { loop in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+            let ends = Box<[String]>([])
+            let serving = serve(loop, server, .onReset, ends) { connection in
+                while try await connection.read() != nil {}
+                try await connection.write("answer")
+                try await connection.shutdown()
+                // Longer than from one look at the connection to the next.
+                try await loop.sleep(for: .milliseconds(1500))
+            }
+            let client = try await client(server)
+            try await client.shutdown()
+            let answer = try await client.read()
+            #expect(answer == Array("answer".utf8))
+            #expect(try await client.read() == nil)
+            await client.close()
+            await wait(ends, for: 2)
+            #expect(ends.value == ["began", "ended"])
+            await server.close()
+            try await serving.value
+        }
+    }
+
     @Test func handlersEndInTheirOwnTime_withinTheGracePeriod() async throws {
         try await withTasks { loop in
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)

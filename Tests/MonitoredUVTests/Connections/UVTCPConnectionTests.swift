@@ -4,6 +4,46 @@ import Testing
 @testable import MonitoredUV
 
 @Suite struct UVTCPConnectionTests {
+    @Test func keepAlive_isSetAndEnds() async throws {
+        try await withTasks { loop in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+            let client = try await UVTCPConnection.connect(host: "127.0.0.1", port: server.localAddress.port)
+            func isAlive() throws -> Bool {
+                var (value, size) = (Int32(0), socklen_t(MemoryLayout<Int32>.size))
+                try #require(
+                    getsockopt(client.state.tcp.fileDescriptor(), SOL_SOCKET, SO_KEEPALIVE, &value, &size) == 0
+                )
+                return value != 0
+            }
+            #expect(try !isAlive())
+            try await client.setKeepAlive(.seconds(30))
+            #expect(try isAlive())
+            try await client.setKeepAlive(nil)
+            #expect(try !isAlive())
+            let error = await #expect(throws: UVError.self) { try await client.setKeepAlive(.seconds(-1)) }
+            #expect(error?.code == .invalidArgument)
+            await client.close()
+            let closed = await #expect(throws: UVError.self) { try await client.setKeepAlive(.seconds(30)) }
+            #expect(closed?.code == .badFileDescriptor)
+        }
+    }
+
+    /// A few bytes that are put back do not keep the memory of those that were taken with them.
+    @Test func bytesThatArePutBack_keepNoMoreThanThemselves() async throws {
+        try await withTasks { loop in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0)
+            let client = try await UVTCPConnection.connect(host: "127.0.0.1", port: server.localAddress.port)
+            let many = [UInt8](0...255) + [UInt8](repeating: 7, count: 1 << 20)
+            client.state.putBack(many.suffix(3))
+            let rest = try #require(client.state.takeSlice())
+            #expect(Array(rest) == [7, 7, 7])
+            #expect(rest.endIndex == 3)
+            client.state.putBack(many.prefix(2))
+            client.state.putBack(many.dropFirst(5))
+            #expect(try #require(client.state.takeSlice()).count == many.count - 5 + 2)
+        }
+    }
+
     /// Both ends of a connection.
     private func withPair(
         _ body:

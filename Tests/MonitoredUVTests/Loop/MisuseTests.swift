@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import MonitoredUV
@@ -114,11 +115,20 @@ struct MisuseTests {
         expectMessage(result, "start(after:) was called after close()")
     }
 
-    @Test func group_releasedWhileItRuns_traps() async {
-        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-            _ = try UVEventLoopGroup(count: 1)
+    /// On an error's way out, for example. Also where one of its own threads lets go of it.
+    @Test func group_releasedWhileItRuns_warns_andEnds() async {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            for isOnItsOwnThread in [false, true] {
+                let loop: UVEventLoop
+                do {
+                    let group = try UVEventLoopGroup(count: 2, name: "left")
+                    loop = group.next()
+                    if isOnItsOwnThread { loop.execute { [group] in _ = group.loops } }
+                }
+                while !loop.shared.isClosed { usleep(1000) }
+            }
         }
-        expectMessage(result, "Call shutdown() before")
+        expectMessage(result, "warning: UVEventLoopGroup with left-1, left-2 was released without shutdown()")
     }
 
     @Test func group_shutDownFromItsOwnThread_traps() async {

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import MonitoredUV
@@ -52,6 +53,42 @@ struct ScheduledCallbackTests {
             try loop.run(.once)
             #expect(fired >= 1)
             (others + [putOff]).forEach { $0.cancel() }
+        }
+    }
+
+    /// A run of one iteration ends with whatever else happened in it: a request that failed at once, or a handle's end.
+    @Test func runOnce_endsWithWhatElseHappened() throws {
+        try withLoop { loop in
+            let far = loop.callLater(.seconds(100)) {}
+            func cancelOverdue() {
+                let canceled = loop.callLater(.milliseconds(1)) {}
+                canceled.cancel()
+                usleep(3000)
+            }
+            let (server, client) = (try UVTCP(on: loop), try UVTCP(on: loop))
+            try server.bind(to: UVSocketAddress("127.0.0.1", port: 0))
+            try server.listen { _ in }
+            try client.bind(to: server.localAddress())  // libuv tells of the address that is taken when it connects
+            var failure: UVError?
+            try client.connect(to: server.localAddress()) { failure = $0 }
+            cancelOverdue()
+            while failure == nil { try loop.run(.once) }
+            #expect(failure?.code == .addressInUse)
+            cancelOverdue()
+            client.close()
+            server.close()
+            try loop.run(.once)
+            let idle = UVIdle(on: loop) {}
+            var count = 0
+            idle.close()
+            let counting = UVIdle(on: loop) { count += 1 }
+            counting.start()
+            cancelOverdue()
+            try loop.run(.once)
+            #expect(count == 1)
+            counting.close()
+            far.cancel()
+            try loop.run()
         }
     }
 

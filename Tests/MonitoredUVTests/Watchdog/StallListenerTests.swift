@@ -1,6 +1,30 @@
+import Foundation
 import Testing
 
 @testable import MonitoredUV
+
+/// What a watchdog's closure holds may come back to the loop's monitoring when it is freed.
+struct StallListenersTests {
+    @Test func closureThatIsFreed_mayCancelAnother() async {
+        await #expect(processExitsWith: .success) {
+            final class Canceling: Sendable {
+                let other: MonitoringSubscription
+                init(_ other: MonitoringSubscription) { self.other = other }
+                deinit { other.cancel() }
+            }
+            signal(SIGALRM, SIG_DFL)
+            alarm(60)  // rather than wait for ever
+            let loop = try UVEventLoop()
+            let other = loop.monitoring.startWatchdog(limit: .seconds(100)) { _ in }
+            let canceling = Canceling(other)
+            loop.monitoring.startWatchdog(limit: .seconds(100)) { [canceling] _ in _ = canceling }
+            loop.callSoon {}
+            try loop.run()
+            try loop.close()
+            for _ in 0..<2 { WatchdogThread.shared.look() }
+        }
+    }
+}
 
 /// Iterations as a watchdog sees them, with made-up times; its limit is 100 us.
 struct StallListenerTests {

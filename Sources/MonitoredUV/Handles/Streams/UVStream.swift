@@ -9,9 +9,12 @@ public class UVStream: UVHandle {
     @exclusivity(unchecked) private(set) final var listener: StreamListener?
     /// The place at which the stream began to listen or to read.
     @exclusivity(unchecked) private final var site = CallbackName.none
-    @exclusivity(unchecked) private final var isShutDown = false
+    /// This side has ended.
+    @exclusivity(unchecked) private(set) final var wasShutDown = false
     /// A connect request is under way, during which libuv takes a shutdown for the connection's success.
     final var isConnecting = false
+    /// Called when the handle begins to close, whoever closes it; lets go of what belongs to the handle's owner.
+    @exclusivity(unchecked) final var onClosing: (() -> Void)?
     /// When what is under way was canceled.
     @exclusivity(unchecked) private(set) final var closeRequested: UInt64?
 
@@ -258,19 +261,20 @@ public class UVStream: UVHandle {
         try StreamRequest.start(.shutdown, "uv_shutdown", on: self, site, completion) { request, _ in
             uv_shutdown(request, stream) { StreamRequest.finish($0, $1) }
         }
-        isShutDown = true
+        wasShutDown = true
     }
 
     /// Writing is over, whatever the socket's state: what libuv versions after 1.43 check themselves.
     @inline(__always)
     final func checkWritable(_ operation: StaticString) throws(UVError) {
         try checkOpen(operation)
-        if isShutDown { throw UVError(.brokenPipe, operation: "\(operation)", detail: "\(self) was shut down") }
+        if wasShutDown { throw UVError(.brokenPipe, operation: "\(operation)", detail: "\(self) was shut down") }
     }
 
     override final func willClose() {
         closeRequested = core.clock.now()
         endListening()
+        onClosing.take()?()
     }
 
     override final func dropCallbacks() { replaceReader(nil) }
