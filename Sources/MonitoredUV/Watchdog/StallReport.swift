@@ -83,18 +83,17 @@ extension StallReport: CustomStringConvertible {
     var summary: String {
         let verb =
             switch phase {
-            case .began: "is stuck"
-            case .continues: "is still stuck"
+            case .began, .continues: "has been stuck"
             case .ended: "was stuck"
             }
         let reason =
             switch cause {
-            case .cpu: ", using the processor"
-            case .wait: call.map { ", blocked in \($0)" } ?? ", waiting in a call"
-            case .descheduled: ", kept from running by the machine"
+            case .cpu: ", on CPU"
+            case .wait: call.map { ", blocked in \($0)" } ?? ", blocked in a call"
+            case .descheduled: ", preempted"
             case nil: ""
             }
-        let more = suppressed == 0 ? "" : "; \(suppressed) stall\(suppressed == 1 ? "" : "s") before it not reported"
+        let more = suppressed == 0 ? "" : "; \(suppressed) earlier stall\(suppressed == 1 ? "" : "s") not reported"
         let place = dispatches.map { "\($0) dispatches of one iteration, the largest share in " } ?? ""
         return "\(loopName) \(verb) for \(duration.brief) in \(place)\(callbackName) (\(kind))"
             + (function.map { ": \($0)" } ?? "") + reason + more

@@ -255,7 +255,7 @@ import Testing
             exit(0)
         }
         let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
-        #expect(text.contains(" is stuck for "))
+        #expect(text.contains(" has been stuck for "))
         #expect(text.contains(" was stuck for "))
         #expect(isThreadSanitized || text.contains("sleepyUntil"), "\(text)")
     }
