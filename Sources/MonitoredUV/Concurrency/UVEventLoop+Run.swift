@@ -28,6 +28,7 @@ extension UVEventLoop {
     /// - Parameters:
     ///   - name: What monitors and messages call the loop.
     ///   - monitor: Told of each dispatch after it ended, on this thread; see ``Monitoring/setMonitor(_:)``.
+    ///   - body: What the loop runs until it returns.
     @available(
         *,
         noasync,

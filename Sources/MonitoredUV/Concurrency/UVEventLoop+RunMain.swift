@@ -26,6 +26,7 @@ extension UVEventLoop {
     ///   - monitor: Told of each dispatch of each loop, on that loop's thread: with workers several threads call it at
     ///     once.
     ///   - workers: How many loops share what needs no particular one; 0 for none but the main one.
+    ///   - body: What the loop runs until it returns.
     @available(*, noasync, message: "runMain needs a synchronous main: one without 'async' and 'await'")
     public static func runMain<T: Sendable>(
         monitor: (@Sendable (borrowing IOLoopMonitorState) -> Void)? = nil,

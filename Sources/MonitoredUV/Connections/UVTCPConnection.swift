@@ -38,8 +38,14 @@ public final class UVTCPConnection: Sendable {
     /// is for all of them: one that does not answer at all keeps the next from being tried.
     ///
     /// - Parameters:
+    ///   - host: A name, or a numeric address.
+    ///   - port: From 0 to 65,535.
     ///   - loop: The loop of the connection; by default the one that runs the task.
     ///   - timeout: How long looking up and connecting may take together; by default as long as the system allows.
+    ///   - name: The name of the dispatches; by default the place of the call.
+    ///   - file: The file of the call.
+    ///   - line: The line of the call.
+    ///   - function: The function of the call.
     /// - Throws: ``UVError/Code/timedOut``; ``UVError/Code/connectionRefused`` and others, from the last address that was tried;
     ///   ``UVError/Code/nameUnknown`` for an unknown host; `CancellationError` as soon as the task is canceled.
     ///

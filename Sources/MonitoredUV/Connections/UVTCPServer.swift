@@ -34,12 +34,18 @@ public final class UVTCPServer: Sendable {
     /// that is free, which ``localAddress`` then tells.
     ///
     /// - Parameters:
+    ///   - host: A name, or a numeric address.
+    ///   - port: From 0 to 65,535.
     ///   - backlog: How many connections the kernel keeps until they are accepted.
     ///   - loop: The loop of the server and its connections; by default the one that runs the task.
     ///   - policy: What to do with clients while the process is out of descriptors.
     ///   - onAcceptError: Called on the loop's thread when accepting fails, once until a connection is accepted again, and
     ///     with ``UVError/Code/notConnected`` for each client that has reset its connection already; the server continues. By
     ///     default other errors are printed on standard error, one a minute.
+    ///   - name: The name of the dispatches; by default the place of the call.
+    ///   - file: The file of the call.
+    ///   - line: The line of the call.
+    ///   - function: The function of the call.
     /// - Throws: ``UVError/Code/addressInUse`` and others.
     ///
     /// The corresponding libuv functions are `uv_tcp_bind` and `uv_listen`.

@@ -45,8 +45,15 @@ public final class UVPoll: UVHandle {
 
     /// Makes a handle for `descriptor` on `loop`, whose thread this must be; it does not watch yet.
     ///
-    /// - Parameter callback: Gets what the descriptor is ready for, or ``UVError/Code/badFileDescriptor`` if the system
-    ///   reports an error on it; the handle is then stopped.
+    /// - Parameters:
+    ///   - loop: The loop whose thread calls back.
+    ///   - descriptor: A socket, a pipe, or a device.
+    ///   - name: The name of the dispatches; by default the place of the call.
+    ///   - file: The file of the call.
+    ///   - line: The line of the call.
+    ///   - function: The function of the call.
+    ///   - callback: Gets what the descriptor is ready for, or ``UVError/Code/badFileDescriptor`` if the system reports an
+    ///     error on it; the handle is then stopped.
     /// - Throws: ``UVError/Code/badFileDescriptor`` for one that is not open, ``UVError/Code/fileExists`` if this loop
     ///   watches it already, ``UVError/Code/notPermitted`` for a regular file.
     ///

@@ -95,8 +95,15 @@ extension UVTCP {
     /// but the loop's.
     ///
     /// - Parameters:
+    ///   - host: A name, or a numeric address.
+    ///   - port: From 0 to 65,535.
+    ///   - loop: The loop of the connection.
     ///   - timeout: How long looking up and connecting may take together, before it ends with ``UVError/Code/timedOut``;
     ///     by default as long as the system allows.
+    ///   - name: The name of the dispatches; by default the place of the call.
+    ///   - file: The file of the call.
+    ///   - line: The line of the call.
+    ///   - function: The function of the call.
     ///   - completion: Called once: with a connection that the caller has to close, with the error of the last address that
     ///     was tried, with ``UVError/Code/canceled``, or with ``UVError/Code/nameUnknown`` and others for the host.
     /// - Returns: The request, to cancel it.

@@ -87,13 +87,21 @@ extension UVEventLoop {
     /// any thread but the loop's.
     ///
     /// The system's resolver is asked on threads apart from libuv's pool: at most 16 at a time for all loops, canceled ones
-    /// included; later lookups wait. Numeric addresses and the hosts of `/etc/hosts` do not wait behind those that need a name server.
+    /// included; later lookups wait. Numeric addresses and the hosts of `/etc/hosts` do not wait behind those that need a name
+    /// server.
     ///
-    /// - Parameter completion: Called once, with at least one address, or with ``UVError/Code/nameUnknown`` for an
-    ///   unknown host, and others.
+    /// - Parameters:
+    ///   - host: A name, or a numeric address.
+    ///   - port: From 0 to 65,535.
+    ///   - name: The name of the dispatches; by default the place of the call.
+    ///   - file: The file of the call.
+    ///   - line: The line of the call.
+    ///   - function: The function of the call.
+    ///   - completion: Called once, with at least one address, or with ``UVError/Code/nameUnknown`` for an unknown host, and
+    ///     others.
     /// - Throws: ``UVError/Code/invalidArgument`` for a name that is empty or ill-formed and for a port outside of 0 to
-    ///   65,535, and ``UVError/Code/nameTooLong``; ``UVError/Code/resourceTemporarilyUnavailable`` if the system has no thread left. Then
-    ///   `completion` is not called.
+    ///   65,535, and ``UVError/Code/nameTooLong``; ``UVError/Code/resourceTemporarilyUnavailable`` if the system has no thread
+    ///   left. Then `completion` is not called.
     /// - Returns: The request, to cancel it.
     ///
     /// The corresponding libuv function is `uv_getaddrinfo`.

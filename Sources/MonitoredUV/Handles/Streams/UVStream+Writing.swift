@@ -15,6 +15,11 @@ extension UVStream {
     /// that.
     ///
     /// - Parameters:
+    ///   - bytes: Borrowed for the call.
+    ///   - name: The name of the dispatches; by default the place of the call.
+    ///   - file: The file of the call.
+    ///   - line: The line of the call.
+    ///   - function: The function of the call.
     ///   - completion: Called once when everything is written, or can no longer be, always after this call has
     ///     returned. Without one, a failure after this call has returned shows on the reading side alone.
     /// - Throws: What is known at once, in which case no more of `bytes` is sent and `completion` is not called:

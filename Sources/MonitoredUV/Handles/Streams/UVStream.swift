@@ -34,6 +34,10 @@ public class UVStream: UVHandle {
     /// - Parameters:
     ///   - backlog: How many connections the kernel keeps until they are accepted.
     ///   - policy: What to do with clients while the process is out of descriptors.
+    ///   - name: The name of the dispatches; by default the place of the call.
+    ///   - file: The file of the call.
+    ///   - line: The line of the call.
+    ///   - function: The function of the call.
     ///   - onPending: Accepts, on the loop's thread, now or later.
     /// - Throws: ``UVError/Code/addressInUse`` if the address that was bound is taken, among others.
     ///
@@ -133,6 +137,10 @@ public class UVStream: UVHandle {
     /// them out. `Array(uvBytes: bytes)` and `String(uvBytes: bytes)` make copies.
     ///
     /// - Parameters:
+    ///   - name: The name of the dispatches; by default the place of the call.
+    ///   - file: The file of the call.
+    ///   - line: The line of the call.
+    ///   - function: The function of the call.
     ///   - onBytes: Gets at least one byte.
     ///   - onEnd: Called once when there will be no more bytes; the stream stays open, for writing and until it is
     ///     closed. By default the stream is closed then.

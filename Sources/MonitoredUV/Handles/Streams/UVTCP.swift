@@ -74,7 +74,9 @@ public final class UVTCP: UVStream {
     /// An address that is in use is reported by what follows, listening or connecting. The socket is bound with
     /// `SO_REUSEADDR`.
     ///
-    /// - Parameter ipv6Only: Whether an IPv6 socket refuses IPv4 peers.
+    /// - Parameters:
+    ///   - address: One of this machine's, or `0.0.0.0` or `::` for all of them.
+    ///   - ipv6Only: Whether an IPv6 socket refuses IPv4 peers.
     ///
     /// The corresponding libuv function is `uv_tcp_bind`.
     public func bind(to address: UVSocketAddress, ipv6Only: Bool = false) throws(UVError) {
