@@ -64,6 +64,13 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
+for target in package.targets where target.type != .system {
+    // Not MemberImportVisibility: with it, the fields of C's `timespec` need an import of a module that is the toolchain's own.
+    target.swiftSettings = [
+        .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("InternalImportsByDefault"),
+    ]
+}
+
 if Context.environment["MONITOREDUV_DOCS"] != nil {
     package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"))
 }

@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 import Synchronization
 
 /// A client that was accepted, on its way to the loop that it will be on. Closes its descriptor unless it is opened.

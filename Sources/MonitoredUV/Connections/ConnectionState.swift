@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 
 /// What a ``UVTCPConnection`` is on its loop's thread: the handle, the bytes that came before somebody asked for them,
 /// and who waits for more.

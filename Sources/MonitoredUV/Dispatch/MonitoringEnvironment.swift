@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 
 /// What environment variables ask of every loop of a program that one cannot change.
 ///

@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 /// Why a libuv operation failed: libuv's code, and the operation that returned it.
 ///

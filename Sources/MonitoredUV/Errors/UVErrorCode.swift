@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 extension UVError {
     /// A libuv error code. The cases are libuv's `UV_E…` constants under Swift names; each keeps its C name for search.

@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 import Synchronization
 
 /// Lets other threads make the loop call a closure: any number of sends before the call count as one.

@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 /// Runs a closure in each iteration right after the callbacks of the I/O that the poll found.
 ///

@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 /// What idle, prepare and check have in common: a closure that runs once in each iteration of the loop while active.
 public class UVHook: UVHandle {

@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 /// Runs a closure once in each iteration, before the prepare hooks. While one is active the loop does not wait for I/O:
 /// it spins. For work to be done soon, once, post it instead.

@@ -1,5 +1,5 @@
-internal import CLibUV
-internal import MonitoredUVPlatform
+import CLibUV
+import MonitoredUVPlatform
 
 /// Calls a closure when a descriptor that something else reads and writes becomes ready: for C libraries that bring their
 /// own sockets.

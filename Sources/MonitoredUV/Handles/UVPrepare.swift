@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 /// Runs a closure in each iteration right before the loop polls for I/O.
 ///

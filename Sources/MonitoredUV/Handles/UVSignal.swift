@@ -1,6 +1,6 @@
-internal import CLibUV
-internal import CMonitoredUV
-internal import MonitoredUVPlatform
+import CLibUV
+import CMonitoredUV
+import MonitoredUVPlatform
 
 /// Calls a closure when the process gets a signal.
 ///

@@ -1,5 +1,5 @@
-internal import CLibUV
-internal import MonitoredUVPlatform
+import CLibUV
+import MonitoredUVPlatform
 
 /// A numeric IPv4 or IPv6 address with a port.
 public struct UVSocketAddress: Sendable {

@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 /// Calls a closure once after a delay, or again and again: libuv's own timer. For the many timeouts of a server,
 /// ``UVEventLoop/callLater(_:name:file:line:function:_:)`` is faster and smaller.

@@ -1,4 +1,4 @@
-internal import CMonitoredUV
+import CMonitoredUV
 
 /// A job of Swift Concurrency on its way through an executor: a part of a task that is ready to run, or an actor with
 /// work to do.

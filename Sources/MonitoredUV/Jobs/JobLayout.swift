@@ -1,4 +1,4 @@
-internal import CMonitoredUV
+import CMonitoredUV
 
 /// Whether jobs look inside as ``JobNames`` expects: the runtime says so, and a job made to be looked at proves it.
 enum JobLayout {

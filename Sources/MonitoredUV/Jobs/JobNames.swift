@@ -1,4 +1,4 @@
-internal import CMonitoredUV
+import CMonitoredUV
 
 /// What the monitor calls a job: the name that its task was given, else the async function that it resumes, else the
 /// type of the actor that it runs. One for each loop; loop thread only.

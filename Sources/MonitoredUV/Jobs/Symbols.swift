@@ -1,5 +1,5 @@
-internal import CMonitoredUV
-internal import MonitoredUVPlatform
+import CMonitoredUV
+import MonitoredUVPlatform
 
 /// The names of this process's functions. Any thread.
 enum Symbols {

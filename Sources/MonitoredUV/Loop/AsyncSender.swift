@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 import Synchronization
 
 /// Wakes a loop from any thread through one `uv_async_t`, and is safe against the handle's closing.

@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 
 /// The loop that runs on this thread: one thread-specific word.
 enum CurrentLoop {

@@ -1,5 +1,5 @@
-internal import CLibUV
-internal import MonitoredUVPlatform
+import CLibUV
+import MonitoredUVPlatform
 
 /// Where the C structs of a loop's handles live, from before libuv knows them until it has called back that they are
 /// closed.

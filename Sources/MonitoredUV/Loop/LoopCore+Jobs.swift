@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 extension LoopCore {
     /// So many jobs run in a drain, of which there are two between two polls of I/O, however many jobs there are and

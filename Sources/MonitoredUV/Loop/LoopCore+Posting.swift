@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 extension LoopCore {
     /// Loop thread: queues work for the next drain.

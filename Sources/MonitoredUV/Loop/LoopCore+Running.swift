@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 extension LoopCore {
     /// Runs the loop on this thread, which then owns it; `true` if work is left.

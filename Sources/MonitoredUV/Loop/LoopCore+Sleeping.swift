@@ -1,4 +1,4 @@
-internal import CMonitoredUV
+import CMonitoredUV
 
 extension LoopCore {
     /// Any thread: `sleeper` goes on, so what was to wake it has nothing to do but to clean up, and does that now.

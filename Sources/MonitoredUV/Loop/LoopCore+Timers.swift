@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 extension LoopCore: TimerHost {
     var ticketNumber: UInt32 {

@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 import Synchronization
 
 /// The part of a loop that belongs to its thread: one `uv_loop_t`, and the library's own handles. Every handle of the loop

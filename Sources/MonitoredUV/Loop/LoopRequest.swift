@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 /// What all requests share: something that was asked of a loop once, and for which it calls back once.
 ///

@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 extension LoopShared: MonitoredLoop {
     var remoteCount: Int { remote.count }

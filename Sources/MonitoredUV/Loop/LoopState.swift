@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 /// The object that programs know a loop by.
 struct LoopFace {

@@ -1,5 +1,5 @@
-internal import CLibUV
-internal import CMonitoredUV
+import CLibUV
+import CMonitoredUV
 import Synchronization
 
 /// Runs `DispatchQueue.main`, and with it `MainActor` where that lives there, on a loop that has taken the main thread:

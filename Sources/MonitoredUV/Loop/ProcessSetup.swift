@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 
 /// What a process needs before libuv may write to sockets and close descriptors in it.
 enum ProcessSetup {

@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 /// A request that libuv works on: its C struct, which libuv has from a successful start until it calls back.
 class RawRequest: LoopRequest {

@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 /// A request that threads of this library work on. It keeps the loop running until the work ends, or until it is canceled.
 class ThreadRequest: LoopRequest, WorkWaiter {

@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 /// A libuv loop that reports every dispatch it makes.
 ///

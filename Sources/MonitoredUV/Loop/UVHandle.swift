@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 /// What all handles share: a piece of work that libuv does for its loop until it is closed.
 ///

@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 
 /// The hosts that this machine knows by itself, `localhost` among them: those of a file such as `/etc/hosts`. Any thread.
 ///

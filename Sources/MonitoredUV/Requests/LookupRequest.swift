@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 /// A lookup of a host's addresses; see ``UVEventLoop/getaddrinfo(_:port:name:file:line:function:_:)``.
 final class LookupRequest: ThreadRequest {

@@ -1,5 +1,5 @@
-internal import CLibUV
-internal import MonitoredUVPlatform
+import CLibUV
+import MonitoredUVPlatform
 
 /// Looks up hosts on threads of its own, because the system's resolver blocks. Any thread.
 ///

@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 import Synchronization
 
 /// What the dispatches of each name took: for so many names, those that weigh most, and for all others together.

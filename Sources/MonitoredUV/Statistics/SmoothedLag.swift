@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 
 /// The lag of a loop's dispatches, smoothed over time: the mean of each iteration, weighted by how long ago it was.
 struct SmoothedLag: Equatable {

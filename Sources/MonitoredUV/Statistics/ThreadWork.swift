@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 
 /// Counters of a thread that tell work from sleep, read on that thread before and after.
 struct ThreadWork: BitwiseCopyable, Equatable {

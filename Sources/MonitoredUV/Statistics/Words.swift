@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 import Synchronization
 
 /// One word that one thread writes and any may read: a relaxed load and store, which are plain moves.

@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 
 /// Descriptors of files and sockets.
 enum Descriptor {

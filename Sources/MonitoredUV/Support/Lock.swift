@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 
 /// A value behind a POSIX mutex.
 ///

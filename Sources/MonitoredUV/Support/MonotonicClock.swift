@@ -1,5 +1,5 @@
-internal import CLibUV
-internal import MonitoredUVPlatform
+import CLibUV
+import MonitoredUVPlatform
 
 /// Nanoseconds of the monotonic clock that libuv's timers run on.
 ///

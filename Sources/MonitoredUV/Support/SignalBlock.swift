@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 
 /// Blocks a signal that a system call would raise on this thread; the call's result tells the same.
 struct SignalBlock {

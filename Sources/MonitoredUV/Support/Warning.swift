@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 
 /// Says something on standard error that a program's author must see, where there is nobody to throw to.
 func warn(_ message: String) {

@@ -1,5 +1,5 @@
-internal import CLibUV
-internal import MonitoredUVPlatform
+import CLibUV
+import MonitoredUVPlatform
 
 /// A POSIX thread with a name, that somebody joins or detaches.
 struct LoopThread: Sendable {

@@ -1,5 +1,5 @@
 import Dispatch
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 
 /// Threads that perform what they are given, oldest first. They start as needed, up to a limit, and end after some
 /// seconds without work.

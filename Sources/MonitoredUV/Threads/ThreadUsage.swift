@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 
 /// How long a thread has used a processor, and how long it was ready to and had to wait for one, in nanoseconds.
 struct ThreadUsage: Equatable, Sendable {

@@ -1,5 +1,5 @@
-internal import CMonitoredUV
-internal import MonitoredUVPlatform
+import CMonitoredUV
+import MonitoredUVPlatform
 
 /// The thread that runs a loop, for the one who looks at it from outside.
 final class WatchedThread: Sendable {

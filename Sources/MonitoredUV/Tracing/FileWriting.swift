@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 
 /// Writes a whole file, or none, that only its owner can read: to a temporary name first, which then replaces `path`.
 ///

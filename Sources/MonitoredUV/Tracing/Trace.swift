@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 
 /// What the flight recorders of loops hold, as a trace.
 enum Trace {

@@ -1,4 +1,4 @@
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 
 /// A directory for traces that are written automatically, when a stall has ended or on a signal, limited in number and size.
 ///

@@ -1,4 +1,4 @@
-internal import CMonitoredUV
+import CMonitoredUV
 import Synchronization
 
 /// Finds the stalls of one loop, and sees to it that those are told who listen.

@@ -1,5 +1,5 @@
-internal import CMonitoredUV
-internal import MonitoredUVPlatform
+import CMonitoredUV
+import MonitoredUVPlatform
 import Synchronization
 
 /// The thread that is inside a run of a loop, for those who look at it from outside. Any thread.

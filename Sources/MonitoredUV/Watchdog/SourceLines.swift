@@ -1,5 +1,5 @@
-internal import CMonitoredUV
-internal import MonitoredUVPlatform
+import CMonitoredUV
+import MonitoredUVPlatform
 
 /// Files and lines, from the line tables of the program's debug information.
 enum SourceLines {

@@ -1,4 +1,4 @@
-internal import CMonitoredUV
+import CMonitoredUV
 
 /// The stack of a loop's thread at one instant: addresses, until somebody wants to know the functions.
 struct StackSample: Sendable {

@@ -1,4 +1,4 @@
-internal import CMonitoredUV
+import CMonitoredUV
 
 /// Takes the stacks of stuck loops' threads, of all of them at the same time, without waiting for any. Watchdog thread
 /// only.

@@ -1,4 +1,4 @@
-internal import CMonitoredUV
+import CMonitoredUV
 import Synchronization
 
 /// Somebody who wants to know of the dispatches and iterations of one loop that run for too long.

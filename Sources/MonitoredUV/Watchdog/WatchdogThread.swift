@@ -1,6 +1,6 @@
-internal import CMonitoredUV
+import CMonitoredUV
 import Dispatch
-internal import MonitoredUVPlatform
+import MonitoredUVPlatform
 import Synchronization
 
 /// The one thread of the process that looks at all loops from outside. It starts with the first loop that is watched,

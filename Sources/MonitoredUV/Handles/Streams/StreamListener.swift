@@ -1,6 +1,6 @@
-internal import CLibUV
-internal import CMonitoredUV
-internal import MonitoredUVPlatform
+import CLibUV
+import CMonitoredUV
+import MonitoredUVPlatform
 
 /// Polls the listening socket of a stream, and accepts its connections.
 ///

@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 /// One connect, write or shutdown under way.
 final class StreamRequest: RawRequest {

@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 extension UVStream {
     /// Writes several arrays as one, without joining them first; see

@@ -1,4 +1,4 @@
-internal import CLibUV
+import CLibUV
 
 extension UVStream {
     /// Whether bytes can be written: connected and not shut down. The corresponding libuv function is `uv_is_writable`.

@@ -1,5 +1,5 @@
-internal import CLibUV
-internal import MonitoredUVPlatform
+import CLibUV
+import MonitoredUVPlatform
 
 /// What byte streams share: listening, reading, writing, shutting down.
 ///

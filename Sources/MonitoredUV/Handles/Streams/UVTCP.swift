@@ -1,5 +1,5 @@
-internal import CLibUV
-internal import MonitoredUVPlatform
+import CLibUV
+import MonitoredUVPlatform
 
 /// A TCP socket: a listening server, a client, or an accepted connection.
 ///
