@@ -17,7 +17,7 @@ final class DefaultExecutor: TaskExecutor {
     func enqueue(_ job: consuming ExecutorJob) {
         let job = Job(job)
         guard let pool else { return main.enqueue(job, .any) }
-        LoopCore.prepare(job, isMonitored: main.shared.isMonitored)
+        LoopCore.stampForPool(job, isMonitored: main.shared.isMonitored)
         pool.push(job)
     }
 

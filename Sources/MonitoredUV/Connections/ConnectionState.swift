@@ -121,7 +121,7 @@ final class ConnectionState: @unchecked Sendable {
     private func ended(_ end: UVStream.ReadEnd) {
         self.end = end
         isReading = false
-        if end == .endOfStream { tellEndOfStream() } else { tellGone() }
+        if end == .endOfStream { notifyEndOfStream() } else { notifyGone() }
         if !watchers.isEmpty { watch() }
         guard let reader else { return }
         self.reader = nil
@@ -155,7 +155,7 @@ final class ConnectionState: @unchecked Sendable {
     private func watch() {
         if isReading || tcp.isClosing { return }
         if end == nil && buffered < Self.bufferLimit {
-            do { try startReading() } catch { tellGone() }
+            do { try startReading() } catch { notifyGone() }
         } else if lookout == nil {
             let timer = UVTimer(on: tcp.loop) { [unowned self] _ in look() }
             timer.name = "UVTCPConnection.closed"
@@ -172,7 +172,7 @@ final class ConnectionState: @unchecked Sendable {
         // Once both sides have ended the connection in order, it is hung up as well.
         if polled.revents & Int16(POLLERR) == 0 && end == .endOfStream && tcp.wasShutDown { return }
         isBroken = true
-        tellGone()
+        notifyGone()
     }
 
     private func endLookout() {
@@ -180,13 +180,13 @@ final class ConnectionState: @unchecked Sendable {
         lookout = nil
     }
 
-    private func tellEndOfStream() {
+    private func notifyEndOfStream() {
         let content = watchers.filter(\.isContentWithEndOfStream)
         watchers.removeAll(where: \.isContentWithEndOfStream)
         content.forEach { $0.operation.resume(returning: true) }
     }
 
-    private func tellGone(byPeer isPeer: Bool = true) {
+    private func notifyGone(byPeer isPeer: Bool = true) {
         let all = watchers
         watchers = []
         endLookout()
@@ -247,7 +247,7 @@ final class ConnectionState: @unchecked Sendable {
 
     func close(_ completion: (() -> Void)?) {
         tcp.close(CallSite(named: "UVTCPConnection.close"), completion)
-        tellGone(byPeer: false)
+        notifyGone(byPeer: false)
         guard let reader else { return }
         self.reader = nil
         reader.resume(returning: nil)

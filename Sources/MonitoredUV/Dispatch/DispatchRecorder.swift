@@ -14,7 +14,7 @@ final class DispatchRecorder {
     @exclusivity(unchecked) private var monitor: Unmanaged<LoopMonitor>?
     @exclusivity(unchecked) private var meter: DispatchMeter
     /// The name and kind of the dispatch that is running.
-    @exclusivity(unchecked) private(set) var currentName = CallbackName.none
+    @exclusivity(unchecked) private(set) var currentName = CallbackName.unnamed
     @exclusivity(unchecked) private(set) var currentKind = CallbackKind.posted
     /// In a batch: the last stamp is that of this instant, near enough.
     @exclusivity(unchecked) private var isStampFresh = false
@@ -23,10 +23,10 @@ final class DispatchRecorder {
     /// Dispatches and iterations that run for longer are reported.
     @exclusivity(unchecked) private var slowLimit = UInt64.max
     /// The thread of the last run at a level above `off`.
-    @exclusivity(unchecked) private var watchedThread: WatchedThread?
+    @exclusivity(unchecked) private var sampledThread: SampledThread?
     @exclusivity(unchecked) private var isRunning = false
     @exclusivity(unchecked) private var siteNames = CallSiteNames()
-    @exclusivity(unchecked) private var retired = RetiredObjects()
+    @exclusivity(unchecked) private var deferred = DeferredReleases()
 
     init(_ vitals: LoopVitals, _ watchdog: LoopWatchdog, _ settings: MonitorSwitch) {
         self.vitals = vitals
@@ -71,7 +71,7 @@ final class DispatchRecorder {
     ) {
         if _fastPath(!isOn) {
             body()
-            if _slowPath(!retired.isEmpty) { release() }
+            if _slowPath(!deferred.isEmpty) { release() }
             return
         }
         let name = name()
@@ -124,7 +124,7 @@ final class DispatchRecorder {
     /// Notes and reports the dispatch, unless its body put an end to monitoring.
     @inline(__always)
     private func end(_ kind: CallbackKind, _ lag: DispatchLag, _ start: UInt64, held: @autoclosure () -> Int) {
-        if _slowPath(!retired.isEmpty) { release() }
+        if _slowPath(!deferred.isEmpty) { release() }
         guard let metrics else { return vitals.inFlight.end() }
         let now = clock.now()
         if monitor == nil { meter.stamp(at: now) } else { meter.beginMonitor(at: now) }
@@ -146,7 +146,7 @@ final class DispatchRecorder {
             kind: kind
         )
         monitor._withUnsafeGuaranteedRef { $0.call(state) }
-        if _slowPath(!retired.isEmpty) { release() }
+        if _slowPath(!deferred.isEmpty) { release() }
         vitals.inFlight.end()
         // It may have put an end to monitoring.
         if isOn { meter.stamp(at: clock.now()) }
@@ -219,7 +219,7 @@ final class DispatchRecorder {
         if isOn && now &- meter.iterationStart >= slowLimit { reportSlowIteration(at: now) }
         meter.pause(at: now)
         metrics?._withUnsafeGuaranteedRef { $0.settle() }
-        if watchedThread != nil { watchdog.thread.current = nil }
+        if sampledThread != nil { watchdog.thread.current = nil }
         isRunning = false
     }
 
@@ -233,7 +233,7 @@ final class DispatchRecorder {
         if monitor?.toOpaque() != new.map({ Unmanaged.passUnretained($0).toOpaque() }) {
             let old = monitor
             monitor = new.map(Unmanaged.passRetained)
-            if let old { retire(old.takeRetainedValue(), .monitor) }
+            if let old { deferRelease(old.takeRetainedValue(), .monitor) }
         }
         if setting.level != .off && !isOn {
             meter.beginMonitoring(at: clock.now())
@@ -257,7 +257,7 @@ final class DispatchRecorder {
         currentName = .unmonitored
         currentKind = .posted
         vitals.inFlight.begin(currentKind, currentName, at: clock.now())
-        retire(UnmonitoredDispatch(vitals), currentName)
+        deferRelease(UnmonitoredDispatch(vitals), currentName)
     }
 
     /// The loop is closed: lets go of the monitor, and of all that waits for that.
@@ -268,27 +268,27 @@ final class DispatchRecorder {
         settings.removeMonitors()
         release()
         // Those who still hold this need not hold the thread's files.
-        watchedThread = nil
+        sampledThread = nil
         watchdog.thread.forget()
     }
 
     // MARK: Objects of the program
 
     /// Keeps what may be running alive until no dispatch can be in it.
-    func retire(_ object: AnyObject, _ name: CallbackName) { if isRunning { retired.append(object, name) } }
+    func deferRelease(_ object: AnyObject, _ name: CallbackName) { if isRunning { deferred.append(object, name) } }
 
     @inline(__always)
-    var hasRetired: Bool { !retired.isEmpty }
+    var hasDeferredReleases: Bool { !deferred.isEmpty }
 
     /// At the end of a dispatch, or of the monitor: lets go within its time. What that runs may retire more.
     @inline(never)
-    func release() { while !retired.isEmpty { _ = retired.takeAll() } }
+    func release() { while !deferred.isEmpty { _ = deferred.takeAll() } }
 
     /// Lets go between dispatches, by one for each object that `dispatch` makes.
     @inline(never)
     func release(_ dispatch: (CallbackName, _ letGo: () -> Void) -> Void) {
-        while !retired.isEmpty {
-            var waiting = retired.takeAll()
+        while !deferred.isEmpty {
+            var waiting = deferred.takeAll()
             waiting.forEach(dispatch)
         }
     }
@@ -320,8 +320,8 @@ final class DispatchRecorder {
     /// A run has begun, or the level has risen within one: others may look at this thread until ``pause()``.
     private func showThread() {
         guard isOn, watchdog.thread.current == nil else { return }
-        if watchedThread?.isThisThread != true || watchedThread?.lacksFiles == true { watchedThread = WatchedThread() }
-        let thread = watchedThread
+        if sampledThread?.isThisThread != true || sampledThread?.lacksFiles == true { sampledThread = SampledThread() }
+        let thread = sampledThread
         watchdog.thread.current = thread
     }
 }

@@ -84,7 +84,7 @@ private final class StallCollector: Sendable {
             reports.withLock { $0[report.id] = report }
         }
         // The time that a dispatch has run for already does not count.
-        listener.excuse(at: began)
+        listener.resetDeadline(at: began)
         loop.listen(listener)
     }
 

@@ -34,12 +34,12 @@ struct JobNames {
     private var functions: [UInt: Function] = [:]
     private var actors: [UInt: CallbackName] = [:]
     private var taskNames = [(text: UInt, id: UInt32, name: CallbackName)](
-        repeating: (0, 0, .none),
+        repeating: (0, 0, .unnamed),
         count: Self.count
     )
 
     /// The program's functions that tasks of libraries call, for jobs in which no other function is the program's own.
-    private var given = [(task: UInt32, name: CallbackName)](repeating: (0, .none), count: Self.count)
+    private var given = [(task: UInt32, name: CallbackName)](repeating: (0, .unnamed), count: Self.count)
 
     /// Whether the last name had to be looked up, which takes its time.
     private var wasLookedUp = false

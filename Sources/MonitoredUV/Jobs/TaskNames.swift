@@ -23,7 +23,7 @@ enum TaskNames {
     private static func find(_ task: UInt32) -> CallbackName? {
         let entry = entries[Int(task) & (count - 1)].load(ordering: .relaxed)
         let name = CallbackName(id: UInt32(truncatingIfNeeded: entry))
-        guard UInt32(entry >> 32) == task, name != .none, PassingNames.shared.touch(name) else { return nil }
+        guard UInt32(entry >> 32) == task, name != .unnamed, PassingNames.shared.touch(name) else { return nil }
         return name
     }
 

@@ -9,7 +9,7 @@ final class JobPool: Sendable {
     private struct State {
         var jobs = JobQueue()
         /// Those who wait in their poll, the one that went there last at the end.
-        var resting: [AsyncSender] = []
+        var parked: [AsyncSender] = []
     }
 
     private let state = Lock(State())
@@ -28,7 +28,7 @@ final class JobPool: Sendable {
         waiting.wrappingAdd(1, ordering: .relaxed)
         let sleeper = state.withLock { state in
             state.jobs.append(job)
-            return state.resting.popLast()
+            return state.parked.popLast()
         }
         sleeper?.send()
     }
@@ -40,22 +40,22 @@ final class JobPool: Sendable {
     }
 
     /// Before a loop's poll: wakes it from now on; `false` if there is something to do right away.
-    func rest(_ loop: AsyncSender) -> Bool {
+    func park(_ loop: AsyncSender) -> Bool {
         state.withLock { state in
-            if state.jobs.isEmpty { state.resting.append(loop) }
+            if state.jobs.isEmpty { state.parked.append(loop) }
             return state.jobs.isEmpty
         }
     }
 
     /// After the poll, whatever ended it. If that was a job, and the loop has work of its own before it, another is
     /// woken instead.
-    func rise(_ loop: AsyncSender, isBusy: Bool) {
+    func unpark(_ loop: AsyncSender, isBusy: Bool) {
         let other = state.withLock { state -> AsyncSender? in
-            if let index = state.resting.lastIndex(where: { $0 === loop }) {
-                state.resting.remove(at: index)
+            if let index = state.parked.lastIndex(where: { $0 === loop }) {
+                state.parked.remove(at: index)
                 return nil
             }
-            return isBusy && !state.jobs.isEmpty ? state.resting.popLast() : nil
+            return isBusy && !state.jobs.isEmpty ? state.parked.popLast() : nil
         }
         other?.send()
     }

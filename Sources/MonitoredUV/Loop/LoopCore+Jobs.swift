@@ -6,7 +6,7 @@ extension LoopCore {
     static let jobsPerDrain = 64
 
     /// Any thread: readies a job for a queue that is no loop's own.
-    static func prepare(_ job: Job, isMonitored: Bool) {
+    static func stampForPool(_ job: Job, isMonitored: Bool) {
         if let ticket = job.takeSleepMark() { wake(ticket, sleeper: job) }
         job.stamp(isMonitored ? readyNow() : 0, .any)
     }
@@ -22,7 +22,7 @@ extension LoopCore {
     func enqueue(_ job: Job, _ route: Job.Route) {
         let wakingSince = sleeping.wakingSince
         job.stamp(wakingSince != 0 && recorder.isOn ? wakingSince : recorder.readyNow, route)
-        queue(job)
+        append(job)
         if recorder.isOn {
             vitals.localJobs.add(1)
             publishQueueLength()
@@ -40,7 +40,7 @@ extension LoopCore {
 
     /// Loop thread: puts a job that is stamped behind the others.
     @inline(__always)
-    func queue(_ job: Job) {
+    func append(_ job: Job) {
         jobs.queue.append(job)
         if !activity.isSpinning { startIdle() }
     }
@@ -54,10 +54,10 @@ extension LoopCore {
 
     @inline(never)
     private func runJobs() -> Bool {
-        guard let face else { return false }
+        guard let publicLoop else { return false }
         var ran = 0
         while ran < Self.jobsPerDrain, let job = nextJob(ran) {
-            run(job, face.serial, face.task)
+            run(job, publicLoop.serial, publicLoop.task)
             ran += 1
             // Nor does the next poll wait for others like it.
             if currentRun.isStopping || jobs.budget.wasSpent { break }
@@ -77,7 +77,7 @@ extension LoopCore {
     private func run(_ job: Job, _ serial: UnownedSerialExecutor, _ task: UnownedTaskExecutor) {
         jobs.budget.begin()
         // A name that has to be looked up takes its time, which is not the job's.
-        guard let name = recorder.isOn ? jobs.names.name(of: job, onLookup: recorder.breakBatch) : CallbackName.none
+        guard let name = recorder.isOn ? jobs.names.name(of: job, onLookup: recorder.breakBatch) : CallbackName.unnamed
         else {
             job.unowned.runSynchronously(on: Job.anyExecutor)  // no dispatch
             return recorder.breakBatch()

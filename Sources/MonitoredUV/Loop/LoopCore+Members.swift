@@ -19,8 +19,8 @@ extension LoopCore {
 
     /// A handle has closed.
     @inline(__always)
-    func descriptorMayBeFree() { if _slowPath(!members.descriptorWaiters.isEmpty) { tellDescriptorWaiters() } }
+    func descriptorMayBeFree() { if _slowPath(!members.descriptorWaiters.isEmpty) { notifyDescriptorWaiters() } }
 
     @inline(never)
-    private func tellDescriptorWaiters() { for waiter in members.descriptorWaiters { waiter.tryAgain() } }
+    private func notifyDescriptorWaiters() { for waiter in members.descriptorWaiters { waiter.tryAgain() } }
 }

@@ -66,15 +66,15 @@ extension LoopCore {
     func startIdle() {
         activity.isSpinning = true
         activity.hasDrain = true
-        activity.own += 1
-        UVError.require(uv_idle_start(own.idle) { _ in }, "uv_idle_start")
+        activity.internalActiveCount += 1
+        UVError.require(uv_idle_start(internalHandles.idle) { _ in }, "uv_idle_start")
     }
 
     private func stopIdle() {
         queue.shrink()
         activity.isSpinning = false
         activity.hasDrain = jobs.pool != nil
-        activity.own -= 1
-        UVError.require(uv_idle_stop(own.idle), "uv_idle_stop")
+        activity.internalActiveCount -= 1
+        UVError.require(uv_idle_stop(internalHandles.idle), "uv_idle_stop")
     }
 }

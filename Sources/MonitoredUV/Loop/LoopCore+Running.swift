@@ -5,7 +5,7 @@ extension LoopCore {
     func run(_ mode: UVEventLoop.RunMode, as loop: UVEventLoop) throws(UVError) -> Bool {
         try claim("run")
         shared.takeOver()
-        defer { shared.runner.store(0, ordering: .releasing) }
+        defer { shared.runnerThread.store(0, ordering: .releasing) }
         let outer = CurrentLoop.enter(loop)
         currentRun.outer = outer?.core
         defer {
@@ -21,12 +21,12 @@ extension LoopCore {
         currentRun.isTimeStale = true
         try startMainQueue()
         recorder.resume(depth: outer.map { $0.core.recorder.watchdog.thread.depth + 1 } ?? 0)
-        dispatchRetired()  // of a monitor that was replaced meanwhile
+        dispatchDeferredReleases()  // of a monitor that was replaced meanwhile
         repeat {
             takeRemote()
             if currentRun.isOnce { beginIteration() }
             _ = uv_run(uv, mode.uv)
-            dispatchRetired()
+            dispatchDeferredReleases()
         } while !currentRun.isStopping && (mode == .untilDone || mode == .once && endedForNothing) && isAlive
         currentRun.isStopping = false
         recorder.pause()
@@ -70,7 +70,7 @@ extension LoopCore {
             let advice =
                 openHandles.contains { uv_is_closing($0.raw) == 0 }
                 ? "" : "; run it once more, so that it can finish"
-            shared.runner.store(0, ordering: .releasing)
+            shared.runnerThread.store(0, ordering: .releasing)
             throw UVError(
                 .busy,
                 operation: "uv_loop_close",
@@ -78,13 +78,13 @@ extension LoopCore {
             )
         }
         shared.takeOver()
-        closeOwnHandles()
+        closeInternalHandles()
     }
 
     /// Frees a loop that nobody closed: closes what is open without calling user code, and says so.
     func tearDown() {
         if isClosed { return }
-        if shared.runner.load(ordering: .acquiring) != 0 {
+        if shared.runnerThread.load(ordering: .acquiring) != 0 {
             fatalError(
                 "UVEventLoop '\(name.text)' was released while it runs. Keep a reference until run() has returned."
             )
@@ -104,14 +104,14 @@ extension LoopCore {
         dropPosted()
         while members.handleBalance.open > 0 || members.requestBalance.open > 0 { _ = uv_run(uv, UV_RUN_ONCE) }
         dropPosted()
-        closeOwnHandles()
+        closeInternalHandles()
     }
 
     /// Starts to close every handle that is not closing yet.
     func closeAllHandles() { for handle in openHandles where uv_is_closing(handle.raw) == 0 { handle.close() } }
 
     private func claim(_ operation: StaticString) throws(UVError) {
-        let (exchanged, found) = shared.runner.compareExchange(
+        let (exchanged, found) = shared.runnerThread.compareExchange(
             expected: 0,
             desired: currentThread(),
             ordering: .acquiringAndReleasing
@@ -166,17 +166,17 @@ extension LoopCore {
         return found.handles
     }
 
-    private func closeOwnHandles() {
+    private func closeInternalHandles() {
         shared.wakeUp.close()
         shared.finishedWork.close()
         mainThread.pump?.close()
         sleeping.number = nil
         dropOperations()
-        own.all.forEach { uv_close($0, nil) }
+        internalHandles.all.forEach { uv_close($0, nil) }
         while uv_run(uv, UV_RUN_DEFAULT) != 0 {}
         UVError.require(uv_loop_close(uv), "uv_loop_close")
         // Closed from here on, so that what is freed now can no longer change the loop. Each may hold it.
-        shared.runner.store(LoopShared.closed, ordering: .releasing)
+        shared.runnerThread.store(LoopShared.closed, ordering: .releasing)
         recorder.close()
         streams.freeBuffer()
         WatchdogThread.shared.finish(shared.watchdog)

@@ -3,7 +3,7 @@ import CLibUV
 extension LoopCore: TimerHost {
     var ticketNumber: UInt32 {
         if let number = sleeping.number { return number.number }
-        let number = SleepDirectory.Number(shared)
+        let number = SleepDirectory.Registration(shared)
         sleeping.number = number
         return number.number
     }
@@ -16,7 +16,7 @@ extension LoopCore: TimerHost {
 
     func earliestChanged() { setAlarm() }
 
-    func resume(_ job: Job) { queue(job) }
+    func resume(_ job: Job) { append(job) }
 
     // MARK: Start and stop
 
@@ -62,21 +62,21 @@ extension LoopCore: TimerHost {
         let due = min(timers.setAlarm(), alarm.pool?.withTimers { $0.setAlarm() } ?? .max)
         alarm.isBehind = due == 0
         if due == .max {
-            if alarm.isActive { UVError.require(uv_timer_stop(own.timer), "uv_timer_stop") }
+            if alarm.isActive { UVError.require(uv_timer_stop(internalHandles.timer), "uv_timer_stop") }
             return alarmIsActive(false)
         }
         let now = uv_now(uv)
         // Never due at once within a timer: libuv would not get out of running them.
         let timeout = max(due.roundedUpToMilliseconds, currentRun.isInTimer ? now + 1 : now) - now
         UVError.require(
-            uv_timer_start(own.timer, { withCore(of: $0) { $0.alarmRang() } }, timeout, 0),
+            uv_timer_start(internalHandles.timer, { withCore(of: $0) { $0.alarmRang() } }, timeout, 0),
             "uv_timer_start"
         )
         alarmIsActive(true)
     }
 
     private func alarmIsActive(_ isActive: Bool) {
-        if alarm.isActive != isActive { activity.own += isActive ? 1 : -1 }
+        if alarm.isActive != isActive { activity.internalActiveCount += isActive ? 1 : -1 }
         alarm.isActive = isActive
     }
 
@@ -141,7 +141,7 @@ extension LoopCore: TimerHost {
         sleeping.wakingSince = due
         body()
         sleeping.wakingSince = 0
-        dispatchRetired()  // of an executor that runs what it is given at once
+        dispatchDeferredReleases()  // of an executor that runs what it is given at once
     }
 }
 

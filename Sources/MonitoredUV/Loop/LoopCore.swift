@@ -9,12 +9,12 @@ import Synchronization
 final class LoopCore {
     let shared: LoopShared
     let uv: UnsafeMutablePointer<uv_loop_t>
-    let own: OwnHandles
+    let internalHandles: InternalHandles
     let vitals: LoopVitals
     let handleMemory = HandleMemory()
     let recorder: DispatchRecorder
     /// `nil` once the object is gone that holds this one.
-    @exclusivity(unchecked) var face: LoopFace?
+    @exclusivity(unchecked) var publicLoop: PublicLoop?
     @exclusivity(unchecked) var queue = PostedQueue()
     @exclusivity(unchecked) var jobs = LoopJobs()
     @exclusivity(unchecked) var timers: Timers
@@ -30,7 +30,7 @@ final class LoopCore {
     @exclusivity(unchecked) var iteration: UInt64 = 0
 
     /// The handles the library itself keeps on every loop; none of them keeps it alive.
-    struct OwnHandles {
+    struct InternalHandles {
         let wake = UnsafeMutablePointer<uv_async_t>.allocate(capacity: 1)
         let prepare = UnsafeMutablePointer<uv_prepare_t>.allocate(capacity: 1)
         let check = UnsafeMutablePointer<uv_check_t>.allocate(capacity: 1)
@@ -49,49 +49,49 @@ final class LoopCore {
         try ProcessSetup.openStandardDescriptors()
         ProcessSetup.catchSIGPIPE()
         let uv = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
-        let own = OwnHandles()
+        let handles = InternalHandles()
         do {
-            try Self.initialize(uv, own)
+            try Self.initialize(uv, handles)
         } catch {
-            own.all.forEach { $0.deallocate() }
+            handles.all.forEach { $0.deallocate() }
             uv.deallocate()
             throw error
         }
         shared = LoopShared(name: name, monitor: monitor, level: level)
         self.uv = uv
-        self.own = own
+        internalHandles = handles
         vitals = shared.vitals
         recorder = DispatchRecorder(vitals, shared.watchdog, shared.settings)
         timers = Timers(now: recorder.clock.now())
         let context = Unmanaged.passUnretained(self).toOpaque()
         uv.pointee.data = context
-        own.all.forEach { $0.pointee.data = context }
-        shared.wakeUp.open(own.wake)
+        handles.all.forEach { $0.pointee.data = context }
+        shared.wakeUp.open(internalHandles.wake)
         recorder.applySettings()
         LoopRegistry.add(shared)
     }
 
     deinit {
         if !isClosed { fatalError("a loop was freed without being closed") }
-        own.all.forEach { $0.deallocate() }
+        internalHandles.all.forEach { $0.deallocate() }
         uv.deallocate()
     }
 
-    private static func initialize(_ uv: UnsafeMutablePointer<uv_loop_t>, _ own: OwnHandles) throws(UVError) {
+    private static func initialize(_ uv: UnsafeMutablePointer<uv_loop_t>, _ handles: InternalHandles) throws(UVError) {
         try ProcessSetup.makingLoop { () throws(UVError) in try UVError.check(uv_loop_init(uv), "uv_loop_init") }
         do {
-            try UVError.check(uv_async_init(uv, own.wake) { withCore(of: $0) { $0.woken() } }, "uv_async_init")
+            try UVError.check(uv_async_init(uv, handles.wake) { withCore(of: $0) { $0.woken() } }, "uv_async_init")
         } catch {
             UVError.require(uv_loop_close(uv), "uv_loop_close")
             throw error
         }
-        UVError.require(uv_prepare_init(uv, own.prepare), "uv_prepare_init")
-        UVError.require(uv_check_init(uv, own.check), "uv_check_init")
-        UVError.require(uv_idle_init(uv, own.idle), "uv_idle_init")
-        UVError.require(uv_timer_init(uv, own.timer), "uv_timer_init")
-        UVError.require(uv_prepare_start(own.prepare) { withCore(of: $0) { $0.beforePoll() } }, "uv_prepare_start")
-        UVError.require(uv_check_start(own.check) { withCore(of: $0) { $0.afterPoll() } }, "uv_check_start")
-        for handle in [own.wake.handle, own.prepare.handle, own.check.handle] { uv_unref(handle) }
+        UVError.require(uv_prepare_init(uv, handles.prepare), "uv_prepare_init")
+        UVError.require(uv_check_init(uv, handles.check), "uv_check_init")
+        UVError.require(uv_idle_init(uv, handles.idle), "uv_idle_init")
+        UVError.require(uv_timer_init(uv, handles.timer), "uv_timer_init")
+        UVError.require(uv_prepare_start(handles.prepare) { withCore(of: $0) { $0.beforePoll() } }, "uv_prepare_start")
+        UVError.require(uv_check_start(handles.check) { withCore(of: $0) { $0.afterPoll() } }, "uv_check_start")
+        for handle in [handles.wake.handle, handles.prepare.handle, handles.check.handle] { uv_unref(handle) }
     }
 
     // MARK: Iteration
@@ -102,7 +102,7 @@ final class LoopCore {
         takeRemote()
         if activity.hasDrain {
             drainQueues()
-            rest()
+            park()
         }
         if _slowPath(currentRun.isLast) { spinIfDone() }
         if currentRun.isTimeStale { refreshTime() }
@@ -126,7 +126,7 @@ final class LoopCore {
     private func afterPoll() {
         iteration &+= 1
         recorder.afterPoll()
-        if jobs.isResting { stopResting(forOwnWork: !queue.isEmpty || !jobs.queue.isEmpty || !shared.remote.isEmpty) }
+        if jobs.isParked { unpark(forOwnWork: !queue.isEmpty || !jobs.queue.isEmpty || !shared.remote.isEmpty) }
         takeRemote()
         if activity.hasDrain { drainQueues() }
         if isShuttingDown { continueShutdown() }
@@ -155,13 +155,13 @@ final class LoopCore {
 
     /// Lets others wake this loop for jobs of the pool, unless there are some already.
     @inline(never)
-    private func rest() {
+    private func park() {
         guard let pool = jobs.pool, !activity.isSpinning, !(currentRun.ranBeforePoll && currentRun.isOnce) else {
             return
         }
-        jobs.isResting = pool.rest(shared.wakeUp)
-        if jobs.isResting { activity.isIdle = true }
-        if !jobs.isResting { startIdle() }
+        jobs.isParked = pool.park(shared.wakeUp)
+        if jobs.isParked { activity.isIdle = true }
+        if !jobs.isParked { startIdle() }
     }
 
     /// Before the first dispatch, or something else that a run of one iteration waits for.
@@ -169,13 +169,13 @@ final class LoopCore {
     func stopIdling() {
         activity.isIdle = false
         currentRun.hasDispatched = true
-        if jobs.isResting { stopResting() }
+        if jobs.isParked { unpark() }
     }
 
     /// Before anything runs after a poll: who is busy must not be the one that is woken.
-    private func stopResting(forOwnWork isBusy: Bool = true) {
-        jobs.isResting = false
-        jobs.pool?.rise(shared.wakeUp, isBusy: isBusy)
+    private func unpark(forOwnWork isBusy: Bool = true) {
+        jobs.isParked = false
+        jobs.pool?.unpark(shared.wakeUp, isBusy: isBusy)
     }
 
     private static let shutdownName = CallbackName("shutdown")
@@ -213,7 +213,7 @@ final class LoopCore {
         if !members.workWaiters.isEmpty { finishWork() }
         if alarm.pool != nil { setAlarm() }
         recorder.applySettings()
-        dispatchRetired()
+        dispatchDeferredReleases()
     }
 
     /// Loop thread: ends the run with this iteration.
@@ -228,7 +228,8 @@ final class LoopCore {
     /// own.
     @inline(__always)
     var heldCount: Int {
-        Int(uv.pointee.active_handles) &- activity.own &+ Int(uv.pointee.active_reqs.count) &+ waitingCount
+        Int(uv.pointee.active_handles) &- activity.internalActiveCount &+ Int(uv.pointee.active_reqs.count)
+            &+ waitingCount
             &+ members.workWaiters.count &+ jobs.pooledCount
     }
 
@@ -247,8 +248,8 @@ final class LoopCore {
     func holdOpen(_ hold: Bool) {
         activity.holds += hold ? 1 : -1
         if activity.holds != (hold ? 1 : 0) { return }
-        activity.own += hold ? 1 : -1
-        if hold { uv_ref(own.wake.handle) } else { uv_unref(own.wake.handle) }
+        activity.internalActiveCount += hold ? 1 : -1
+        if hold { uv_ref(internalHandles.wake.handle) } else { uv_unref(internalHandles.wake.handle) }
     }
 
     // MARK: Threads

@@ -6,9 +6,9 @@ final class LoopShared: Sendable {
     /// Other loops cannot have the same name, until this one is closed.
     private let claim: Lock<LoopNames.Claim?>
     /// The thread that the loop belongs to: that of its creation, then that of its last run.
-    let owner = Atomic<UInt>(currentThread())
+    let ownerThread = Atomic<UInt>(currentThread())
     /// The thread inside a run; 0 while there is none, ``closed`` for good after a close.
-    let runner = Atomic<UInt>(0)
+    let runnerThread = Atomic<UInt>(0)
     let stopRequested = Atomic<Bool>(false)
     let shutdownRequested = Atomic<Bool>(false)
     /// Actors come to this loop because it is the whole process's.
@@ -62,24 +62,24 @@ final class LoopShared: Sendable {
 
     // MARK: Threads
 
-    /// In ``runner``: no thread's word.
+    /// In ``runnerThread``: no thread's word.
     static let closed: UInt = 1
 
-    var isClosed: Bool { runner.load(ordering: .acquiring) == Self.closed }
+    var isClosed: Bool { runnerThread.load(ordering: .acquiring) == Self.closed }
 
     /// Whether this thread is inside a run of the loop. Unlike ownership, which passes to whoever runs the loop next,
     /// this cannot change under the caller.
     @inline(__always)
-    var isRunningHere: Bool { runner.load(ordering: .relaxed) == currentThread() }
+    var isRunningHere: Bool { runnerThread.load(ordering: .relaxed) == currentThread() }
 
     @inline(__always)
-    var isOnOwnThread: Bool { owner.load(ordering: .relaxed) == currentThread() }
+    var isOnOwnThread: Bool { ownerThread.load(ordering: .relaxed) == currentThread() }
 
     /// The loop belongs to this thread from now on.
-    func takeOver() { owner.store(currentThread(), ordering: .relaxed) }
+    func takeOver() { ownerThread.store(currentThread(), ordering: .relaxed) }
 
     /// The loop belongs to nobody until a thread runs it.
-    func giveAway() { owner.store(0, ordering: .relaxed) }
+    func giveAway() { ownerThread.store(0, ordering: .relaxed) }
 
     @inline(__always)
     func preconditionOnOwnThread(_ subject: @autoclosure () -> String) {
@@ -90,7 +90,7 @@ final class LoopShared: Sendable {
     private func wrongThread(_ subject: String) -> Never {
         fatalError(
             "\(subject) was used on a thread that UVEventLoop '\(name.text)' does not belong to. "
-                + (runner.load(ordering: .relaxed) == 0
+                + (runnerThread.load(ordering: .relaxed) == 0
                     ? "No thread runs that loop now: to take it over, run it on this one, with run(.noWait) if need be."
                     : "Go through loop.execute { … }, which any thread may call, and UVLoopBound for what it needs.")
         )

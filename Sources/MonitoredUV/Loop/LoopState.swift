@@ -1,7 +1,7 @@
 import CLibUV
 
 /// The object that programs know a loop by.
-struct LoopFace {
+struct PublicLoop {
     let object: Unmanaged<AnyObject>
     let serial: UnownedSerialExecutor
     let task: UnownedTaskExecutor
@@ -39,7 +39,7 @@ struct LoopActivity {
     /// The library's idle handle is active, and referenced, as long as a queue holds something.
     var isSpinning = false
     /// The number of the library's own handles that are active and referenced.
-    var own = 0
+    var internalActiveCount = 0
     /// The number of things on this loop that wait for other threads.
     var holds = 0
     /// Nothing was dispatched since the loop went to rest, or since a run of one iteration began: the next dispatch has
@@ -76,7 +76,7 @@ struct LoopJobs {
     /// Where the loop finds jobs that any of several loops may run.
     var pool: JobPool?
     /// The loop waits in its poll, and others may wake it for jobs of the pool.
-    var isResting = false
+    var isParked = false
 
     @inline(__always)
     var pooledCount: Int { pool == nil ? 0 : pool!.count }
@@ -94,7 +94,7 @@ struct LoopAlarm {
 /// The tasks that sleep on a loop.
 struct LoopSleeping {
     /// Registered while tasks may look for their sleeps here.
-    var number: SleepDirectory.Number?
+    var number: SleepDirectory.Registration?
     /// While a task is woken that slept: since when it could go on; else 0.
     var wakingSince: UInt64 = 0
 }

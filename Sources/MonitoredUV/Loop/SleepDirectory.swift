@@ -9,7 +9,7 @@ enum SleepDirectory {
     private static let state = Lock(State())
 
     /// A loop's entry, as long as this lives.
-    final class Number {
+    final class Registration {
         let number: UInt32
 
         init(_ loop: LoopShared) {

@@ -21,8 +21,8 @@ extension LoopCore {
 
     /// Between dispatches: lets go of objects of the program. The monitor of a loop that was released without a close is
     /// not called any more.
-    func dispatchRetired() {
-        if !recorder.hasRetired { return }
+    func dispatchDeferredReleases() {
+        if !recorder.hasDeferredReleases { return }
         if shutdown.isTearingDown { return recorder.release() }
         recorder.release { name, letGo in dispatch(.release, name, .notApplicable, letGo) }
     }

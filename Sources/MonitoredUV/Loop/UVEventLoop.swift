@@ -54,12 +54,12 @@ public final class UVEventLoop: Sendable {
         let environment = MonitoringEnvironment.shared
         core = try LoopCore(name: name, monitor: LoopMonitor(monitor), level: environment.level)
         shared = core.shared
-        core.face = LoopFace(self)
+        core.publicLoop = PublicLoop(self)
         environment.apply(to: monitoring)
     }
 
     deinit {
-        core.face = nil
+        core.publicLoop = nil
         core.tearDown()
     }
 
@@ -151,8 +151,8 @@ public final class UVEventLoop: Sendable {
 
     private static func setCurrentName(_ text: @autoclosure () -> String?) {
         guard let core = CurrentLoop.loop?.core, core.recorder.isOn else { return }
-        let name = text().map { CallbackName(passing: $0) } ?? .none
-        if name != .none { core.recorder.rename(name) }
+        let name = text().map { CallbackName(passing: $0) } ?? .unnamed
+        if name != .unnamed { core.recorder.rename(name) }
         if JobLayout.isKnown, let task = Job.current { TaskNames.set(name, of: task.id) }
     }
 }

@@ -13,7 +13,7 @@ public class UVHandle {
     final let core: LoopCore
     final let raw: UnsafeMutablePointer<uv_handle_t>
     @exclusivity(unchecked) private final var state = State.open
-    @exclusivity(unchecked) private final var explicitName = CallbackName.none
+    @exclusivity(unchecked) private final var explicitName = CallbackName.unnamed
     /// Completions that wait in the loop's queue; those that come after them must not overtake.
     @exclusivity(unchecked) private(set) final var pendingPosts = 0
     @exclusivity(unchecked) private final var closeCompletions: [CloseCompletion] = []
@@ -65,8 +65,10 @@ public class UVHandle {
     /// The loop the handle was made on. Traps if that loop is gone.
     public final var loop: UVEventLoop {
         core.preconditionOnOwnThread("\(self)")
-        guard let face = core.face else { fatalError("the loop of this \(Self.self) was released before the handle") }
-        return unsafeDowncast(face.object.takeUnretainedValue(), to: UVEventLoop.self)
+        guard let publicLoop = core.publicLoop else {
+            fatalError("the loop of this \(Self.self) was released before the handle")
+        }
+        return unsafeDowncast(publicLoop.object.takeUnretainedValue(), to: UVEventLoop.self)
     }
 
     /// Whether the handle is doing something: a timer that was started, a stream that reads, listens or writes.
@@ -199,7 +201,7 @@ public class UVHandle {
     /// The explicit name, or `registered`, where the callback was registered.
     @inline(__always)
     final func dispatchName(_ registered: CallbackName) -> CallbackName {
-        explicitName == .none ? registered : explicitName
+        explicitName == .unnamed ? registered : explicitName
     }
 
     /// Checks the thread, and whether the handle may still be used.
@@ -229,7 +231,7 @@ public class UVHandle {
     }
 
     /// What the handle does, for messages: the name of a callback it has, if any.
-    var registeredName: CallbackName { .none }
+    var registeredName: CallbackName { .unnamed }
 }
 
 /// A handle belongs to its loop's thread.

@@ -10,7 +10,7 @@ struct CallbackName: Hashable, Sendable {
     static let limit = 65_536 - PassingNames.capacity
     /// The lower 16 bits of a number are a registered name's number, or tell a passing name's place.
     @inline(__always) var place: Int { Int(UInt16(truncatingIfNeeded: id)) }
-    static let none = CallbackName(id: 0)
+    static let unnamed = CallbackName(id: 0)
     static let other = CallbackName(id: 1)
     /// The monitor, while it runs.
     static let monitor = CallbackName(id: 2)

@@ -61,7 +61,7 @@ final class PassingNames: Sendable {
     }
 
     private func intern(_ text: String, _ state: inout State) -> CallbackName {
-        if text.isEmpty { return .none }
+        if text.isEmpty { return .unnamed }
         if let id = state.ids[text] {
             let name = CallbackName(id: id)
             marks[Self.place(of: name)].wasUsed.store(true, ordering: .relaxed)

@@ -34,7 +34,7 @@ final class LoopWatchdog: Sendable {
     // MARK: Watchdog thread
 
     /// Looks once, and says when to look again; `late` if this look was.
-    func look(at now: UInt64, _ late: Standstill.Lateness?, _ sampler: inout StackSampler) -> UInt64 {
+    func look(at now: UInt64, _ late: SuspensionDetector.Lateness?, _ sampler: inout StackSampler) -> UInt64 {
         let listeners = listeners.all
         // Before those that have ended: what ends meanwhile is among these.
         let running = vitals.inFlight.current
@@ -42,12 +42,12 @@ final class LoopWatchdog: Sendable {
         var standstill: UInt64?
         if case .stoodStill(let since) = late {
             standstill = since
-            listeners.forEach { $0.excuse(at: now) }
+            listeners.forEach { $0.resetDeadline(at: now) }
         }
         let ended = ended.takeAll()
         if !ended.isEmpty { sampler.finish(self) }  // reports that wait for a stack come first
-        for ended in ended { tellEnd(ended, standstill, now, listeners) }
-        for listener in listeners { tellUnannounced(running, iteration, ended, now, listener, &sampler) }
+        for ended in ended { notifyEnd(ended, standstill, now, listeners) }
+        for listener in listeners { notifyUnannounced(running, iteration, ended, now, listener, &sampler) }
         var next = UInt64.max
         for listener in listeners {
             let isStarved = late == .starved
@@ -97,7 +97,7 @@ final class LoopWatchdog: Sendable {
         )
     }
 
-    private func tellEnd(
+    private func notifyEnd(
         _ ended: EndedStalls.Entry,
         _ standstill: UInt64?,
         _ now: UInt64,
@@ -130,7 +130,7 @@ final class LoopWatchdog: Sendable {
 
     /// The loop's thread says nothing of a dispatch that began before it knew of the limit, nor of its monitor, which would
     /// cost something for each dispatch.
-    private func tellUnannounced(
+    private func notifyUnannounced(
         _ running: InFlight.Dispatch?,
         _ iteration: UInt64?,
         _ ended: [EndedStalls.Entry],
@@ -144,7 +144,7 @@ final class LoopWatchdog: Sendable {
             if wasReported || record != nil {
                 sampler.finish(self)  // reports that wait for a stack come first
                 let wall = record?.wallTime ?? lastInstant(of: gone, records, running, ended, now) - gone.start
-                tellEnd(.dispatch(gone, wall: wall), nil, now, [listener])
+                notifyEnd(.dispatch(gone, wall: wall), nil, now, [listener])
             }
         }
         if let gone = listener.goneIteration(iteration) {
@@ -155,7 +155,7 @@ final class LoopWatchdog: Sendable {
                 limit: listener.limit,
                 max(iteration ?? now, gone.start)
             )
-            tellEnd(.iteration(summary), nil, now, [listener])
+            notifyEnd(.iteration(summary), nil, now, [listener])
         }
     }
 

@@ -4,10 +4,10 @@ import Synchronization
 
 /// The thread that is inside a run of a loop, for those who look at it from outside. Any thread.
 final class RunThread: Sendable {
-    private let thread = Lock<WatchedThread?>(nil)
+    private let thread = Lock<SampledThread?>(nil)
     private let nesting = Atomic<Int>(0)
     /// The last two readings of the thread's usage.
-    private let usages = Lock<(thread: WatchedThread?, before: ThreadUsage?, last: ThreadUsage?)>((nil, nil, nil))
+    private let usages = Lock<(thread: SampledThread?, before: ThreadUsage?, last: ThreadUsage?)>((nil, nil, nil))
 
     /// How many other loops run on the thread, in whose callbacks this one runs.
     var depth: Int {
@@ -16,13 +16,13 @@ final class RunThread: Sendable {
     }
 
     /// `nil` between runs.
-    var current: WatchedThread? {
+    var current: SampledThread? {
         get { thread.withLock { $0 } }
         set { thread.withLock { $0 = newValue } }
     }
 
     /// Runs `body` while the thread cannot leave the run.
-    func withCurrent<Result>(_ body: (WatchedThread?) -> Result) -> Result { thread.withLock { body($0) } }
+    func withCurrent<Result>(_ body: (SampledThread?) -> Result) -> Result { thread.withLock { body($0) } }
 
     /// What the thread has used of the processor so far; `nil` where that is not known.
     func readUsage() -> ThreadUsage? {
@@ -39,13 +39,13 @@ final class RunThread: Sendable {
     func forget() { usages.withLock { $0 = (nil, nil, nil) } }
 
     /// A copy of the stack of a thread that was the current one, to be taken step by step.
-    func capture(_ thread: WatchedThread, into stack: UnsafeMutablePointer<muv_stack>) -> muv_capture {
+    func capture(_ thread: SampledThread, into stack: UnsafeMutablePointer<muv_stack>) -> muv_capture {
         let before = usages.withLock { $0.thread === thread ? $0.before : nil }
         return thread.capture(into: stack, since: before)
     }
 
     /// Goes on with a copy, or gives up if the thread has left the run or `isLast` is `true`.
-    func step(_ capture: inout muv_capture, of watched: WatchedThread, isLast: Bool) -> muv_capture_state {
+    func step(_ capture: inout muv_capture, of watched: SampledThread, isLast: Bool) -> muv_capture_state {
         withCurrent { current in
             if current !== watched { return muv_capture_cancel(&capture) }
             let state = muv_capture_step(&capture)

@@ -3,7 +3,7 @@ import CMonitoredUV
 /// The stack of a loop's thread at one instant: addresses, until somebody wants to know the functions.
 struct StackSample: Sendable {
     /// Innermost first: where the thread was, then where each call returns to.
-    private let counters: [UInt]
+    private let programCounters: [UInt]
     /// For each of those functions, if it may be async: where its async callers go on.
     private let chains: [[UInt]]
     /// The thread waited in a system call.
@@ -20,10 +20,10 @@ struct StackSample: Sendable {
     init(_ stack: UnsafeMutablePointer<muv_stack>, depth: Int = 0) {
         self.depth = depth
         var bases: [UInt] = []
-        counters = Array(unsafeUninitializedCapacity: Self.deepest) { counters, count in
+        programCounters = Array(unsafeUninitializedCapacity: Self.deepest) { programCounters, count in
             bases = Array(unsafeUninitializedCapacity: Self.deepest) { bases, baseCount in
                 let most = Int32(Self.deepest)
-                count = Int(muv_stack_unwind(stack, counters.baseAddress, bases.baseAddress, most))
+                count = Int(muv_stack_unwind(stack, programCounters.baseAddress, bases.baseAddress, most))
                 baseCount = count
             }
         }
@@ -49,12 +49,12 @@ struct StackSample: Sendable {
 
     /// The async callers of the function that the runtime has called to go on.
     private var resumePoints: ArraySlice<UInt> {
-        let runner = counters.dropFirst().firstIndex {
+        let runner = programCounters.dropFirst().firstIndex {
             Symbols.name(at: $0 - 1, contains: Self.jobRunner) || Symbols.name(at: $0 - 1, contains: Self.loopRunner)
         }
-        guard let runner, Symbols.name(at: counters[runner] - 1, contains: Self.jobRunner) else { return [] }
+        guard let runner, Symbols.name(at: programCounters[runner] - 1, contains: Self.jobRunner) else { return [] }
         let frame = runner - 1
-        guard Symbols.isAsync(counters[frame] - (frame == 0 ? 0 : 1)) else { return [] }
+        guard Symbols.isAsync(programCounters[frame] - (frame == 0 ? 0 : 1)) else { return [] }
         return chains[frame].prefix(while: Symbols.isAsync)
     }
 
@@ -62,15 +62,15 @@ struct StackSample: Sendable {
     /// information. It takes milliseconds.
     var stack: Stack {
         let resumePoints = resumePoints
-        let addresses = counters.enumerated().map { $0.offset == 0 ? $0.element : $0.element - 1 } + resumePoints
+        let addresses = programCounters.enumerated().map { $0.offset == 0 ? $0.element : $0.element - 1 } + resumePoints
         let named = addresses.enumerated().map { index, address in
-            let role: StackFrame.Role = index < counters.count ? .call : .asyncCaller
+            let role: StackFrame.Role = index < programCounters.count ? .call : .asyncCaller
             var frame = Self.known[address] ?? StackFrame(symbol: symbol(at: index, address), address: address)
             Self.known[address] = frame
             frame.role = role
             return (frame: frame, address: address)
         }
-        let calls = named.prefix(counters.count)
+        let calls = named.prefix(programCounters.count)
         return Stack(
             frames: SourceLines.add(to: trimmed(named)),
             call: isWaiting ? BlockingCall.name(calls.map { ($0.frame, Symbols.library(at: $0.address)) }) : nil
@@ -88,14 +88,14 @@ struct StackSample: Sendable {
     /// A function without a symbol of its own is one that its caller has called.
     private func symbol(at index: Int, _ address: UInt) -> String? {
         if let symbol = Symbols.demangledName(at: address) { return symbol }
-        guard index + 1 < counters.count else { return nil }
-        let function = muv_called_function(counters[index + 1])
+        guard index + 1 < programCounters.count else { return nil }
+        let function = muv_called_function(programCounters[index + 1])
         return function == 0 ? nil : Symbols.demangledName(at: function)
     }
 
     private func trimmed(_ frames: [(frame: StackFrame, address: UInt)]) -> [(frame: StackFrame, address: UInt)] {
         // What runs the loop, and what brought it to the program's code, is of no interest.
-        let callers = counters.count
+        let callers = programCounters.count
         // Of loops that run in callbacks of others, their own frames are of interest.
         let runs = frames[..<callers].indices.filter { frames[$0].frame.function == Self.loopRunner }
         let inner = runs.dropLast(depth + 1).last.map { $0 + 1 } ?? frames.startIndex

@@ -9,7 +9,7 @@ struct StackSampler {
     private struct Capture {
         let watchdog: LoopWatchdog
         let stall: Stall
-        let thread: WatchedThread
+        let thread: SampledThread
         let stack: UnsafeMutablePointer<muv_stack>
         var capture: muv_capture
         let deadline: UInt64

@@ -46,9 +46,9 @@ final class StallListener: @unchecked Sendable {
         isWatching ? min(tracker.nextLook(after: now), iterations.nextLook(after: now)) : now + 500_000_000
     }
 
-    func excuse(at now: UInt64) {
-        tracker.excuse(at: now)
-        iterations.excuse(at: now)
+    func resetDeadline(at now: UInt64) {
+        tracker.resetDeadline(at: now)
+        iterations.resetDeadline(at: now)
     }
 
     /// What is to be reported of the dispatch that is running, if anything.

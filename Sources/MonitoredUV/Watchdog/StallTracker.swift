@@ -30,7 +30,7 @@ struct StallTracker {
     /// The dispatch that was last said to have ended; for an instant it may still look as if it were running.
     private var lastEnded: UInt64 = 0
     /// Up to then the process as a whole did not run.
-    private var excusedUntil: UInt64 = 0
+    private var deadlineResetAt: UInt64 = 0
 
     private struct Seen {
         let dispatch: InFlight.Dispatch
@@ -93,9 +93,9 @@ struct StallTracker {
                 dispatch: dispatch,
                 firstAt: now,
                 firstUsage: usage(),
-                since: max(dispatch.start, excusedUntil),
+                since: max(dispatch.start, deadlineResetAt),
                 // What a thread does is not to be told at once.
-                next: max(max(dispatch.start, excusedUntil) + limit, isStarved ? now : now + limit / 4),
+                next: max(max(dispatch.start, deadlineResetAt) + limit, isStarved ? now : now + limit / 4),
                 isStarved: isStarved && now >= dispatch.start + limit
             )
         }
@@ -120,8 +120,8 @@ struct StallTracker {
     {
         lastEnded = dispatch.start
         guard let known = seen, known.dispatch.start == dispatch.start else {
-            let isExcused = dispatch.start < excusedUntil && dispatch.start + wall < excusedUntil + limit
-            return isExcused ? nil : Sighting(dispatch: dispatch, duration: wall, cause: nil)
+            let isBeforeReset = dispatch.start < deadlineResetAt && dispatch.start + wall < deadlineResetAt + limit
+            return isBeforeReset ? nil : Sighting(dispatch: dispatch, duration: wall, cause: nil)
         }
         seen = nil
         let end = dispatch.start + wall
@@ -135,8 +135,8 @@ struct StallTracker {
     }
 
     /// The process as a whole did not run until `now`: a dispatch that was under way gets its limit anew.
-    mutating func excuse(at now: UInt64) {
-        excusedUntil = now
+    mutating func resetDeadline(at now: UInt64) {
+        deadlineResetAt = now
         seen?.since = now
         seen?.next = now + limit
     }

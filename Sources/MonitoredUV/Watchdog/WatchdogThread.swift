@@ -149,11 +149,11 @@ final class WatchdogThread: Sendable {
     private func main(_ readEnd: Int32) {
         blockSignals()
         var sampler = StackSampler()
-        var standstill = Standstill(thread: WatchedThread())
+        var suspension = SuspensionDetector(thread: SampledThread())
         var waiting: [@Sendable () -> Void] = []
         while true {
             let isLast = isExiting.load(ordering: .relaxed)  // before the looks: what ended since may be missed
-            let late = standstill.wokeUp(at: MonotonicClock.read())
+            let late = suspension.wokeUp(at: MonotonicClock.read())
             let (watchdogs, finished, tasks, signals) = state.withLock { state in
                 defer {
                     state.watchdogs.removeAll { watchdog in state.finished.contains { $0 === watchdog } }
@@ -174,7 +174,7 @@ final class WatchdogThread: Sendable {
                 if isLast && !reporting.perform({ [isFlushed] in isFlushed.signal() }) { isFlushed.signal() }
             }
             let now = MonotonicClock.read()
-            standstill.sleeps(until: next, at: now)
+            suspension.sleeps(until: next, at: now)
             wait(at: readEnd, until: next, now)
         }
     }
@@ -200,7 +200,7 @@ final class WatchdogThread: Sendable {
 }
 
 /// Finds out that the process as a whole was not running for a while: stopped, frozen, or held by a debugger.
-struct Standstill {
+struct SuspensionDetector {
     /// Shorter ones do not matter.
     private static let shortest: UInt64 = 100_000_000
 
@@ -211,11 +211,11 @@ struct Standstill {
         case starved
     }
 
-    private let thread: WatchedThread?
+    private let thread: SampledThread?
     private var planned = UInt64.max
     private var before: ThreadUsage?
 
-    init(thread: WatchedThread?) { self.thread = thread }
+    init(thread: SampledThread?) { self.thread = thread }
 
     mutating func sleeps(until planned: UInt64, at now: UInt64) {
         self.planned = max(planned, now)

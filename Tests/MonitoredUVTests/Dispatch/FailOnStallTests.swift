@@ -137,9 +137,9 @@ struct FailOnStallTests {
 
     @Test func onlyThePartWithinTheBody_counts() {
         func report(_ start: UInt64, _ duration: Int) -> StallReport {
-            let dispatch = InFlight.Dispatch(start: start, name: .none, kind: .timer)
+            let dispatch = InFlight.Dispatch(start: start, name: .unnamed, kind: .timer)
             let sighting = StallTracker.Sighting(dispatch: dispatch, duration: UInt64(duration), cause: nil)
-            return StallReport(.ended, sighting, of: .none, limit: 100)
+            return StallReport(.ended, sighting, of: .unnamed, limit: 100)
         }
         #expect(report(2000, 101).lies(over: 100, between: 1000, and: 9000))
         #expect(!report(2000, 100).lies(over: 100, between: 1000, and: 9000))

@@ -387,7 +387,7 @@ struct ReleaseTests {
                 init(_ ended: Box<Int>) { self.ended = ended }
                 deinit { ended.value += 1 }
             }
-            loop.callSoon { for _ in 0..<50_000 { loop.core.recorder.retire(Ending(ended), .none) } }
+            loop.callSoon { for _ in 0..<50_000 { loop.core.recorder.deferRelease(Ending(ended), .unnamed) } }
             try loop.run()
             #expect(ended.value == 50_000)
         }

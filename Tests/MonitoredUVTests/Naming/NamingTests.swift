@@ -38,7 +38,7 @@ struct NamingTests {
     @Test func name_isInternedOnce() {
         #expect(CallbackName("interned twice") == CallbackName("interned twice"))
         #expect(CallbackName("interned twice").text == "interned twice")
-        #expect(CallbackName("") == .none)
+        #expect(CallbackName("") == .unnamed)
     }
 
     @Test func namesOfMoreThan256Bytes_areCut_betweenCharacters() {

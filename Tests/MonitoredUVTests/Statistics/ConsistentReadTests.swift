@@ -98,7 +98,7 @@ struct ConsistentReadTests {
             with: { remote },
             pause: at(stop) {
                 vitals.queued.set(0)
-                metrics.ring.append(.posted, .none, 1000, 1, .notApplicable)
+                metrics.ring.append(.posted, .unnamed, 1000, 1, .notApplicable)
                 remote = 67_000
             }
         )
@@ -133,9 +133,9 @@ struct ConsistentReadTests {
         let vitals = LoopVitals(name: CallbackName("test"))
         let metrics = vitals.makeMetrics(at: 1000).takeUnretainedValue()
         func dispatch(_ start: UInt64, _ body: () -> Void = {}) {
-            vitals.inFlight.begin(.posted, .none, at: start)
+            vitals.inFlight.begin(.posted, .unnamed, at: start)
             body()
-            metrics.ring.append(.posted, .none, start, 100, .notApplicable)
+            metrics.ring.append(.posted, .unnamed, start, 100, .notApplicable)
             vitals.inFlight.begin(.posted, .monitor, at: start + 100)
         }
         dispatch(1000)
@@ -158,10 +158,10 @@ struct ConsistentReadTests {
     @Test func trace_hasWhatIsRunning_andWhatItsMonitorDoes() {
         let vitals = LoopVitals(name: CallbackName("test"))
         let metrics = vitals.makeMetrics(at: 1000).takeUnretainedValue()
-        metrics.ring.append(.posted, .none, 1000, 100, .notApplicable)
-        vitals.inFlight.begin(.posted, .none, at: 1100)
+        metrics.ring.append(.posted, .unnamed, 1000, 100, .notApplicable)
+        vitals.inFlight.begin(.posted, .unnamed, at: 1100)
         #expect(Trace.dispatches(of: vitals).running?.start == 1100)
-        metrics.ring.append(.posted, .none, 1100, 0, .notApplicable)
+        metrics.ring.append(.posted, .unnamed, 1100, 0, .notApplicable)
         #expect(Trace.dispatches(of: vitals).running == nil)
         vitals.inFlight.begin(.posted, .monitor, at: 1100)
         #expect(Trace.dispatches(of: vitals).running?.name == .monitor)

@@ -15,9 +15,9 @@ import Testing
         let ready = DispatchSemaphore(value: 0)
         let rounds = Counter()
         let end = Counter()
-        let thread = Box<WatchedThread?>(nil)
+        let thread = Box<SampledThread?>(nil)
         let worker = try LoopThread(name: "worker") {
-            thread.value = WatchedThread()
+            thread.value = SampledThread()
             ready.signal()
             repeat {
                 work()
@@ -106,9 +106,9 @@ import Testing
         defer { memory.deallocate() }
         let ready = DispatchSemaphore(value: 0)
         let end = Counter()
-        let thread = Box<WatchedThread?>(nil)
+        let thread = Box<SampledThread?>(nil)
         let worker = try LoopThread(name: "worker") {
-            thread.value = WatchedThread()
+            thread.value = SampledThread()
             ready.signal()
             while end.value == 0 { sortInC() }
         }
@@ -145,9 +145,9 @@ import Testing
         await #expect(processExitsWith: .success) {
             let memory = UnsafeMutablePointer<muv_stack>.allocate(capacity: 1)
             let ready = DispatchSemaphore(value: 0)
-            let thread = Box<WatchedThread?>(nil)
+            let thread = Box<SampledThread?>(nil)
             let worker = try LoopThread(name: "worker") {
-                thread.value = WatchedThread()
+                thread.value = SampledThread()
                 ready.signal()
                 while true { sortInC() }
             }
@@ -164,10 +164,10 @@ import Testing
         let memory = UnsafeMutablePointer<muv_stack>.allocate(capacity: 1)
         defer { memory.deallocate() }
         let ready = DispatchSemaphore(value: 0)
-        let thread = Box<WatchedThread?>(nil)
+        let thread = Box<SampledThread?>(nil)
         let isUndisturbed = Box(false)
         let worker = try LoopThread(name: "worker") {
-            thread.value = WatchedThread()
+            thread.value = SampledThread()
             ready.signal()
             isUndisturbed.value = poll(nil, 0, 300) == 0
         }
@@ -194,9 +194,9 @@ import Testing
         let ready = DispatchSemaphore(value: 0)
         let end = DispatchSemaphore(value: 0)
         let computes = Counter()
-        let thread = Box<WatchedThread?>(nil)
+        let thread = Box<SampledThread?>(nil)
         let deaf = try LoopThread(name: "deaf") {
-            thread.value = WatchedThread()
+            thread.value = SampledThread()
             var all = sigset_t()
             sigfillset(&all)
             pthread_sigmask(SIG_BLOCK, &all, nil)
@@ -226,7 +226,7 @@ import Testing
     }
 }
 
-extension WatchedThread {
+extension SampledThread {
     /// A whole capture; `false` if the thread does not answer.
     fileprivate func captureNow(into stack: UnsafeMutablePointer<muv_stack>) -> Bool {
         var capture = capture(into: stack)

@@ -115,13 +115,13 @@ struct StallTrackerTests {
         var tracker = StallTracker(limit: 100 * millisecond)
         let stopped = dispatch(1000)
         _ = tracker.observe(stopped, at: 1010 * millisecond, usage: usage(0))
-        tracker.excuse(at: 9000 * millisecond)
+        tracker.resetDeadline(at: 9000 * millisecond)
         #expect(tracker.observe(stopped, at: 9001 * millisecond, usage: usage(0)) == .nothing)
         #expect(tracker.ended(stopped, wall: 8050 * millisecond, at: 9051 * millisecond, usage: usage(0)) == nil)
 
         let stuck = dispatch(9100)
         _ = tracker.observe(stuck, at: 9100 * millisecond, usage: usage(0))
-        tracker.excuse(at: 20_000 * millisecond)
+        tracker.resetDeadline(at: 20_000 * millisecond)
         #expect(tracker.observe(stuck, at: 20_099 * millisecond, usage: usage(0)) == .nothing)
         #expect(tracker.observe(stuck, at: 20_100 * millisecond, usage: usage(0)) != .nothing)
         #expect(tracker.ended(stuck, wall: 11_050 * millisecond, at: 20_150 * millisecond, usage: usage(0)) != nil)
@@ -133,7 +133,7 @@ struct StallTrackerTests {
         let stuck = dispatch(1000)
         _ = tracker.observe(stuck, at: 1000 * millisecond, usage: usage(0))
         #expect(tracker.observe(stuck, at: 1100 * millisecond, usage: usage(0)) != .nothing)
-        tracker.excuse(at: 9000 * millisecond)
+        tracker.resetDeadline(at: 9000 * millisecond)
         #expect(tracker.ended(stuck, wall: 8020 * millisecond, at: 9020 * millisecond, usage: usage(0)) != nil)
     }
 
@@ -160,9 +160,9 @@ struct StallTrackerTests {
 
     @Test func wakingLate_isAStandstill_unlessAProcessorWasMissing() {
         let (planned, now) = (1000 * millisecond, 3000 * millisecond)
-        #expect(Standstill.lateness(since: planned, now, usage(0, 1500)()) == .starved)
-        #expect(Standstill.lateness(since: planned, now, usage(0, 3)()) == .stoodStill(since: planned))
-        #expect(Standstill.lateness(since: planned, now, nil) == .stoodStill(since: planned))
+        #expect(SuspensionDetector.lateness(since: planned, now, usage(0, 1500)()) == .starved)
+        #expect(SuspensionDetector.lateness(since: planned, now, usage(0, 3)()) == .stoodStill(since: planned))
+        #expect(SuspensionDetector.lateness(since: planned, now, nil) == .stoodStill(since: planned))
     }
 
     @Test func fiveAMinute_andTheOthersAreCounted() {
@@ -177,7 +177,7 @@ struct StallTrackerTests {
 
     @Test func dispatchThatWasNotSeen_isExcusedAsWell() {
         var tracker = StallTracker(limit: 100 * millisecond)
-        tracker.excuse(at: 9000 * millisecond)
+        tracker.resetDeadline(at: 9000 * millisecond)
         let unseen = dispatch(8900)
         #expect(tracker.ended(unseen, wall: 150 * millisecond, at: 9050 * millisecond, usage: usage(0)) == nil)
         #expect(tracker.observe(dispatch(8950), at: 9099 * millisecond, usage: usage(0)) == .nothing)

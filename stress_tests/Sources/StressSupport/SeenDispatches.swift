@@ -35,7 +35,7 @@ public final class SeenDispatches: Sendable {
     /// On `SIGTERM` prints how many it were, and ends the process. Loop thread, once in a process.
     ///
     /// No other thread waits for the signal: system calls cost more in a process that has several.
-    public func tellOnTermination() throws {
+    public func reportOnTermination() throws {
         let termination = try UVAsync(on: loop) { [self] in
             print("dispatches: \(count)")
             exit(0)

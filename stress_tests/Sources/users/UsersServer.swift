@@ -16,7 +16,7 @@ struct UsersServer: ParsableCommand {
         let (port, level) = (port, level)
         try UVEventLoop.runMain {
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: port, backlog: 1024)
-            try SeenDispatches(on: server.loop, at: level).tellOnTermination()
+            try SeenDispatches(on: server.loop, at: level).reportOnTermination()
             print("ready")
             fflush(nil)
             try await server.serve({ try await answer($0) }, onError: { _, _ in })

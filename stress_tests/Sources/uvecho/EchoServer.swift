@@ -46,7 +46,7 @@ struct EchoServer: ParsableCommand {
                 print("accept: \(error)")
             }
         }
-        try seen.tellOnTermination()
+        try seen.reportOnTermination()
         print("ready")
         fflush(nil)
         try loop.run()

@@ -8,7 +8,7 @@ public class UVStream: UVHandle {
     @exclusivity(unchecked) private final var reader: Unmanaged<StreamReader>?
     @exclusivity(unchecked) private(set) final var listener: StreamListener?
     /// The place at which the stream began to listen or to read.
-    @exclusivity(unchecked) private final var site = CallbackName.none
+    @exclusivity(unchecked) private final var site = CallbackName.unnamed
     /// This side has ended.
     @exclusivity(unchecked) private(set) final var wasShutDown = false
     /// A connect request is under way, during which libuv takes a shutdown for the connection's success.
@@ -118,7 +118,7 @@ public class UVStream: UVHandle {
     private final func endListening() {
         guard let listener else { return }
         self.listener = nil
-        if let callback = listener.end() { core.recorder.retire(callback, dispatchName(site)) }
+        if let callback = listener.end() { core.recorder.deferRelease(callback, dispatchName(site)) }
     }
 
     override final var isHelped: Bool { listener != nil }
@@ -246,7 +246,7 @@ public class UVStream: UVHandle {
 
     /// It may be the one that is running.
     private final func deferRelease<Object: AnyObject>(_ object: Unmanaged<Object>?) {
-        if let object { core.recorder.retire(object.takeRetainedValue(), dispatchName(site)) }
+        if let object { core.recorder.deferRelease(object.takeRetainedValue(), dispatchName(site)) }
     }
 
     // MARK: Shutting down

@@ -2,7 +2,7 @@ import CMonitoredUV
 import MonitoredUVPlatform
 
 /// The thread that runs a loop, for the one who looks at it from outside.
-final class WatchedThread: Sendable {
+final class SampledThread: Sendable {
     private let thread: UInt
     private let number: Int32
     private let range: muv_stack_range

@@ -2,7 +2,7 @@
 ///
 /// They are let go at the end of the dispatch that is running, and charged to it, for a `deinit` is the program's code;
 /// outside of any dispatch, in one of its own.
-struct RetiredObjects {
+struct DeferredReleases {
     private var objects: [(object: AnyObject?, name: CallbackName)] = []
     private(set) var isEmpty = true
 
@@ -12,8 +12,8 @@ struct RetiredObjects {
         isEmpty = false
     }
 
-    mutating func takeAll() -> RetiredObjects {
-        defer { self = RetiredObjects() }
+    mutating func takeAll() -> DeferredReleases {
+        defer { self = DeferredReleases() }
         return self
     }
 
