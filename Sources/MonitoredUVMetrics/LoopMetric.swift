@@ -66,7 +66,7 @@ struct LoopMetric: Sendable {
         LoopMetric(
             "uv_callback_duration_seconds",
             .histogram,
-            "Wall time of a dispatch, by what made the loop call out."
+            "Wall time of dispatches, by kind."
         ) { snapshot, _ in
             let kinds = CallbackKind.allCases.map { ($0.rawValue, snapshot.wallTime($0)) }
             return labeled("kind", kinds.filter { $0.1.count > 0 }) { .durations($0) }
@@ -74,7 +74,7 @@ struct LoopMetric: Sendable {
         LoopMetric(
             "uv_schedule_duration_seconds",
             .histogram,
-            "How long a dispatch had been ready before it started, by where it waited."
+            "Lag of dispatches: time from ready to start, by what they waited in."
         ) { snapshot, _ in
             labeled("source", LagSource.allCases.map { ($0.rawValue, snapshot.lag($0)) }) { .durations($0) }
         },
@@ -88,16 +88,16 @@ struct LoopMetric: Sendable {
         LoopMetric(
             "uv_poll_delay_seconds",
             .histogram,
-            "How much later than asked a poll returned that waited for a timer."
+            "How late timed polls returned: scheduling delay, not the loop's."
         ) { .durations($0.pollDelays) },
-        LoopMetric("uv_queue_length", .gauge, "Posted closures and jobs that wait.") { .count($0.queueLength) },
-        LoopMetric("uv_timers", .gauge, "Scheduled callbacks and sleeping tasks that wait for their time.") {
+        LoopMetric("uv_queue_length", .gauge, "Posted closures and jobs that are waiting.") { .count($0.queueLength) },
+        LoopMetric("uv_timers", .gauge, "Scheduled callbacks and sleeping tasks.") {
             .count($0.timers)
         },
         LoopMetric(
             "uv_enqueues_total",
             .counter,
-            "Closures and jobs that were queued, by the loop's own thread or another."
+            "Closures and jobs that were queued, by source."
         ) { snapshot, _ in
             let enqueues = snapshot.enqueues
             return labeled(
@@ -110,23 +110,23 @@ struct LoopMetric: Sendable {
         },
         LoopMetric("uv_wakeups_total", .counter, "Times that another thread woke the loop.") { .count($0.wakeups) },
         LoopMetric("uv_handle_count", .gauge, "Open handles.") { snapshot, _ in counts(snapshot.handles) },
-        LoopMetric("uv_request_count", .gauge, "Requests under way.") { snapshot, _ in counts(snapshot.requests) },
+        LoopMetric("uv_request_count", .gauge, "Open requests.") { snapshot, _ in counts(snapshot.requests) },
         LoopMetric(
             "uv_stall_duration_seconds",
             .histogram,
-            "How long dispatches and iterations past the watchdog's limit ran, by cause."
+            "Durations of dispatches and iterations past the watchdog's limit, by cause."
         ) { snapshot, _ in
             labeled("cause", StallCause.allCases.map { ($0.rawValue, snapshot.stallDuration($0)) }) { .durations($0) }
         },
         LoopMetric(
             "uv_callback_age_seconds",
             .gauge,
-            "For how long the running dispatch has been running, 0 where none is."
+            "How long the running dispatch has been running; 0 if there is none."
         ) { .number($0.running?.age.seconds ?? 0) },
-        LoopMetric("uv_monitor_time_seconds_total", .counter, "Time in the monitor.") {
+        LoopMetric("uv_monitor_time_seconds_total", .counter, "Time spent in monitors.") {
             .number($0.time.monitor.seconds)
         },
-        LoopMetric("uv_monitor_dropped_total", .counter, "Reports of stalls that were suppressed.") {
+        LoopMetric("uv_monitor_dropped_total", .counter, "Stall reports that were suppressed.") {
             .count($0.droppedReports)
         },
         LoopMetric("uv_callback_name_seconds_total", .counter, "Wall time of the dispatches of a name.") {
@@ -138,7 +138,7 @@ struct LoopMetric: Sendable {
         LoopMetric(
             "uv_callback_name_blame_seconds_total",
             .counter,
-            "How long other dispatches waited for those of a name."
+            "Time that other dispatches waited for those of a name."
         ) {
             ofNames($0, $1) { .number($0.blame.seconds) }
         },

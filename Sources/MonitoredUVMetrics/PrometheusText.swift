@@ -1,13 +1,13 @@
 public import MonitoredUV
 
 extension LoopSnapshot {
-    /// What is to be told beyond the figures of the loops as such.
+    /// Options for what to export besides the figures of whole loops.
     public struct PrometheusOptions: Sendable {
-        /// Of so many names, those with the most time in all, count, time and blame are told, under the label `name`.
-        /// By default of none: each is a time series of its own.
+        /// How many names to export, heaviest first, each with its count, time, and blame, under the label `name`. By default
+        /// none: each is a time series of its own.
         public var names = 0
 
-        /// - Parameter names: For how many names.
+        /// - Parameter names: How many names to export, heaviest first.
         public init(names: Int = 0) { self.names = names }
     }
 

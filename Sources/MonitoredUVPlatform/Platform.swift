@@ -38,7 +38,7 @@ package enum Platform {
         #endif
     }
 
-    /// What `accept` may report of one connection, which is then gone from the queue.
+    /// Errors of `accept` that concern one connection, which is then gone from the queue.
     package static var errorsOfOneConnection: [Int32] {
         let everywhere = [EINTR, ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTUNREACH, ENETUNREACH]
         #if os(Linux)

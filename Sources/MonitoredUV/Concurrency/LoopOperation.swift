@@ -1,4 +1,4 @@
-/// What a task waits for on a loop: resumed once, by what it waits for or by its cancellation, whichever comes first.
+/// An operation on a loop that a task waits for: resumed once, by its result or by its cancellation, whichever comes first.
 ///
 /// `@unchecked Sendable`: used on the loop's thread alone, once it has been handed over.
 final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendable {

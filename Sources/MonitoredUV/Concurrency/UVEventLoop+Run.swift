@@ -115,7 +115,7 @@ extension UVEventLoop {
     }
 }
 
-/// What a task came to, for the thread that runs its loop.
+/// The outcome of a task, for the thread that runs its loop.
 private final class Outcome<T: Sendable>: Sendable {
     private let value = Lock<Result<T, any Error>?>(nil)
     var result: Result<T, any Error>? { value.withLock { $0 } }

@@ -1,13 +1,13 @@
 import MonitoredUVPlatform
 
-/// What a ``UVTCPConnection`` is on its loop's thread: the handle, the bytes that came before somebody asked for them,
+/// The loop thread's side of a ``UVTCPConnection``: the handle, the bytes that came before somebody asked for them,
 /// and who waits for more.
 ///
 /// `@unchecked Sendable`: used on the loop's thread alone.
 final class ConnectionState: @unchecked Sendable {
-    /// With so much that nobody has taken, reading stops.
+    /// Reading pauses once this many bytes are buffered.
     static let bufferLimit = 64 * 1024
-    /// Smaller pieces that nobody has taken are joined.
+    /// Smaller pieces are joined while they are buffered.
     private static let smallPiece = 4096
 
     let tcp: UVTCP
@@ -37,7 +37,7 @@ final class ConnectionState: @unchecked Sendable {
 
     // MARK: Reading
 
-    /// What is there already; `nil` if the caller has to wait or there will be no more.
+    /// Takes what is buffered; `nil` if the caller has to wait or there will be no more.
     func takeBytes() -> [UInt8]? {
         guard let bytes = takeSlice() else { return nil }
         tcp.core.jobs.budget.spend(bytes: bytes.count)
@@ -227,7 +227,7 @@ final class ConnectionState: @unchecked Sendable {
         attempt(operation) { completion throws(UVError) in try tcp.shutdown(completion) }
     }
 
-    /// What is begun here is not taken back: who is canceled meanwhile closes the connection.
+    /// Starts what cannot be taken back: a task that is canceled meanwhile closes the connection.
     private func attempt(
         _ operation: LoopOperation<Void>,
         _ start: (@escaping (UVError?) -> Void) throws(UVError) -> Void

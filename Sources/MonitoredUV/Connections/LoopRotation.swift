@@ -37,7 +37,7 @@ final class LoopRotation: Sendable {
         return (group.loops[number], number)
     }
 
-    /// How many clients are on their way to each loop.
+    /// The number of clients on their way to each loop.
     var underWay: [Int] { state.withLock { $0.underWay } }
 
     func arrived(at number: Int) { state.withLock { $0.underWay[number] -= 1 } }

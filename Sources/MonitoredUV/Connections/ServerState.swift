@@ -1,13 +1,13 @@
-/// What a ``UVTCPServer`` is on its loop's thread: the handle, the clients that nobody has taken yet, and who waits for
+/// The loop thread's side of a ``UVTCPServer``: the handle, the clients that nobody has taken yet, and the task waiting for
 /// one.
 ///
 /// `@unchecked Sendable`: used on the loop's thread alone.
 final class ServerState: @unchecked Sendable {
-    /// So many are accepted ahead; then one more waits in the listener, and the others in the kernel.
+    /// The number of clients accepted ahead; then one more waits in the listener, and the others in the kernel.
     static let acceptAhead = 64
 
     let tcp: UVTCP
-    /// Where the clients go; without one they stay on the handle's loop.
+    /// Distributes the clients; without one they stay on the handle's loop.
     let rotation: LoopRotation?
     private let onAcceptError: (@Sendable (UVError) -> Void)?
     private(set) var accepted: [AcceptedSocket] = []
@@ -30,7 +30,7 @@ final class ServerState: @unchecked Sendable {
         }
     }
 
-    /// What was accepted already.
+    /// Takes a client that was accepted already.
     func takeSocket() -> AcceptedSocket? {
         guard !accepted.isEmpty else { return nil }
         let socket = accepted.removeFirst()

@@ -177,7 +177,7 @@ extension UVTCPConnection {
         try await writeRest(rest, hasBegun: written > 0)
     }
 
-    /// A task that was canceled meanwhile has written a part that nobody knows.
+    /// A task that was canceled meanwhile has sent an unknown part of `bytes`.
     private nonisolated(nonsending) func writeRest(_ bytes: [UInt8], hasBegun: Bool) async throws {
         do { try await write(bytes) } catch let error as CancellationError {
             if hasBegun { abandon() }

@@ -161,8 +161,8 @@ public final class UVTCPConnection: Sendable {
     /// down. Writes of several tasks go out one after the other, in the order of the calls on the loop. A task whose
     /// reads and writes never have to wait gives way to others after 256 KiB or a millisecond, behind such an operation.
     ///
-    /// A task that is canceled while it waits here has written a part that nobody knows: the connection is closed with a
-    /// reset, so that the peer does not take what it got for all.
+    /// A task that is canceled while it waits here has sent an unknown part of `bytes`: the connection is closed with a reset,
+    /// so that the peer does not take what it got for all.
     ///
     /// - Throws: ``UVError/Code/brokenPipe`` after ``shutdown()`` or a peer's close, ``UVError/Code/badFileDescriptor``
     ///   once closed, ``UVError/Code/connectionReset`` and others; `CancellationError`.

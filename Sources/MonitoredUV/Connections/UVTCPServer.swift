@@ -14,7 +14,7 @@
 public final class UVTCPServer: Sendable {
     /// The loop that accepts. Connections are on it as well, unless the server was given a group.
     public let loop: UVEventLoop
-    /// Where the server listens.
+    /// The address that the server listens on.
     public let localAddress: UVSocketAddress
     let state: ServerState
     private let handlers = ServedHandlers()

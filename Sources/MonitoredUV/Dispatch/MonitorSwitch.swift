@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Where any thread leaves a change of the level or the monitor for the loop's thread to apply.
+/// Changes of the level or the monitor, left by any thread for the loop's thread to apply.
 final class MonitorSwitch: Sendable {
-    /// What the loop is to have.
+    /// The level and monitors that the loop is to have.
     struct Setting {
         var level: MonitoringLevel
         /// Calls all of them.
@@ -41,7 +41,7 @@ final class MonitorSwitch: Sendable {
         state = Lock(State(setting: setting, isNew: true))
     }
 
-    /// What was asked for last. Any thread.
+    /// The level that was requested last. Any thread.
     var level: MonitoringLevel { state.withLock { $0.setting.level } }
 
     /// Any thread. A new monitor raises the level to `callbacks`; without any it is again what it was.

@@ -10,7 +10,7 @@ protocol MonitoredLoop: AnyObject, Sendable {
     var isRunningHere: Bool { get }
     /// The loop looks at ``settings`` as soon as it can: at once on its own thread.
     func applySettingsSoon()
-    /// How much of what other threads posted the loop has not taken over yet.
+    /// The number of closures and jobs from other threads that the loop has not taken over yet.
     var remoteCount: Int { get }
     /// How often another thread has woken the loop.
     var wakeupCount: Int { get }

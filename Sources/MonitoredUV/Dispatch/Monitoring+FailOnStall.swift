@@ -1,8 +1,8 @@
 /// A dispatch, or an iteration made of many, ran for longer than a test allows: what `failOnStall` throws.
 public struct LoopStalledError: Error, CustomStringConvertible {
-    /// What ran for too long, longest first, each with the stack that the watchdog found it with.
+    /// The dispatches and iterations past the limit, longest first, each with the stack that the watchdog found.
     public let stalls: [StallReport]
-    /// What was allowed.
+    /// The limit that they exceeded.
     public let limit: Duration
 
     /// A line for each stall, and its stack.
@@ -41,7 +41,7 @@ extension Monitoring {
         return result
     }
 
-    /// The same around what a task does, on this loop or on another one.
+    /// Checks an asynchronous body, on this loop or on another one.
     @discardableResult
     public func failOnStall<T: Sendable>(
         over limit: Duration,

@@ -10,7 +10,7 @@ extension Monitoring {
     ///   its owner can read it. A device or a pipe is written to.
     public func writeTrace(to path: String) throws(UVError) { try Self.writeTrace(of: [self], to: path) }
 
-    /// The same for several loops, each on a track of its own.
+    /// Writes the traces of several loops, each on its own track.
     public static func writeTrace(of loops: [Monitoring], to path: String) throws(UVError) {
         try writeFile(Trace.bytes(of: loops.map(\.loop.watchdog)), to: path, keepingDevices: true)
     }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The door to one loop's monitoring, for any thread: what it notes and whom it tells, and what came of it.
+/// Level, monitors, snapshots, and watchdog of one loop. Safe from any thread.
 ///
 /// On the loop's own thread ``UVEventLoop/setMonitor(_:)`` takes a closure that shares state with the loop's callbacks.
 public struct Monitoring: Sendable {
@@ -20,8 +20,8 @@ public struct Monitoring: Sendable {
     /// summed apart and charged to no callback. On the loop's own thread the change holds from the next dispatch on;
     /// from another thread, from the loop's next iteration on, for which it is woken.
     ///
-    /// What came in while the level was `off` is reported like anything else; a closure posted then counts as ready
-    /// from when that changed.
+    /// Work that came in while the level was `off` is reported like any other; a closure posted then counts as ready from
+    /// when that changed.
     public func setMonitor(_ monitor: sending ((borrowing IOLoopMonitorState) -> Void)?) {
         loop.requestMonitor(LoopMonitor(monitor))
     }
@@ -35,7 +35,7 @@ public struct Monitoring: Sendable {
         loop.addMonitor(LoopMonitor(monitor))
     }
 
-    /// How much the loop notes of its dispatches; `off` at first, unless the environment says otherwise.
+    /// The amount of detail that the loop records about its dispatches; `off` at first, unless the environment says otherwise.
     ///
     /// A change holds from when a new monitor would, and until another monitor is set or added. At `callbacks` a loop without a monitor does the same as at
     /// `metrics`; at `metrics` one that has a monitor does not call it.
@@ -47,7 +47,7 @@ public struct Monitoring: Sendable {
     /// Whether the loop had a level above `off` when it last looked.
     public var isMonitored: Bool { loop.vitals.isMonitored.load(ordering: .relaxed) }
 
-    /// Where the loop's time went while it was monitored. A callback or a wait for I/O that is under way counts up to
+    /// The loop's time while it was monitored, by use. A callback or a wait for I/O that is under way counts up to
     /// this instant.
     public var time: LoopTime { loop.vitals.time.read { MonotonicClock.read() } }
 

@@ -1,6 +1,6 @@
 import MonitoredUVPlatform
 
-/// What environment variables ask of every loop of a program that one cannot change.
+/// Settings from environment variables, for every loop of a program that one cannot change.
 ///
 /// - `MONITOREDUV_LEVEL`: `off`, `metrics` or `callbacks`, the level that loops start with.
 /// - `MONITOREDUV_STALL_LIMIT`: the limit of a watchdog on every loop, such as `100ms`.
@@ -11,7 +11,7 @@ import MonitoredUVPlatform
 ///   traces there as well.
 /// - `MONITOREDUV_NAMES`, `MONITOREDUV_RECORDED_DISPATCHES`, `MONITOREDUV_LIBRARY_MODULES`: see ``MonitoringOptions``.
 ///
-/// What cannot be understood is warned of and left out.
+/// Variables that cannot be understood are ignored with a warning.
 struct MonitoringEnvironment: Sendable {
     var level = MonitoringLevel.off
     var stallLimit: Duration?
@@ -22,7 +22,7 @@ struct MonitoringEnvironment: Sendable {
     var names: Int?
     var recordedDispatches: Int?
     var libraryModules: Set<String> = []
-    /// What could not be understood.
+    /// Messages about variables that could not be understood.
     var problems: [String] = []
 
     /// The process's own, from when its first loop is made.

@@ -1,7 +1,7 @@
 /// A monitor, a watchdog, or a log that was added to a loop's monitoring. It ends when it is canceled or with its loop;
 /// letting go of it changes nothing, and keeping it keeps some memory of a loop that is closed. Any thread.
 ///
-/// What the closure captured is released on the thread that cancels last or on the loop's; capture nothing that belongs to
+/// The closure's captures are released on the thread that cancels last or on the loop's; capture nothing that belongs to
 /// the loop if you cancel elsewhere.
 public struct MonitoringSubscription: Sendable {
     /// Gone once it was canceled, with what it held.

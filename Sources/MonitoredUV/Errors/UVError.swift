@@ -46,7 +46,7 @@ extension UVError {
         return status
     }
 
-    /// The same for a completion, where there is nobody to throw to.
+    /// Makes an error for a completion, where there is nobody to throw to.
     static func of(_ status: Int32, _ operation: StaticString) -> UVError? {
         status < 0 ? UVError(Code(rawValue: status), operation: "\(operation)") : nil
     }

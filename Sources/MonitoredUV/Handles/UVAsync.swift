@@ -9,7 +9,7 @@ public final class UVAsync: UVHandle {
     @exclusivity(unchecked) private var callback: (() -> Void)?
     private let site: CallbackName
 
-    /// What other threads hold of the handle.
+    /// The part of the handle for other threads.
     public let sender: Sender
 
     /// Makes an async handle on `loop`, whose thread this must be.

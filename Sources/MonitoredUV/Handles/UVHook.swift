@@ -1,6 +1,6 @@
 import CLibUV
 
-/// What idle, prepare and check have in common: a closure that runs once in each iteration of the loop while active.
+/// The base class of idle, prepare, and check handles: a closure that runs once in each iteration of the loop while active.
 public class UVHook: UVHandle {
     @exclusivity(unchecked) private final var callback: (() -> Void)?
     private final let site: CallbackName

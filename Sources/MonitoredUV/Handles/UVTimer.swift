@@ -85,7 +85,7 @@ public final class UVTimer: UVHandle {
         }
     }
 
-    /// How long until the timer is due; zero if it is overdue, `nil` if it is not running.
+    /// The time until the timer is due; zero if it is overdue, `nil` if it is not running.
     public var dueIn: Duration? {
         guard isActive else { return nil }
         let now = core.clock.now()

@@ -41,7 +41,7 @@ struct FunctionName {
         self.text = text.hasPrefix("MonitoredUV.") ? String(text.dropFirst("MonitoredUV.".count)) : text
     }
 
-    /// What is private carries a file's hash or an address: `(name in _0F3A…)` is `name`, and
+    /// Private names carry a file's hash or an address: `(name in _0F3A…)` is `name`, and
     /// `(unknown context at $7f…).` nothing.
     static func withoutContexts(_ text: String) -> String {
         if !text.contains(" in _") && !text.contains("(unknown context") { return text }
@@ -139,7 +139,7 @@ struct FunctionName {
         return path[(path.lastIndex(of: " ").map(path.index(after:)) ?? path.startIndex)...]
     }
 
-    /// Where `(extension in App):` stands in front of the extended type.
+    /// The range of `(extension in App):` in front of the extended type.
     private static func extensionPlace(_ declaration: Substring) -> Range<Substring.Index>? {
         guard let start = declaration.prefix(while: { $0 != "." }).firstRange(of: "(extension in "),
             let end = declaration[start.upperBound...].firstRange(of: "):")
@@ -152,7 +152,7 @@ struct FunctionName {
         return !word.isEmpty && parameter.dropFirst(word.count).hasPrefix(": ") ? "\(word):" : "_:"
     }
 
-    /// How long the bracketed text is that `text` begins with.
+    /// The length of the bracketed text that `text` begins with.
     private static func balanced(_ text: Substring) -> Int {
         var depth = 0
         var previous: Character = " "

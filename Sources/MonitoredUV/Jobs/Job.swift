@@ -81,7 +81,7 @@ struct Job: Equatable, @unchecked Sendable {
     /// is known.
     func mark(_ ticket: SleepTicket) { raw.pointee.reserved = ticket.bits }
 
-    /// Where the sleep is that this task began last; takes the note away.
+    /// Takes the ticket of the sleep that this task began last.
     @inline(__always)
     func takeSleepMark() -> SleepTicket? { _fastPath(raw.pointee.reserved == 0) ? nil : takeMark() }
 

@@ -1,4 +1,4 @@
-/// How much one job may get done by operations that complete at once: a task that never has to wait would keep its loop
+/// The budget of one job for operations that complete at once: a task that never has to wait would keep its loop
 /// from everything else.
 ///
 /// Loop thread only. It reads no clock itself.

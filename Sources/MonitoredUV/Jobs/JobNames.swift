@@ -1,6 +1,6 @@
 import CMonitoredUV
 
-/// What the monitor calls a job: the name that its task was given, else the async function that it resumes, else the
+/// Names of jobs: the name that its task was given, else the async function that it resumes, else the
 /// type of the actor that it runs. One for each loop; loop thread only.
 ///
 /// Functions are looked up once, by their address; afterwards a name costs one look into a table. Where the runtime's

@@ -6,7 +6,7 @@ enum Symbols {
     /// Reads the program's own symbols, which takes some milliseconds, now instead of with the first look.
     static func load() { muv_symbols_load() }
 
-    /// What the symbol table says of the function around `address`, demangled.
+    /// The demangled name of the function around `address`, from the symbol table.
     static func demangledName(at address: UInt) -> String? {
         var offset = 0
         guard let text = muv_symbol_copy(address, &offset) else { return nil }

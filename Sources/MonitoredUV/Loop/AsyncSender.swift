@@ -14,7 +14,7 @@ final class AsyncSender: Sendable {
     /// After this no thread touches the handle, so it may be closed and freed.
     func close() { handle.withLock { $0 = nil } }
 
-    /// How many times the loop was woken.
+    /// The number of wake-ups.
     var count: Int { sent.load(ordering: .relaxed) }
 
     /// Wakes the loop; `false` while there is no handle.

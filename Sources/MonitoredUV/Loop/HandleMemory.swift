@@ -1,7 +1,7 @@
 import CLibUV
 import MonitoredUVPlatform
 
-/// Where the C structs of a loop's handles live, from before libuv knows them until it has called back that they are
+/// Memory for the C structs of a loop's handles, from before libuv knows them until it has called back that they are
 /// closed.
 struct HandleMemory {
     /// Timers come in great numbers, and libuv walks from one to the other in its heap of them.

@@ -20,7 +20,7 @@ final class JobPool: Sendable {
     /// `timer` is woken when the earliest timer is another one; its loop then sets its alarm.
     init(timer: AsyncSender) { self.timer = timer }
 
-    /// How many jobs wait.
+    /// The number of waiting jobs.
     var count: Int { waiting.load(ordering: .relaxed) }
 
     /// Queues a job, and wakes one of those who rest.

@@ -1,7 +1,7 @@
 import CLibUV
 
 extension LoopCore {
-    /// So many jobs run in a drain, of which there are two between two polls of I/O, however many jobs there are and
+    /// The most jobs that run in a drain, of which there are two between two polls of I/O, however many jobs there are and
     /// however often a task yields.
     static let jobsPerDrain = 64
 
@@ -11,7 +11,7 @@ extension LoopCore {
         job.stamp(isMonitored ? readyNow() : 0, .any)
     }
 
-    /// Since when what is queued now has been ready. Any thread.
+    /// The instant from which work queued now counts as ready. Any thread.
     static func readyNow() -> UInt64 {
         let wakingSince = CurrentLoop.loop?.core.sleeping.wakingSince ?? 0
         return wakingSince != 0 ? wakingSince : MonotonicClock.read()

@@ -141,7 +141,7 @@ final class LoopCore {
         if alarm.isBehind { setAlarm() }  // without a wait, as this is no timer
     }
 
-    /// How long libuv's poll waits at most, in nanoseconds; `.max` for one without a limit or that does not block.
+    /// The longest time that libuv's poll waits, in nanoseconds; `.max` for one without a limit or that does not block.
     private var pollTimeout: UInt64 {
         let timeout = uv_backend_timeout(uv)
         return timeout > 0 ? UInt64(timeout) &* 1_000_000 : .max
@@ -233,7 +233,7 @@ final class LoopCore {
             &+ members.workWaiters.count &+ jobs.pooledCount
     }
 
-    /// What waits in the loop's own queues.
+    /// The number of things waiting in the loop's own queues.
     @inline(__always)
     var waitingCount: Int { queue.count &+ jobs.queue.count &+ timers.count &+ shared.remote.count }
 

@@ -1,4 +1,4 @@
-/// What a loop keeps, and tells, without knowing more of it. Loop thread only.
+/// The base classes of what a loop keeps and notifies without knowing more about it. Loop thread only.
 
 /// Something that a task waits for on a loop, so that none is left waiting when the loop is shut down.
 class PendingOperation: ListMember {
@@ -29,7 +29,7 @@ protocol DescriptorWaiter: AnyObject {
 
 /// The members of a loop.
 struct LoopMembers {
-    /// What tasks wait for.
+    /// Operations that tasks wait for.
     let operations = MemberList<PendingOperation>()
     let requests = MemberList<OpenRequest>()
     /// Those requests that threads work on, by that work.

@@ -1,6 +1,6 @@
 import CLibUV
 
-/// What all requests share: something that was asked of a loop once, and for which it calls back once.
+/// The base class of requests: something that was asked of a loop once, and for which it calls back once.
 ///
 /// The loop counts an open request and keeps it alive. When the loop is shut down, a request is canceled; when the loop is
 /// freed without a close, it is dropped and does not call back. Loop thread only.

@@ -54,7 +54,7 @@ struct LoopShutdown {
     var isUnderWay = false
     /// The loop is being freed without a close: nothing calls the program any more.
     var isTearingDown = false
-    /// Since when, and for how many iterations, it has waited for nothing but posted work.
+    /// The instant, and the iterations since, from which it has waited for nothing but posted work.
     private var lastWork: (since: UInt64, turns: Int)?
 
     /// There is still something to end.
@@ -73,7 +73,7 @@ struct LoopJobs {
     var queue = JobQueue()
     var names = JobNames()
     var budget = JobBudget()
-    /// Where the loop finds jobs that any of several loops may run.
+    /// The pool of jobs that any of several loops may run.
     var pool: JobPool?
     /// The loop waits in its poll, and others may wake it for jobs of the pool.
     var isParked = false
@@ -99,12 +99,12 @@ struct LoopSleeping {
     var wakingSince: UInt64 = 0
 }
 
-/// What the streams of a loop share.
+/// The state shared by the streams of a loop.
 struct LoopStreams {
-    /// Where all reads land, one after the other; allocated with the first stream that reads.
+    /// The buffer for all reads, one after the other; allocated with the first stream that reads.
     var buffer = uv_buf_t(base: nil, len: 0)
     static let bufferSize = 256 * 1024
-    /// How many bytes of writes that libuv has not done yet.
+    /// The number of bytes in writes that libuv has not completed.
     var queuedBytes = 0
 
     mutating func allocateBuffer() {

@@ -1,6 +1,6 @@
 import MonitoredUVPlatform
 
-/// What a process needs before libuv may write to sockets and close descriptors in it.
+/// Setup that a process needs before libuv may write to sockets and close descriptors in it.
 enum ProcessSetup {
     /// Opens `/dev/null`, or where there is none, `/`, on each of the descriptors 0 to 2 that is closed: libuv aborts when it
     /// closes a socket that got one of them.

@@ -27,7 +27,7 @@ class RawRequest: LoopRequest {
         begin()
     }
 
-    /// What libuv's callbacks come down to.
+    /// Ends the request; every callback of libuv's leads here.
     static func finish<Raw>(_ raw: UnsafeMutablePointer<Raw>?, _ status: Int32) {
         let data = UnsafeMutableRawPointer(raw!).assumingMemoryBound(to: uv_req_t.self).pointee.data!
         let request = Unmanaged<RawRequest>.fromOpaque(data).takeUnretainedValue()

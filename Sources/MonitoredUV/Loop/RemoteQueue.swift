@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What other threads post: a lock-free stack of closures and jobs, that the loop takes as a whole and turns around.
+/// Work from other threads: a lock-free stack of closures and jobs, which the loop takes as a whole and reverses.
 ///
 /// Only the push that finds it empty has to wake the loop, so a burst of posts costs one wake-up. A closure needs a
 /// node of memory; a job is its own.

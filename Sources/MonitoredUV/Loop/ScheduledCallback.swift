@@ -29,7 +29,7 @@ public struct ScheduledCallback {
     /// Whether the callback will still be called. For a repeating callback this is true until it is canceled.
     public var isPending: Bool { dueIn != nil }
 
-    /// How long until the callback is due; zero if it is overdue, `nil` if it is not pending.
+    /// The time until the callback is due; zero if it is overdue, `nil` if it is not pending.
     public var dueIn: Duration? {
         core.preconditionOnOwnThread("ScheduledCallback.dueIn")
         guard let due = core.timers.due(token) else { return nil }

@@ -84,7 +84,7 @@ struct Timers: ~Copyable {
         return sleepers
     }
 
-    /// How many timers are those of jobs.
+    /// The number of timers of jobs.
     var jobCount: Int {
         var count = 0
         wheel.forEach { _, work in if case .job = work { count += 1 } }

@@ -16,7 +16,7 @@ import CLibUV
 ///
 /// The corresponding libuv type is `uv_loop_t`.
 public final class UVEventLoop: Sendable {
-    /// How long ``run(_:)`` goes on.
+    /// The modes of ``run(_:)``: when it returns.
     ///
     /// An iteration runs idle hooks, prepare hooks, posted work, the poll with the callbacks of its I/O, check hooks,
     /// posted work, and completions of closed handles, in this order. Timers run between two iterations: at the beginning

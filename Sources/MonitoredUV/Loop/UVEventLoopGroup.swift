@@ -33,7 +33,7 @@ public final class UVEventLoopGroup: Sendable {
         try self.init(count: count, name: name, monitor: monitor, pool: nil)
     }
 
-    /// The same, with loops that run the jobs of a `pool` besides their own.
+    /// Makes loops that run the jobs of a `pool` besides their own.
     init(
         count: Int,
         name: String,
@@ -83,10 +83,10 @@ public final class UVEventLoopGroup: Sendable {
     /// still open, calls back for what that ends, and its thread goes. What callbacks open meanwhile is closed, too.
     /// Tasks that wait for something on these loops get ``UVError/Code/canceled``; those in `Task.sleep` are canceled,
     /// and those that go on and on stop after some seconds, which a warning says.
-    /// What one of the loops posts to another whose thread has gone already runs on the thread that called this.
+    /// Work that one of the loops posts to another whose thread has gone already runs on the thread that called this.
     ///
     /// Any thread but the group's own, which would wait for itself: that traps. A second call waits for the first.
-    /// What is posted to one of the loops afterwards is refused, as with any closed loop.
+    /// Work posted to one of the loops afterwards is refused, as with any closed loop.
     @available(*, noasync, message: "in a task, use 'await group.shutdown()'")
     public func shutdown() {
         for loop in loops where loop.shared.isRunningHere {

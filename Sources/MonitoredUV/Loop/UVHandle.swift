@@ -1,6 +1,6 @@
 import CLibUV
 
-/// What all handles share: a piece of work that libuv does for its loop until it is closed.
+/// The base class of handles: a piece of work that libuv does for its loop until it is closed.
 ///
 /// A handle belongs to its loop's thread; use on any other traps. An open handle is kept alive by its loop, so it needs
 /// no variable, but it needs a ``close(name:file:line:function:_:)``: a loop cannot be closed before its handles are.
@@ -46,7 +46,7 @@ public class UVHandle {
         core.vitals.handles.add(1, Int(self.raw.pointee.type.rawValue))
     }
 
-    /// What the monitor calls this handle's dispatches, instead of where their callbacks were registered: the first 256
+    /// The name of this handle's dispatches, instead of where their callbacks were registered: the first 256
     /// bytes of what it is set to, or `_OTHER` if 4,096 other names are in use by handles and `DispatchName`s. Names of requests
     /// and tasks come from the same 4,096: do not name each of thousands of connections.
     public final var name: String {
@@ -82,8 +82,8 @@ public class UVHandle {
         return state != .open
     }
 
-    /// Whether the handle, while active, keeps a run of its loop going, which is how handles start out. Setting this is the
-    /// same as calling ``ref()`` or ``unref()``.
+    /// Whether the handle keeps `run` alive while it is active, the default. Setting this is the same as calling ``ref()`` or
+    /// ``unref()``.
     ///
     /// The corresponding libuv function is `uv_has_ref`.
     public final var keepsLoopAlive: Bool {
@@ -91,7 +91,7 @@ public class UVHandle {
         set { if newValue { ref() } else { unref() } }
     }
 
-    /// Lets the handle, while active, keep a run of its loop going, which is how handles start out.
+    /// Lets an active handle keep `run` alive again, the default.
     ///
     /// The corresponding libuv function is `uv_ref`.
     public final func ref() {
@@ -147,7 +147,7 @@ public class UVHandle {
 
     deinit { explicitName.release() }
 
-    /// What libuv calls when nothing of the handle is left.
+    /// The callback for when nothing of the handle is left.
     static let closed: uv_close_cb = { raw in
         Unmanaged<UVHandle>.fromOpaque(raw!.pointee.data).takeRetainedValue().finishClose()
     }
@@ -230,7 +230,7 @@ public class UVHandle {
         UnsafeMutableRawPointer(raw).assumingMemoryBound(to: Raw.self)
     }
 
-    /// What the handle does, for messages: the name of a callback it has, if any.
+    /// The name of a callback that the handle has, for messages.
     var registeredName: CallbackName { .unnamed }
 }
 

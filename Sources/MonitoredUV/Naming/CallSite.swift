@@ -1,4 +1,4 @@
-/// Where a callback was registered: the three default arguments of every registering function, as plain pointers.
+/// The place where a callback was registered: the three default arguments of every registering function, as plain pointers.
 ///
 /// Making one costs three moves and no allocation; the text is built once per place, on its first monitored dispatch.
 ///

@@ -6,7 +6,7 @@
 struct CallbackName: Hashable, Sendable {
     let id: UInt32
 
-    /// How many registered names there can be. Their numbers are below; those of passing ones are not.
+    /// The capacity for registered names. Their numbers are below; those of passing ones are not.
     static let limit = 65_536 - PassingNames.capacity
     /// The lower 16 bits of a number are a registered name's number, or tell a passing name's place.
     @inline(__always) var place: Int { Int(UInt16(truncatingIfNeeded: id)) }

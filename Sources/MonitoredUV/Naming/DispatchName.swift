@@ -1,4 +1,4 @@
-/// What monitors call a dispatch, instead of the place where its callback was registered.
+/// A name for dispatches, instead of the place where a callback was registered.
 ///
 /// ```swift
 /// loop.execute(name: "flush cache") { … }

@@ -11,7 +11,7 @@ final class PassingNames: Sendable {
 
     private struct Entry {
         var text: String
-        /// How many handles have this name.
+        /// The number of handles with this name.
         var pins = 0
     }
 

@@ -1,10 +1,10 @@
 /// Finds out which dispatches kept which others waiting: everything that ran between the instant at which a dispatch was
 /// ready and its start, as far back as the last 512 dispatches at least.
 ///
-/// Who waited for several is noted as a change of the number of those who wait, from the first to the last of them; all
+/// A dispatch that waited for several is noted as a change in the number of waiters, from the first to the last of them; all
 /// are charged together when the iteration ends. Loop thread only.
 struct BlameLedger: ~Copyable {
-    /// Who waits looks back to at most the dispatch before the last whose number is a multiple of this.
+    /// A waiter looks back 512 to 1,024 dispatches: at most to the one before the last whose number is a multiple of this.
     private static let window: UInt64 = 512
     private static let mask: UInt64 = 4 * window - 1
 
@@ -17,7 +17,7 @@ struct BlameLedger: ~Copyable {
     private var first = UInt64.max
     private var firstStart: UInt64 = 0
     private var firstEnd: UInt64 = 0
-    /// What is to be charged to it: how many waited for it, for how long, and how many of them for the next one too.
+    /// The charge to a dispatch: how many waited for it, for how long, and how many of them for the next one too.
     private var waiters: UInt64 = 0
     private var waited: UInt64 = 0
     private var stayed: Int32 = 0

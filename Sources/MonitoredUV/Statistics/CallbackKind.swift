@@ -1,4 +1,4 @@
-/// What made the loop call out.
+/// The reason for the loop's call into your code.
 ///
 /// Later versions, and other targets of this package, have kinds that are not listed here: a `switch` needs a `default`.
 public struct CallbackKind: RawRepresentable, Hashable, Sendable, BitwiseCopyable, Codable, CodingKeyRepresentable {

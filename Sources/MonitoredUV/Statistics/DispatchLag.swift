@@ -1,4 +1,4 @@
-/// How long a dispatch had been ready before it started, in nanoseconds, and where.
+/// The time for which a dispatch had been ready before it started, in nanoseconds, and what it waited in.
 struct DispatchLag: BitwiseCopyable, Equatable {
     enum Precision: UInt8 { case notApplicable, exact, range }
 
@@ -28,11 +28,11 @@ struct PollTimes: BitwiseCopyable {
     static let tolerance: UInt64 = 100_000
 
     private var lastReturn: UInt64
-    /// Since when the loop has been busy, and events may wait for the next poll.
+    /// The instant from which the loop has been busy, and events may wait for the next poll.
     private var busySince: UInt64
-    /// How long it had been when it went into the last poll.
+    /// The time for which it had been busy when it went into the last poll.
     private var busy: UInt64 = 0
-    /// What the lag's upper bound has on its lower one.
+    /// The distance from the lag's lower bound to its upper one.
     private var margin: UInt64 = 0
     /// When the events of the last poll were probably ready: while the loop was busy before it, if that was longer.
     private(set) var probablyReady: UInt64

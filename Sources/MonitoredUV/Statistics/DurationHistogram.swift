@@ -29,7 +29,7 @@ public struct DurationHistogram: Sendable, Hashable {
         maxNanoseconds = Swift.max(maxNanoseconds, nanoseconds)
     }
 
-    /// How many durations were recorded.
+    /// The number of recorded durations.
     public var count: Int { counts.reduce(0) { $0 + Int($1) } }
 
     /// All of them, added up.
@@ -70,7 +70,7 @@ public struct DurationHistogram: Sendable, Hashable {
         return Duration(nanoseconds: sum)
     }
 
-    /// How many durations were shorter than `limit`: exact where that is a power of two of nanoseconds; elsewhere those
+    /// The number of durations shorter than `limit`: exact where that is a power of two of nanoseconds; elsewhere those
     /// in the bin of the limit do not count.
     public func count(below limit: Duration) -> Int {
         let end = bins.index(of: limit.nanosecondsClamped)
@@ -82,7 +82,7 @@ public struct DurationHistogram: Sendable, Hashable {
         combine(left, right, &+, maximum: Swift.max(left.maxNanoseconds, right.maxNanoseconds))
     }
 
-    /// What was recorded since an `earlier` reading of the same histogram.
+    /// Subtracts an `earlier` reading of the same histogram.
     public static func - (later: DurationHistogram, earlier: DurationHistogram) -> DurationHistogram {
         let difference = combine(later, earlier, { $0 > $1 ? $0 &- $1 : 0 }, maximum: 0)
         return difference.withMaximum(below: later.maxNanoseconds)
@@ -114,9 +114,9 @@ public struct DurationHistogram: Sendable, Hashable {
 }
 
 extension DurationHistogram: CustomStringConvertible {
-    /// `16145 of them, p50 12 us, p99 118 us, max 4.4 ms`.
+    /// `16145 samples, p50 12 us, p99 118 us, max 4.4 ms`.
     public var description: String {
-        "\(count) of them, p50 \(percentile(50).brief), p99 \(percentile(99).brief), max \(max.brief)"
+        "\(count) sample\(count == 1 ? "" : "s"), p50 \(percentile(50).brief), p99 \(percentile(99).brief), max \(max.brief)"
     }
 }
 
@@ -133,7 +133,7 @@ extension DurationHistogram: Codable {
         try container.encode(maxNanoseconds, forKey: .max)
     }
 
-    /// What was encoded; throws where the bins are not such as this version knows.
+    /// Decodes a histogram; throws where the bins are not such as this version knows.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
         let bits = try container.decode(Int.self, forKey: .bits)

@@ -8,7 +8,7 @@ struct FlightRecord: Sendable, Equatable {
     var lagPrecision: DispatchLag.Precision
     var kind: CallbackKind
     var name: CallbackName
-    /// How many later dispatches waited for this one.
+    /// The number of later dispatches that waited for this one.
     var waiters: UInt32
 
     var ready: UInt64 { start &- lag }
@@ -22,7 +22,7 @@ struct FlightRecord: Sendable, Equatable {
 final class FlightRing: Sendable {
     private let words: Words
     private let mask: UInt64
-    /// How many dispatches were recorded. The ring holds the last of them.
+    /// The number of recorded dispatches. The ring holds the last of them.
     private let written = Word(0)
 
     /// - Parameter capacity: A power of two.
@@ -94,7 +94,7 @@ final class FlightRing: Sendable {
 
     // MARK: Any thread
 
-    /// What is in the ring, oldest first.
+    /// The records in the ring, oldest first.
     func read() -> [FlightRecord] {
         let end = written.load(ordering: .acquiring)
         return read((end > capacity ? end - capacity : 0)..<end)

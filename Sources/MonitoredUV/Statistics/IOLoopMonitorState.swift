@@ -1,4 +1,4 @@
-/// What the monitor is told after a dispatch: one call from the loop into code that is not the loop's own.
+/// The state of a dispatch after it ended: one call from the loop into code that is not the loop's own.
 ///
 /// The value is trivially copyable and holds plain numbers; durations and names are made when they are asked for.
 public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
@@ -7,7 +7,7 @@ public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
     private let lagLower: UInt64
     private let lagUpper: UInt64
 
-    /// What the loop held when the dispatch ended, apart from the dispatch itself: posted closures, jobs,
+    /// The number of things that the loop held when the dispatch ended, apart from the dispatch itself: posted closures, jobs,
     /// scheduled callbacks, and sleeping tasks that wait, active referenced handles, and active requests. The library's own handles never count. It is 0 when nothing is left.
     public let loopHandlesCount: Int
 
@@ -15,7 +15,7 @@ public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
     private let loop: CallbackName
     private let lagPrecision: DispatchLag.Precision
 
-    /// What made the loop call out.
+    /// The reason for the loop's call into your code.
     public let kind: CallbackKind
 
     @inline(__always)
@@ -42,10 +42,10 @@ public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
     /// When the dispatch started, since the monotonic clock began: that of `CLOCK_MONOTONIC` on Linux.
     public var start: Duration { Duration(nanoseconds: startTime) }
 
-    /// How long the user's code ran, from the trampoline's call to its return. The monitor's time is not in it.
+    /// The time for which your code ran, from the loop's call to its return. The monitor's time is not in it.
     public var callbackWallTime: Duration { Duration(nanoseconds: wallTime) }
 
-    /// How long the dispatch had been ready before it started; the upper bound where only a range is known, and zero
+    /// The time for which the dispatch had been ready before it started; the upper bound where only a range is known, and zero
     /// for hooks, which wait for nothing.
     public var loopLag: Duration { Duration(nanoseconds: lagUpper) }
 

@@ -56,7 +56,7 @@ struct IterationSummary: Equatable, Sendable {
         self.long = long
     }
 
-    /// How long it took, without its dispatches that ran past a limit, which must not be below the shortest.
+    /// The iteration's duration without its dispatches that ran past a limit, which must not be below the shortest.
     func ownTime(besides limit: UInt64) -> UInt64 {
         let others = long.reduce(0) { $1.time >= limit ? $0 + $1.time : $0 }
         let total = end > start ? end - start : 0

@@ -1,4 +1,4 @@
-/// What a dispatch was waiting in, from when it was ready until it started.
+/// The queue or place that a dispatch waited in, from when it was ready until it started.
 ///
 /// Later versions, and other targets of this package, have sources that are not listed here: a `switch` needs a `default`.
 public struct LagSource: RawRepresentable, Hashable, Sendable, BitwiseCopyable, Codable, CodingKeyRepresentable {

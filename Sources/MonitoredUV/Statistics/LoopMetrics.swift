@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What a loop notes of its dispatches and iterations from level ``MonitoringLevel/metrics`` on: made when the loop
+/// The statistics of a loop's dispatches and iterations from level ``MonitoringLevel/metrics`` on: made when the loop
 /// first gets there, about 3 MiB, of which those pages exist that are used.
 ///
 /// The loop's thread writes; any thread reads, without a lock.
@@ -92,7 +92,7 @@ final class LoopMetrics: @unchecked Sendable {
         blame.settle(ring, names)
     }
 
-    /// A poll that was to return after some time did so, and so much later.
+    /// Records how far past its timeout a poll returned.
     func endPoll(delay: UInt64) { histogram(Self.kinds + Self.sources + 1).record(delay) }
 
     @inline(__always)
@@ -107,7 +107,7 @@ final class LoopMetrics: @unchecked Sendable {
     func lag(_ source: LagSource) -> DurationHistogram { histogram(Self.kinds + Int(source.number)).read() }
     var iterations: DurationHistogram { histogram(Self.kinds + Self.sources).read() }
     var pollDelays: DurationHistogram { histogram(Self.kinds + Self.sources + 1).read() }
-    /// How many dispatches of the iteration that is going on have ended.
+    /// The number of dispatches that have ended in this iteration.
     var dispatchesOfIteration: Int {
         let (first, count) = (firstOfIteration.load(ordering: .relaxed), ring.count)
         return count > first ? Int(count - first) : 0

@@ -2,7 +2,7 @@ extension LoopSnapshot: CustomStringConvertible {
     /// Several lines for a person: where the time went, who waited, and the names that weigh most.
     public var description: String { text(names: 15) }
 
-    /// The same with so many names.
+    /// Describes the snapshot with the given number of names.
     public func text(names count: Int) -> String {
         let loops = loopNames.count == 1 ? "loop" : "loops"
         if dispatches == 0 && time.elapsed == .zero {

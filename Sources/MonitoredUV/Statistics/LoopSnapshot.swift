@@ -1,4 +1,4 @@
-/// What a loop has done and holds, at one instant: a value that can be kept, sent, subtracted and added.
+/// A loop's statistics at one instant: a value that can be kept, sent, subtracted, and added.
 ///
 /// Everything counts from when the loop was first monitored. The difference of two snapshots of a loop is what happened
 /// between them, the sum of snapshots of several loops or machines what happened on all.
@@ -13,14 +13,14 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
     /// Whose it is: several, where snapshots were added.
     public private(set) var loopNames: [String]
 
-    /// Where the time went, that of what is under way included.
+    /// The loop's time, by use, including that of work in progress.
     public internal(set) var time: LoopTime
 
-    /// How long each iteration of the loop was busy, from the return of its poll to the next poll. The monitor's time
+    /// The time for which each iteration of the loop was busy, from the return of its poll to the next poll. The monitor's time
     /// is in it.
     public internal(set) var iterations: DurationHistogram
 
-    /// How much later than asked a poll returned that waited for a timer: the machine's doing, not the loop's.
+    /// How late timed polls returned: scheduling delay, not the loop's.
     public internal(set) var pollDelays: DurationHistogram
 
     var wallTimes: [CallbackKind: DurationHistogram]
@@ -32,7 +32,7 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
     /// The most that ever waited, as seen between dispatches; of a sum, of the one where it was most.
     public internal(set) var queueLengthPeak: Int
 
-    /// How many scheduled callbacks and sleeping tasks wait for their time. A ``UVTimer`` is a handle, and not counted here.
+    /// The number of scheduled callbacks and sleeping tasks. A ``UVTimer`` is a handle, and not counted here.
     public internal(set) var timers: Int
 
     /// How often something was queued.
@@ -47,7 +47,7 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
         public internal(set) var remoteJobs = 0
     }
 
-    /// What was queued, by whom.
+    /// The number of queued closures and jobs, by source.
     public internal(set) var enqueues: Enqueues
 
     /// How often the loop was woken from its poll by another thread: once for any number of closures and jobs that it
@@ -60,14 +60,14 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
     /// Requests under way, by libuv's name of their type: `write`, `connect`.
     public internal(set) var requests: [String: Int]
 
-    /// What the dispatches of each name took, in no particular order.
+    /// The statistics of each name, in no particular order.
     public internal(set) var names: [NameStatistics]
 
     /// A dispatch that was running.
     public struct Running: Sendable, Hashable, Codable {
         /// As in ``IOLoopMonitorState/callbackPrettyName``.
         public let callbackName: String
-        /// What made the loop call out.
+        /// The reason for the loop's call into your code.
         public let kind: CallbackKind
         let nanoseconds: UInt64
         /// For how long it had been running.
@@ -77,7 +77,7 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
     /// The dispatch that was running; of a sum, the one that had been running for longest.
     public internal(set) var running: Running?
 
-    /// How long dispatches past their limit ran, by what the watchdog found to be the cause.
+    /// Durations of dispatches past a watchdog's limit, by cause.
     var stalls: [StallCause: DurationHistogram]
 
     /// Reports of watchdogs and of logs of slow callbacks that were suppressed, because there were too many.
@@ -102,16 +102,16 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
         droppedReports = 0
     }
 
-    /// How long the dispatches of a kind ran.
+    /// Wall times of the dispatches of a kind.
     public func wallTime(_ kind: CallbackKind) -> DurationHistogram { wallTimes[kind] ?? DurationHistogram() }
 
-    /// How long dispatches of all kinds ran.
+    /// Wall times of the dispatches of all kinds.
     public var wallTime: DurationHistogram { wallTimes.values.reduce(DurationHistogram(), +) }
 
-    /// How long what came from a source had been ready before it started; of I/O the upper bound.
+    /// Lag of the dispatches from `source`; for I/O, the upper bound.
     public func lag(_ source: LagSource) -> DurationHistogram { lags[source] ?? DurationHistogram() }
 
-    /// The same for all sources.
+    /// Lag of the dispatches from all sources.
     public var lag: DurationHistogram { lags.values.reduce(DurationHistogram(), +) }
 
     /// The share of the loop's time, from 0 to 1, that it spent in iterations of `limit` or longer: of a loop that is
@@ -132,21 +132,21 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
         .milliseconds(1), .milliseconds(10), .milliseconds(100), .seconds(1),
     ]
 
-    /// How long dispatches ran that ran past the watchdog's limit; recorded at their ends.
+    /// Durations of dispatches past a watchdog's limit; recorded at their ends.
     public func stallDuration(_ cause: StallCause) -> DurationHistogram { stalls[cause] ?? DurationHistogram() }
 
-    /// How many dispatches ended.
+    /// The number of dispatches that ended.
     public var dispatches: Int { wallTimes.values.reduce(0) { $0 + $1.count } }
 
     // MARK: Names
 
     /// By what ``top(_:by:)`` sorts.
     public enum Weight: Sendable, CaseIterable {
-        /// How long they ran in all.
+        /// The total wall time.
         case total
-        /// How long the longest ran.
+        /// The longest wall time.
         case worst
-        /// How long others waited for them.
+        /// The time that other dispatches waited for them.
         case blame
     }
 
@@ -164,7 +164,7 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
 
     // MARK: Arithmetic
 
-    /// What happened between two snapshots of the same loop, or two sums of the same loops; what they hold is as in the
+    /// Subtracts two snapshots of the same loop, or two sums of the same loops; what they hold is as in the
     /// `later` one.
     public static func - (later: LoopSnapshot, earlier: LoopSnapshot) -> LoopSnapshot {
         require(
@@ -188,7 +188,7 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
         return result
     }
 
-    /// What happened on the loops of both.
+    /// Adds the snapshots of two loops.
     public static func + (left: LoopSnapshot, right: LoopSnapshot) -> LoopSnapshot {
         var result = left
         result.loopNames += right.loopNames
@@ -224,7 +224,7 @@ extension Dictionary where Value == DurationHistogram {
 }
 
 extension NameStatistics {
-    /// What was added since `earlier`. A name that left the table meanwhile, for good or to come back, has taken what it
+    /// The difference since `earlier`. A name that left the table meanwhile, for good or to come back, has taken what it
     /// had to `_OTHER`.
     fileprivate static func difference(_ later: [NameStatistics], _ earlier: [NameStatistics]) -> [NameStatistics] {
         var before = Dictionary(earlier.map { ($0.callbackName, $0) }, uniquingKeysWith: { $1 })

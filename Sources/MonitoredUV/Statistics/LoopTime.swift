@@ -1,4 +1,4 @@
-/// Where the time of a monitored loop went: every nanosecond of its runs is in exactly one of four parts.
+/// The time of a monitored loop, by use: every nanosecond of its runs is in exactly one of four parts.
 public struct LoopTime: Sendable, Hashable, Codable, BitwiseCopyable {
     let callbackNanoseconds: UInt64
     let monitorNanoseconds: UInt64
@@ -23,7 +23,7 @@ public struct LoopTime: Sendable, Hashable, Codable, BitwiseCopyable {
     /// Counts when it ends.
     public var overhead: Duration { Duration(nanoseconds: overheadNanoseconds) }
 
-    /// How long the loop has run monitored: the sum of the four parts.
+    /// The time for which the loop has run monitored: the sum of the four parts.
     public var elapsed: Duration { Duration(nanoseconds: elapsedNanoseconds) }
 
     /// The share of the elapsed time in which the loop was not waiting for I/O, from 0 to 1.

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What other threads may see of a loop, whatever its own thread is doing: it outlives the loop for those who look.
+/// The part of a loop that other threads may read, whatever its own thread is doing; it outlives the loop for its readers.
 ///
 /// Unless marked otherwise the loop's thread alone writes.
 final class LoopVitals: Sendable {
@@ -15,7 +15,7 @@ final class LoopVitals: Sendable {
     let remotePosts = Counter()
     let localJobs = Counter()
     let remoteJobs = Counter()
-    /// What the loop's own queues held when the running dispatch began, or after the last one; and the most so far.
+    /// The length of the loop's own queues when the running dispatch began, or after the last one; and the most so far.
     let queued = Counter()
     let queuedPeak = Counter()
     let timers = Counter()
@@ -26,7 +26,7 @@ final class LoopVitals: Sendable {
     let handles = Counters()
     let requests = Counters()
 
-    /// How much smoothed lag is too much, in nanoseconds. Any thread.
+    /// The smoothed lag from which the loop is overloaded, in nanoseconds. Any thread.
     let overloadLimit = Atomic<UInt64>(100_000_000)
     let wasOverloaded = Atomic<Bool>(false)
 

@@ -1,10 +1,10 @@
-/// How much a loop notes of its dispatches.
+/// The amount of detail that a loop records about its dispatches.
 public enum MonitoringLevel: UInt8, Sendable, CaseIterable, Comparable {
     /// Nothing: two branches for each dispatch.
     case off
     /// Histograms, names, flight recorder, and what the watchdog looks at.
     case metrics
-    /// The same, and the monitor is called after each dispatch.
+    /// Records metrics, and calls the monitor after each dispatch.
     case callbacks
 
     /// From `off` to `callbacks`.

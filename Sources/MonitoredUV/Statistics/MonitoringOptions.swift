@@ -1,10 +1,10 @@
-/// How much loops keep for their statistics: for those that first reach level ``MonitoringLevel/metrics`` afterwards.
+/// Capacities of loops' statistics, for loops that first reach level ``MonitoringLevel/metrics`` afterwards.
 public struct MonitoringOptions: Sendable, Hashable {
-    /// How many names have statistics of their own; those of the others go to `_OTHER`. From 1 to 4,096, by default
+    /// The capacity for names with statistics of their own; those of the others go to `_OTHER`. From 1 to 4,096, by default
     /// 512, at 1.3 KB each.
     public var nameLimit = 512 { didSet { nameLimit = min(max(nameLimit, 1), 4096) } }
 
-    /// How many dispatches the flight recorder holds, at 32 bytes each: a power of two from 4,096 to 2^24, to which
+    /// The capacity of the flight recorder, in dispatches of 32 bytes: a power of two from 4,096 to 2^24, to which
     /// other numbers are raised; by default 65,536.
     public var recordedDispatches = 65_536 {
         didSet {

@@ -1,4 +1,4 @@
-/// What the dispatches of one name took.
+/// The statistics of the dispatches of one name.
 public struct NameStatistics: Sendable, Hashable, Codable {
     /// As in ``IOLoopMonitorState/callbackPrettyName``; `_OTHER` stands for all that had no place of their own.
     public let callbackName: String
@@ -7,7 +7,7 @@ public struct NameStatistics: Sendable, Hashable, Codable {
     public internal(set) var wallTime: DurationHistogram
 
     var blameNanoseconds: UInt64
-    /// Which of its stays in the table this is: a name that went and came back begins anew.
+    /// Identifies this residency; an evicted name starts anew.
     let epoch: UInt64
 
     init(name: String, wallTime: DurationHistogram, blameNanoseconds: UInt64, epoch: UInt64) {
@@ -25,16 +25,16 @@ public struct NameStatistics: Sendable, Hashable, Codable {
         epoch = callbackName == CallbackName.other.text ? 0 : entries.reduce(0) { Swift.max($0, $1.epoch) }
     }
 
-    /// How many dispatches there were.
+    /// The number of dispatches.
     public var count: Int { wallTime.count }
 
-    /// How long they ran in all.
+    /// The total wall time.
     public var total: Duration { wallTime.sum }
 
-    /// How long the longest ran.
+    /// The longest wall time.
     public var max: Duration { wallTime.max }
 
-    /// How long other dispatches waited for those of this name, in all: a dispatch of 200 ms that kept 39 others waiting
+    /// The total time that other dispatches waited for those of this name: a dispatch of 200 ms that kept 39 others waiting
     /// is to blame for 7.8 s. Those that became ready while it ran count from then on.
     public var blame: Duration { Duration(nanoseconds: blameNanoseconds) }
 }

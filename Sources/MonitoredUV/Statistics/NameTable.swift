@@ -1,7 +1,7 @@
 import MonitoredUVPlatform
 import Synchronization
 
-/// What the dispatches of each name took: for so many names, those that weigh most, and for all others together.
+/// The statistics of each name: for a fixed number of names, those that weigh most, and for all others together.
 ///
 /// Written by the loop's thread, which never waits, and read by any. When a name comes for which there is no room, the
 /// lightest quarter of those that are there joins the others.

@@ -17,7 +17,7 @@ struct SmoothedLag: Equatable {
 
     /// Nothing waited until `start`; then the loop was busy until `now`, with dispatches of so much lag in the mean.
     ///
-    /// What became ready meanwhile waited for half of that on average, and counts for as long as it waited.
+    /// Work that became ready meanwhile waited for half of that on average, and counts for as long as it waited.
     @inline(__always)
     mutating func add(_ lag: Double, from start: UInt64, until now: UInt64) {
         let busy = Double(signed: now &- start)

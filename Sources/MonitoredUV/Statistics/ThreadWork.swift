@@ -4,7 +4,7 @@ import MonitoredUVPlatform
 struct ThreadWork: BitwiseCopyable, Equatable {
     /// How often the thread has given up its processor of its own accord, which is to wait for something.
     var waits: Int
-    /// How long it has used a processor, in nanoseconds; 0 where that was not asked for.
+    /// The processor time, in nanoseconds; 0 where that was not asked for.
     var processorTime: UInt64
 
     /// `nil` where the system does not tell. The corresponding system calls are `getrusage`, with `RUSAGE_THREAD`, and

@@ -1,12 +1,12 @@
 /// Memory for blocks of one size that come and go, side by side: whoever walks through many of them touches fewer pages
 /// than if each were an allocation of its own among others. For one thread at a time.
 final class BlockPool {
-    /// So many blocks in one piece of memory. Behind each of them stands the address of its chunk's head.
+    /// The number of blocks in one piece of memory. Behind each of them stands the address of its chunk's head.
     private struct Chunk {
         let memory: UnsafeMutableRawPointer
         /// Blocks that were given back, each of which begins with the address of the next.
         var free: UnsafeMutableRawPointer?
-        /// How many have been given out at some time, from the beginning.
+        /// The number of blocks that have been given out at some time, from the beginning.
         var begun = 0
         var used = 0
         /// Of the chunks with room.
@@ -16,7 +16,7 @@ final class BlockPool {
 
     private static let chunkSize = 64 * 1024
 
-    /// Where in a block, and its neighbourhood, the address of the chunk is.
+    /// The offset from a block of the address of its chunk.
     private let headOffset: Int
     private let stride: Int
     private let blocksPerChunk: Int

@@ -1,4 +1,4 @@
-/// What can be in one ``MemberList`` at a time.
+/// The base class of members, which can be in one ``MemberList`` at a time.
 class ListMember {
     fileprivate final var next: ListMember?
     fileprivate final unowned(unsafe) var previous: ListMember?

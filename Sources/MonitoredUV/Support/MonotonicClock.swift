@@ -25,7 +25,7 @@ struct MonotonicClock {
         func free() {}
     #endif
 
-    /// The same from any thread.
+    /// Reads the clock from any thread.
     static func read() -> UInt64 { uv_hrtime() }
 }
 

@@ -118,7 +118,7 @@ struct TimerWheel<Payload>: ~Copyable {
         return place < used && waits[place].generation == token.generation
     }
 
-    /// What a wait is for; `nil` if it is over.
+    /// The payload of a wait; `nil` if it is over.
     @inline(__always)
     func payload(_ token: TimerToken) -> Payload? { isWaiting(token) ? wait(token.slot).pointee.payload : nil }
 

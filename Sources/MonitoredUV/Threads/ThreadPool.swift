@@ -10,7 +10,7 @@ final class ThreadPool<Item: AnyObject & Sendable>: Sendable {
         var head = 0
         var waitingCount: Int { waiting.count - head }
         var threads = 0
-        /// How many of the threads have nothing to do, or have not noticed yet that they do.
+        /// The number of threads that have nothing to do, or have not noticed yet that they do.
         var idle = 0
         /// The process that the threads belong to: a child does not inherit them.
         var process = getpid()

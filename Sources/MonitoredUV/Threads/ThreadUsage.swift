@@ -1,9 +1,9 @@
 import MonitoredUVPlatform
 
-/// How long a thread has used a processor, and how long it was ready to and had to wait for one, in nanoseconds.
+/// The time for which a thread has used a processor, and for which it had to wait for one, in nanoseconds.
 struct ThreadUsage: Equatable, Sendable {
     var running: UInt64
-    /// Up to when it ran last: a wait that is going on is not in it, nor what a hypervisor has taken.
+    /// The time up to when it ran last: a wait that is going on is not in it, nor what a hypervisor has taken.
     var waitingToRun: UInt64
     /// How often it has gone to sleep.
     var sleeps: UInt64 = 0

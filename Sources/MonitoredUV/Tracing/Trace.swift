@@ -1,6 +1,6 @@
 import MonitoredUVPlatform
 
-/// What the flight recorders of loops hold, as a trace.
+/// The contents of loops' flight recorders, as a trace.
 enum Trace {
     /// The last dispatches of each loop.
     static func bytes(of loops: [LoopWatchdog], mostRecords: Int = .max) -> [UInt8] {
@@ -38,7 +38,7 @@ enum Trace {
         return (ended, isLast ? running : nil)
     }
 
-    /// Of more than fit into so many bytes the last ones.
+    /// Keeps the newest records that fit in `limit` bytes.
     static func bytes(of loops: [LoopWatchdog], atMost limit: Int) -> [UInt8] {
         // At a hundred bytes each at least.
         var count = loops.map { $0.vitals.metrics.map { Int(min($0.ring.count, $0.ring.capacity)) } ?? 0 }.max() ?? 0

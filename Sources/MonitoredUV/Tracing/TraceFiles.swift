@@ -5,7 +5,7 @@ import MonitoredUVPlatform
 /// The limits hold for one process. All loops of a process count their files in a directory together. Another process has
 /// another number in its files' names, so a service that restarts often needs somebody to remove old files.
 public final class TraceFiles: Sendable {
-    /// Where they are, as `monitoreduv-PID-1.json`, `monitoreduv-PID-2.json` and so on.
+    /// The directory of the files `monitoreduv-PID-1.json`, `monitoreduv-PID-2.json`, and so on.
     public let directory: String
     private let mostFiles: Int
     private let mostBytes: Int

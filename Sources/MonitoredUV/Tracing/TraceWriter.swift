@@ -1,7 +1,7 @@
 /// Writes recorded dispatches in Chrome's trace format (JSON), which Perfetto and `chrome://tracing` show: a track for
 /// each loop, a slice for each dispatch.
 ///
-/// What it writes has few forms, and only names need escaping, so it is put together as text.
+/// The events have few forms, and only names need escaping, so they are put together as text.
 struct TraceWriter {
     /// A loop's part.
     struct Track {

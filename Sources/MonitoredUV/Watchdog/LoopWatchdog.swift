@@ -18,7 +18,7 @@ final class LoopWatchdog: Sendable {
 
     // MARK: Any thread
 
-    /// How many reports nobody got.
+    /// The number of reports that nobody got.
     var dropped: Int { droppedCount.load(ordering: .relaxed) }
 
     private func drop() { droppedCount.wrappingAdd(1, ordering: .relaxed) }
@@ -173,7 +173,7 @@ final class LoopWatchdog: Sendable {
         return max(gone.start, candidates.compactMap { $0 }.filter { $0 > gone.start }.min() ?? now)
     }
 
-    /// How many stalls were not reported before this one; `nil` if this one is not to be either.
+    /// The number of stalls not reported before this one; `nil` if this one is not to be either.
     private func admit(_ sighting: StallTracker.Sighting, _ listener: StallListener, _ now: UInt64) -> Int? {
         switch listener.admit(sighting, at: now) {
         case .admitted(let suppressed): return suppressed

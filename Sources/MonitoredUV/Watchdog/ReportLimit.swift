@@ -1,4 +1,4 @@
-/// So many in so much time; the rest is counted.
+/// At most `count` reports per window; the rest are counted.
 struct ReportLimit {
     let count: Int
     let nanoseconds: UInt64
@@ -10,7 +10,7 @@ struct ReportLimit {
         self.nanoseconds = nanoseconds
     }
 
-    /// How many were suppressed before this one; `nil` if this one is to be as well.
+    /// The number of reports suppressed before this one; `nil` if this one is to be as well.
     mutating func admit(at now: UInt64) -> Int? {
         admitted.removeAll { now >= $0 + nanoseconds }
         guard admitted.count < count else {

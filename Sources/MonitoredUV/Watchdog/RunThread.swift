@@ -9,7 +9,7 @@ final class RunThread: Sendable {
     /// The last two readings of the thread's usage.
     private let usages = Lock<(thread: SampledThread?, before: ThreadUsage?, last: ThreadUsage?)>((nil, nil, nil))
 
-    /// How many other loops run on the thread, in whose callbacks this one runs.
+    /// The number of other loops on the thread, in whose callbacks this one runs.
     var depth: Int {
         get { nesting.load(ordering: .relaxed) }
         set { nesting.store(newValue, ordering: .relaxed) }
@@ -24,7 +24,7 @@ final class RunThread: Sendable {
     /// Runs `body` while the thread cannot leave the run.
     func withCurrent<Result>(_ body: (SampledThread?) -> Result) -> Result { thread.withLock { body($0) } }
 
-    /// What the thread has used of the processor so far; `nil` where that is not known.
+    /// The processor time of the thread so far; `nil` where that is not known.
     func readUsage() -> ThreadUsage? {
         guard let thread = current else { return nil }
         let usage = withExtendedLifetime(thread) { thread.usage.read() }  // its files are the thread's
@@ -53,8 +53,8 @@ final class RunThread: Sendable {
         }
     }
 
-    /// Where the thread is, if it stays in one dispatch meanwhile: waits for a quarter of a second at most. Not on the thread
-    /// itself.
+    /// Captures the thread's stack, if it stays in one dispatch meanwhile. Waits for a quarter of a second at most. Not on
+    /// the thread itself.
     func sample(in inFlight: borrowing InFlight) -> StackSample? {
         guard let dispatch = inFlight.current, let thread = current, !thread.isThisThread else { return nil }
         let stack = UnsafeMutablePointer<muv_stack>.allocate(capacity: 1)

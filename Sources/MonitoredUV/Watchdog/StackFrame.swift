@@ -1,6 +1,6 @@
 /// A function that a loop's thread was in.
 public struct StackFrame: Sendable, Hashable {
-    /// Where the function was called, or what it was doing.
+    /// The ways in which a function can be in a stack.
     public enum Role: Sendable, Hashable {
         /// On the thread's stack.
         case call
@@ -12,7 +12,7 @@ public struct StackFrame: Sendable, Hashable {
     public let function: String
     /// The source file, where there is debug information. It may be the file of a function that was inlined into this one.
     public internal(set) var file: String?
-    /// The same, from 1.
+    /// The line in that file, from 1.
     public internal(set) var line: Int?
     /// How the function comes to be there.
     public internal(set) var role: Role

@@ -13,7 +13,7 @@ struct StackSampler {
         let stack: UnsafeMutablePointer<muv_stack>
         var capture: muv_capture
         let deadline: UInt64
-        /// What waits for the stack.
+        /// The reports that wait for the stack.
         var tasks: [() -> Void]
     }
 
@@ -50,7 +50,7 @@ struct StackSampler {
     /// Takes all of them further that are under way.
     mutating func step(at now: UInt64) { advance { now >= $0.deadline } }
 
-    /// What is to be known of this loop must be known now.
+    /// Ends the capture for a loop whose reports cannot wait any longer.
     mutating func finish(_ watchdog: LoopWatchdog) { advance { $0.watchdog === watchdog } }
 
     private mutating func advance(isLast: (Capture) -> Bool) {

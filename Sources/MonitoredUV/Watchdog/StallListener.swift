@@ -8,7 +8,7 @@ final class StallListener: @unchecked Sendable {
     let limit: UInt64
     /// Also while the dispatch is running, with its stack; else when it has ended.
     let isWatching: Bool
-    /// What it is told counts in the loop's statistics.
+    /// Its stalls count in the loop's statistics.
     let isCounted: Bool
     /// To be told at once, on the watchdog thread: it does next to nothing.
     let isDirect: Bool
@@ -41,7 +41,7 @@ final class StallListener: @unchecked Sendable {
         iterations = StallTracker(limit: limit)
     }
 
-    /// Who only waits for the end wants to know as well that the process stood still.
+    /// End-only subscribers still look twice a second, to notice a suspended process.
     func nextLook(after now: UInt64) -> UInt64 {
         isWatching ? min(tracker.nextLook(after: now), iterations.nextLook(after: now)) : now + 500_000_000
     }
@@ -51,7 +51,7 @@ final class StallListener: @unchecked Sendable {
         iterations.resetDeadline(at: now)
     }
 
-    /// What is to be reported of the dispatch that is running, if anything.
+    /// The report that is due on the running dispatch, if any.
     func observe(
         _ dispatch: InFlight.Dispatch?,
         at now: UInt64,
@@ -62,7 +62,7 @@ final class StallListener: @unchecked Sendable {
         return Self.report(tracker.observe(dispatch, at: now, isStarved: isStarved, usage: usage))
     }
 
-    /// What is to be reported of the iteration that is going on, if anything. `summary` is asked for only where it has
+    /// The report that is due on the iteration that is going on, if any. `summary` is asked for only where it has
     /// been going on for a while.
     func observeIteration(
         since start: UInt64?,
@@ -145,7 +145,7 @@ final class StallListener: @unchecked Sendable {
     /// Whether the dispatch or iteration that began at this instant was reported while it went on.
     func hasReported(_ start: UInt64) -> Bool { tracker.reported(start) != nil || iterations.reported(start) != nil }
 
-    /// How many stalls were not reported before this one; `nil` if this one is not to be either.
+    /// The number of stalls not reported before this one; `nil` if this one is not to be either.
     func admit(_ stall: StallTracker.Sighting, at now: UInt64) -> Admission {
         let id = stall.id
         if admitted.dispatch == id || admitted.iteration == id { return .admitted(suppressed: 0) }

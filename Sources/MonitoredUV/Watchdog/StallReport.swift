@@ -18,29 +18,29 @@ public struct StallReport: Sendable {
     /// As in ``IOLoopMonitorState/callbackPrettyName``; of an iteration, the name whose dispatches took the largest share of
     /// it, of those that the flight recorder holds.
     public let callbackName: String
-    /// What made the loop call out; of an iteration, for the first dispatch of that name.
+    /// The kind of the dispatch; of an iteration, that of the first dispatch of that name.
     public let kind: CallbackKind
-    /// How long the dispatch has been running; once it has ended, how long it ran, exactly.
+    /// The time for which the dispatch has been running; once it has ended, its exact duration.
     public let duration: Duration
     /// For how long dispatches may run.
     public let limit: Duration
-    /// What the thread did from when the watchdog first saw the dispatch; `nil` where the system does not tell.
+    /// The cause: what the thread did from when the watchdog first saw the dispatch; `nil` where the system does not tell.
     public let cause: StallCause?
     /// The call that the thread waited in when the report began: `getaddrinfo`, `pthread_mutex_lock`, `fsync`. `nil` where
     /// it computed, or could not be looked at.
     public private(set) var call: String?
-    /// Where the loop's thread was when the report began: innermost function first, then those it was called from, then
+    /// The stack of the loop's thread when the report began: innermost function first, then those it was called from, then
     /// async callers. Empty where the thread could not be looked at. The caller of a function that was built without unwind
     /// tables and frame pointers is missing.
     public private(set) var stack: [StackFrame]
-    /// How many stalls before this one were not reported, because there were too many.
+    /// The number of stalls before this one that were not reported, because there were too many.
     public let suppressed: Int
     /// Which dispatch it was.
     let start: UInt64
-    /// How many dispatches the iteration is made of so far, where it is too long and none of them is; else `nil`.
+    /// The number of dispatches in the iteration so far, if it is too long and none of them is; else `nil`.
     public let dispatches: Int?
 
-    /// What was seen of a stall, without its stack.
+    /// A stall's report without its stack.
     init(
         _ phase: Phase,
         _ sighting: StallTracker.Sighting,

@@ -7,7 +7,7 @@ struct StallTracker {
         let dispatch: InFlight.Dispatch
         var duration: UInt64
         var cause: StallCause?
-        /// How many dispatches an iteration is made of; `nil` for a dispatch.
+        /// The number of dispatches in an iteration; `nil` for a dispatch.
         var dispatches: Int?
 
         var id: StallID { StallID(start: dispatch.start, isIteration: dispatches != nil) }
@@ -49,13 +49,13 @@ struct StallTracker {
 
     init(limit: UInt64) { self.limit = limit }
 
-    /// What began at this instant, as it was reported last; `nil` if it was not.
+    /// The last report of the stall that began at this instant; `nil` if there was none.
     func reported(_ start: UInt64) -> InFlight.Dispatch? {
         guard let seen, seen.dispatch.start == start, seen.wasReported else { return nil }
         return reportedLast ?? seen.dispatch
     }
 
-    /// What was reported, or may have been too long, and is over without anybody having said so: the limit came after it
+    /// Stalls that were reported, or may have been too long, and whose end nobody noticed: the limit came after it
     /// began.
     func gone(_ running: UInt64?, at now: UInt64) -> (InFlight.Dispatch, wasReported: Bool)? {
         guard let seen, seen.dispatch.start != running else { return nil }
@@ -156,7 +156,7 @@ struct StallTracker {
         return Sighting(dispatch: dispatch, duration: now - dispatch.start, cause: cause)
     }
 
-    /// What the thread did for most of the time.
+    /// The cause: what the thread did for most of the time.
     ///
     /// - Parameter hasEnded: It may have gone to sleep afterwards.
     static func cause(from first: ThreadUsage, to last: ThreadUsage, of time: UInt64, hasEnded: Bool = false)

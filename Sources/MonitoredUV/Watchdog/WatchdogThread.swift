@@ -20,10 +20,10 @@ final class WatchdogThread: Sendable {
     private let state = Lock(State())
     /// To write to from anywhere, signal handlers included, to wake the thread; -1 until it starts.
     private let writeEnd = Atomic<Int32>(-1)
-    /// What takes its time (names and lines of stacks, files, the program's own closures), so that this thread can go on
+    /// Runs slow work (names and lines of stacks, files, the program's own closures), so that this thread can go on
     /// looking.
     private let reporting = WorkThread(name: "MonitoredUV")
-    /// What somebody asks for by a signal, and is not to wait for that.
+    /// Answers requests made by signals, which are not to wait for that.
     private let answering = WorkThread(name: "MonitoredUV")
 
     // MARK: Any thread
@@ -74,7 +74,7 @@ final class WatchdogThread: Sendable {
         if reporting.perform({ flushed.signal() }) { flushed.wait() }
     }
 
-    /// What has happened is still told when the program ends by `exit`, or by returning from `main`.
+    /// Delivers pending reports when the program ends by `exit`, or by returning from `main`.
     private func flushAtExit() {
         process.store(getpid(), ordering: .relaxed)
         atexit {

@@ -26,7 +26,7 @@ extension UVStream {
     /// `uv_try_write`.
     public final func tryWrite(vectored buffers: [[UInt8]]) throws(UVError) -> Int { max(0, try attemptWrite(buffers)) }
 
-    /// The same with -1 where earlier writes or the connection come first.
+    /// Tries to write; -1 where earlier writes or the connection come first.
     private final func attemptWrite(_ buffers: [[UInt8]]) throws(UVError) -> Int {
         if buffers.isEmpty { return try attemptWrite([[]]) }
         try checkWritable("uv_try_write")

@@ -4,7 +4,7 @@ extension UVStream {
     /// Whether bytes can be written: connected and not shut down. The corresponding libuv function is `uv_is_writable`.
     public final var isWritable: Bool { isOpenHere && uv_is_writable(stream) != 0 }
 
-    /// How many bytes wait for the kernel to take them. A program that stops producing above some size and goes on in a
+    /// The number of bytes waiting for the kernel to take them. A program that stops producing above some size and goes on in a
     /// write's completion keeps its memory bounded, however slow the peer is.
     ///
     /// The corresponding libuv function is `uv_stream_get_write_queue_size`.
@@ -104,7 +104,7 @@ extension UVStream {
         max(0, try attemptWrite(bytes))
     }
 
-    /// The same for an array.
+    /// Tries to write an array.
     public final func tryWrite(_ bytes: [UInt8]) throws(UVError) -> Int {
         let result = bytes.withUnsafeBytes { bytes in Result { () throws(UVError) in try tryWrite(bytes.bytes) } }
         return try result.get()
@@ -119,8 +119,8 @@ extension UVStream {
         return try UVStream.taken(status)
     }
 
-    /// What libuv says of trying: how many bytes the kernel took, or -1 where earlier writes or the connection come
-    /// first.
+    /// Interprets the result of `uv_try_write`: the number of bytes that the kernel took, or -1 where earlier writes or the
+    /// connection come first.
     @inline(__always)
     static func taken(_ status: Int32) throws(UVError) -> Int {
         if status >= 0 { return Int(status) }

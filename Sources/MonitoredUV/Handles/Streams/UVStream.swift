@@ -1,7 +1,7 @@
 import CLibUV
 import MonitoredUVPlatform
 
-/// What byte streams share: listening, reading, writing, shutting down.
+/// The base class of byte streams: listening, reading, writing, shutting down.
 ///
 /// The corresponding libuv type is `uv_stream_t`.
 public class UVStream: UVHandle {
@@ -290,7 +290,7 @@ public class UVStream: UVHandle {
     override final var registeredName: CallbackName { site }
 }
 
-/// What ``UVStream/startReading(name:file:line:function:_:onEnd:)`` was given.
+/// The closures passed to ``UVStream/startReading(name:file:line:function:_:onEnd:)``.
 private final class StreamReader {
     let onBytes: (RawSpan) -> Void
     let onEnd: (UVStream.ReadEnd) -> Void
