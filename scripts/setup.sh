@@ -15,7 +15,7 @@ as_root() {
 # install DEBIAN_PACKAGE BREW_FORMULA: '-' where there is none.
 install() {
     if [ "$(uname)" = Darwin ]; then
-        [ "$2" != - ] || fail "$1 is not to be had on macOS"
+        [ "$2" != - ] || fail "$1 is not available on macOS"
         command -v brew >/dev/null || fail "$2 is missing, and so is Homebrew (https://brew.sh) to install it with"
         say "$2 is missing: installing it with 'brew install $2'"
         brew install "$2"

@@ -11,7 +11,7 @@ struct Prometheus: ParsableCommand {
     @Option(help: "The port of 127.0.0.1 to answer on.")
     var port = 9464
 
-    @Option(help: "Every so many milliseconds the loop is blocked for as long; 0 for never.")
+    @Option(help: "Block the loop for this many milliseconds, again and again, with as long between; 0 for never.")
     var block = 300
 
     func run() throws {

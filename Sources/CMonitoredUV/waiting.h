@@ -10,11 +10,11 @@ __attribute__((visibility("hidden")))
 enum muv_copy_result muv_copy_waiting(const muv_thread_files *files, muv_stack_range range, muv_stack *stack);
 
 // For how many nanoseconds the thread has run, as far as that has been counted, and how often it has gone to sleep. 0
-// where that is not to be had.
+// where that is unknown.
 __attribute__((visibility("hidden"))) uint64_t muv_thread_ran(const muv_thread_files *files);
 __attribute__((visibility("hidden"))) uint64_t muv_thread_sleeps(const muv_thread_files *files);
 
-// Whether the thread runs or is ready to; false also where that is not to be had.
+// Whether the thread runs or is ready to; false also where that is unknown.
 __attribute__((visibility("hidden"))) bool muv_thread_is_running(const muv_thread_files *files);
 
 // Whether the thread blocks a signal, as far as the kernel tells.

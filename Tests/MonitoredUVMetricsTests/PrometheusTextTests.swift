@@ -6,7 +6,7 @@ import Testing
 
 /// One after the other, for their loops are all called "test".
 @Suite(.serialized) struct PrometheusTextTests {
-    /// A loop that has run so many closures and a timer.
+    /// A loop that has run the given number of closures and a timer.
     private func snapshot(name: String = "test", posts: Int = 3) throws -> LoopSnapshot {
         let loop = try UVEventLoop(name: name)
         loop.monitoring.level = .metrics

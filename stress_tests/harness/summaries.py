@@ -25,5 +25,5 @@ def ratios(values, bases):
 
 
 def differences(values, bases):
-    """The same for the differences."""
+    """The difference of each round's two values."""
     return summary([value - bases[number] for number, value in values.items() if number in bases])

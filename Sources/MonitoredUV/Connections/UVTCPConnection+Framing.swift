@@ -82,7 +82,7 @@ extension UVTCPConnection {
             let detail = "a delimiter of \(delimiter.count) bytes within \(limit)"
             throw UVError(.invalidArgument, operation: "UVTCPConnection.read", detail: detail)
         }
-        // How many bytes hold no beginning of a delimiter.
+        // The number of bytes that hold no beginning of a delimiter.
         var searched = 0
         return try await collect(orEnd: orEnd) { bytes throws(UVError) in
             while let start = bytes.dropFirst(searched).firstIndex(of: delimiter[0]) {

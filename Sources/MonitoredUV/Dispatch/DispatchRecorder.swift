@@ -167,8 +167,8 @@ final class DispatchRecorder {
     ///
     /// - Parameters:
     ///   - timeout: How long the poll waits at most, in nanoseconds; `.max` if it has no limit, or does not block.
-    ///   - mayWrite: So many bytes are queued that writing them takes the poll a while.
-    ///   - mayRepeat: So many descriptors are watched that their events may not fit into one poll.
+    ///   - mayWrite: Enough bytes are queued that writing them takes the poll a while.
+    ///   - mayRepeat: The events of all watched descriptors may not fit into one poll.
     @inline(__always)
     func enterPoll(
         timeout: @autoclosure () -> UInt64,

@@ -88,7 +88,7 @@ final class MonitorSwitch: Sendable {
     func requestLook() { change { _ in } }
 
     private func change(_ body: (inout Setting) -> Void) {
-        // What is replaced goes after the lock is open: freeing a closure may run code that comes back here.
+        // Released once the lock is open: freeing a closure may run code that comes back here.
         let replaced = state.withLock { state in
             defer {
                 body(&state.setting)

@@ -17,7 +17,7 @@ struct CallbackName: Hashable, Sendable {
     /// A dispatch that began at level `off`, whose name was not noted.
     static let unmonitored = CallbackName(id: 3)
 
-    /// Interns a name that stands in the program's code: there are only so many.
+    /// Interns a name that stands in the program's code, whose number is limited.
     init(_ text: String) {
         let text = text.printable
         self = Self.table.withLock { $0.intern(text) }

@@ -58,8 +58,8 @@ struct PollTimes: BitwiseCopyable {
     }
 
     /// - Parameters:
-    ///   - mayWrite: So many bytes are queued that writing them takes the poll a while.
-    ///   - mayRepeat: So many descriptors are watched that their events may not fit into one poll.
+    ///   - mayWrite: Enough bytes are queued that writing them takes the poll a while.
+    ///   - mayRepeat: The events of all watched descriptors may not fit into one poll.
     ///   - work: What this thread has done, with its processor time if asked for; `nil` where the system does not tell.
     @inline(__always)
     mutating func enter(

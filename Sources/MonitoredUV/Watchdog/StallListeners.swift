@@ -17,7 +17,7 @@ final class StallListeners: Sendable {
     func removeAll() { change { $0 = [] } }
 
     private func change(_ body: (inout [StallListener]) -> Void) {
-        // What is removed goes after the lock is open: freeing a closure may run code that comes back here.
+        // Released once the lock is open: freeing a closure may run code that comes back here.
         let before = listeners.withLock { listeners in
             defer {
                 body(&listeners)

@@ -19,7 +19,7 @@ struct StallTracker {
         case continues(Sighting)
     }
 
-    /// After the first report of a dispatch the next comes when it has run so many times as long.
+    /// The factor between the durations at which a dispatch is reported.
     private static let growth: UInt64 = 4
     private static let shortestPause: UInt64 = 1_000_000_000
 

@@ -14,7 +14,7 @@ struct CallbackNameLimitTests {
         }
     }
 
-    /// A scanner asks for so many paths, and handles and tasks are called by counters: call sites, functions and loops
+    /// A scanner asks for thousands of paths, and handles and tasks are called by counters: call sites, functions and loops
     /// keep their names.
     @Test func namesThatComeFromOutside_useUpNoOthers() async {
         await #expect(processExitsWith: .success) {

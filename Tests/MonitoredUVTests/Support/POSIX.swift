@@ -28,7 +28,7 @@ func closeWithReset(_ socket: Int32) {
     close(socket)
 }
 
-/// Lets this process have so many descriptors above the highest that is open: a process that a test starts may inherit many.
+/// Lets this process have this many descriptors above the highest that is open: a process that a test starts may inherit many.
 func limitDescriptors(to more: Int) {
     let highest = (Int32(0)..<4096).last { fcntl($0, F_GETFD) != -1 } ?? 2
     precondition(setDescriptorLimit { $0.rlim_cur = rlim_t(Int(highest) + 1 + more) })

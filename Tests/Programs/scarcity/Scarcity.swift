@@ -6,7 +6,7 @@ import MonitoredUV
     import Darwin
 #endif
 
-/// Does one thing on the main thread of a process that has only so many descriptors left, or can start no more threads,
+/// Does one thing on the main thread of a process that has only a few descriptors left, or can start no more threads,
 /// and prints what came of it: `done`, or the name of an error's code.
 @main struct Scarcity {
     @MainActor private static var answer = "done"

@@ -17,7 +17,7 @@ struct Concurrency: ParsableCommand {
     @Option(help: "Hops so often from a task on one loop to an actor on another instead.")
     var hops = 0
 
-    @Option(help: "Lets so many tasks sleep at once instead.")
+    @Option(help: "Let this many tasks sleep at once instead.")
     var sleepers = 0
 
     func run() throws {

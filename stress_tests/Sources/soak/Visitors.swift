@@ -13,7 +13,7 @@ struct Visitors {
         self.counts = counts
     }
 
-    /// So many at a time, each one pausing between its visits; returns when the last one has left.
+    /// Runs visitors at once, each one pausing between its visits; returns when the last one has left.
     func visit(for duration: Duration, at once: Int) {
         let end = ContinuousClock.now + duration
         try? waitForTask(on: loop) {

@@ -20,7 +20,7 @@ struct EchoServer: ParsableCommand {
     @Option(help: "End after this many connections have closed, so that a profiler sees a whole run.")
     var connections = Int.max
 
-    @Option(help: "Waste so many nanoseconds with each message: a slower server, to be found out.")
+    @Option(help: "Waste this many nanoseconds with each message: a slower server, to be found out.")
     var waste = 0
 
     func run() throws {

@@ -62,7 +62,7 @@ def _for_each(count, messages, at_once=True):
 
 
 def calls_for_each(fewer, more, number):
-    """From those of two runs, of which one served so many more."""
+    """Calls for each of the `number` messages that the second run served more."""
     each = {name: (more.get(name, 0) - fewer.get(name, 0)) / number for name in more.keys() | fewer.keys()}
     return {name: value for name, value in sorted(each.items()) if value > 0.005}
 

@@ -28,7 +28,7 @@ def measure(run):
 
 
 def _each(contender, count, messages):
-    """Resident bytes of the server for each connection, after so many messages on all of them together."""
+    """Resident bytes of the server for each connection, after `messages` on all of them together."""
     port = servers.free_port()
     server = servers.Server(contender.label, contender.echo_command(port), port)
     client = None
@@ -52,7 +52,7 @@ def _each(contender, count, messages):
 
 
 def _await(server, condition):
-    """Until its descriptors are so many, and a moment longer."""
+    """Waits until it has as many descriptors, and a moment longer."""
     end = time.monotonic() + 30
     while not condition(server.descriptors()):
         if time.monotonic() > end:
