@@ -210,25 +210,28 @@ public final class UVTCPServer: Sendable {
         onError: (@Sendable (any Error, UVTCPConnection) -> Void)? = nil
     ) async throws {
         let handlers = handlers
-        try await withThrowingDiscardingTaskGroup { group in
-            while let socket = try await acceptSocket() {
-                handlers.began()
-                group.addTask(executorPreference: socket.loop) {
-                    defer { handlers.ended() }
-                    guard let connection = await self.open(socket) else { return }
-                    do {
-                        if cancellation == .never {
-                            try await connection.executeThenClose(handler)
-                        } else {
-                            try await connection.executeUntilGone(cancellation, handler)
+        // Clients are handed out where they are accepted, however busy the caller's executor is.
+        try await withTaskExecutorPreference(loop) {
+            try await withThrowingDiscardingTaskGroup { group in
+                while let socket = try await acceptSocket() {
+                    handlers.began()
+                    group.addTask(executorPreference: socket.loop) {
+                        defer { handlers.ended() }
+                        guard let connection = await self.open(socket) else { return }
+                        do {
+                            if cancellation == .never {
+                                try await connection.executeThenClose(handler)
+                            } else {
+                                try await connection.executeUntilGone(cancellation, handler)
+                            }
+                        } catch {
+                            if let onError { onError(error, connection) } else { handlers.warn(of: error, in: self) }
                         }
-                    } catch {
-                        if let onError { onError(error, connection) } else { handlers.warn(of: error, in: self) }
                     }
                 }
+                await handlers.waitUntilEndedOrDue()
+                group.cancelAll()
             }
-            await handlers.waitUntilEndedOrDue()
-            group.cancelAll()
         }
     }
 
@@ -248,6 +251,11 @@ public final class UVTCPServer: Sendable {
             if shared.isRunningHere { close() } else if !shared.post(site, close) { continuation.resume() }
         }
     }
+}
+
+extension UVTCPServer: CustomStringConvertible {
+    /// `UVTCPServer on 127.0.0.1:7000`.
+    public var description: String { "UVTCPServer on \(localAddress)" }
 }
 
 extension UVTCPConnection {

@@ -68,7 +68,7 @@ public final class UVAsync: UVHandle {
         public func send() throws(UVError) {
             _ = instant.compareExchange(expected: 0, desired: MonotonicClock.read(), ordering: .relaxed)
             if !wakeUp.send() {
-                throw UVError(.badFileDescriptor, operation: "uv_async_send", detail: "UVAsync is closed")
+                throw UVError(.badFileDescriptor, operation: "uv_async_send", detail: "UVAsync was closed")
             }
         }
 

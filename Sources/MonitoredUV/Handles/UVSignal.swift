@@ -178,7 +178,7 @@ public final class UVSignal: UVHandle {
 
 extension UVEventLoop {
     /// Calls `body` on the loop for each signal of this number: `loop.onSignal(.interrupt) { loop.stop() }`. The wait does
-    /// not keep a run of the loop going; close the handle before you close the loop. Traps on any thread but the loop's.
+    /// not keep a run of the loop going, and ends when the loop is closed. Traps on any thread but the loop's.
     ///
     /// - Returns: The handle, to close it or to let it keep the loop alive.
     /// - Throws: What ``UVSignal/start(_:)`` throws.
@@ -201,6 +201,7 @@ extension UVEventLoop {
             throw error
         }
         signal.unref()
+        signal.closesWithLoop = true
         return signal
     }
 }

@@ -37,7 +37,9 @@ struct FunctionName {
         guard let outermost = parts.last, outermost.contains(".") || outermost == "main" else { return nil }
         isLibrary = Self.isLibrary(Self.module(of: declarations[declarations.count - 1]))
         // A library's closures are nobody's business; of this one all types bear a prefix.
-        let text = isLibrary ? outermost : parts.joined(separator: " in ")
+        // What the compiler puts around an argument says nothing.
+        let own = parts.filter { !$0.hasPrefix("implicit closure #") }
+        let text = isLibrary || own.isEmpty ? outermost : own.joined(separator: " in ")
         self.text = text.hasPrefix("MonitoredUV.") ? String(text.dropFirst("MonitoredUV.".count)) : text
     }
 

@@ -68,7 +68,7 @@ extension LoopCore {
         guard open.isEmpty, shared.remote.close() else {
             let what = open.isEmpty ? "work posted by another thread" : open.joined(separator: ", ")
             let advice =
-                openHandles.contains { uv_is_closing($0.raw) == 0 }
+                openHandles.contains { $0.keepsLoopOpen && uv_is_closing($0.raw) == 0 }
                 ? "" : "; run it once more, so that it can finish"
             shared.runnerThread.store(0, ordering: .releasing)
             throw UVError(
@@ -78,6 +78,7 @@ extension LoopCore {
             )
         }
         shared.takeOver()
+        closeAllHandles()  // those that close with their loop
         closeInternalHandles()
     }
 
@@ -144,7 +145,8 @@ extension LoopCore {
 
     /// The open handles in words, those that are called the same together; of the kinds the ten most frequent.
     private var openHandleKinds: [String] {
-        let counts = openHandles.reduce(into: [:]) { $0[$1.description, default: 0] += 1 }
+        let open = openHandles.filter(\.keepsLoopOpen)
+        let counts = open.reduce(into: [:]) { $0[$1.description, default: 0] += 1 }
         let kinds = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
         let named = kinds.prefix(10).map { $0.value == 1 ? $0.key : "\($0.value) times \($0.key)" }
         let others = kinds.dropFirst(10).reduce(0) { $0 + $1.value }

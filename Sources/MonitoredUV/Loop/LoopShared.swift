@@ -90,7 +90,7 @@ final class LoopShared: Sendable {
     private func wrongThread(_ subject: String) -> Never {
         fatalError(
             "\(subject) was used on a thread that UVEventLoop '\(name.text)' does not belong to. "
-                + (runnerThread.load(ordering: .relaxed) == 0
+                + (runnerThread.load(ordering: .relaxed) == 0 && ownerThread.load(ordering: .relaxed) != 0
                     ? "No thread runs that loop now: to take it over, run it on this one, with run(.noWait) if need be."
                     : "Go through loop.execute { … }, which any thread may call, and UVLoopBound for what it needs.")
         )

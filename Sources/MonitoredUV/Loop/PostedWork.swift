@@ -12,9 +12,9 @@ struct PostedWork {
 struct PostedQueue: ~Copyable {
     private static let initialCapacity = 64
     /// A larger block is given back once the queue is empty.
-    private static let keptCapacity = 16 * 1024
+    static let keptCapacity = 16 * 1024
     private var slots: UnsafeMutablePointer<PostedWork>
-    private var capacity = initialCapacity
+    private(set) var capacity = initialCapacity
     private var head = 0
     private(set) var count = 0
 

@@ -38,6 +38,13 @@ public struct ScheduledCallback {
     }
 }
 
+extension ScheduledCallback: CustomStringConvertible {
+    /// `ScheduledCallback, due in 12 ms`.
+    public var description: String {
+        dueIn.map { "ScheduledCallback, due in \($0.brief)" } ?? "ScheduledCallback, not pending"
+    }
+}
+
 extension UVEventLoop {
     /// Calls `body` once, after `delay`.
     ///

@@ -109,7 +109,8 @@ public final class UVEventLoop: Sendable {
         shared.wakeUp.send()
     }
 
-    /// Frees the loop. Any thread, while the loop does not run; a second call does nothing.
+    /// Frees the loop. Any thread, while the loop does not run; a second call does nothing. Handles that are closing already
+    /// finish, and those of ``onSignal(_:name:file:line:function:_:)`` are closed.
     ///
     /// - Throws: ``UVError/Code/busy``, with the handles that are still open and the counts of requests, closures, jobs,
     ///   scheduled callbacks, and sleeping tasks that still wait, in which case nothing has changed;

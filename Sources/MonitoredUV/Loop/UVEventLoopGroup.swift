@@ -68,9 +68,44 @@ public final class UVEventLoopGroup: Sendable {
     deinit {
         if isShutDown.withLock({ $0 }) { return }
         let names = loops.map(\.name).joined(separator: ", ")
-        warn("UVEventLoopGroup with \(names) was released without shutdown(), and ends in the background.")
+        warn(
+            "UVEventLoopGroup with \(names) was released without shutdown(). Its loops are shut down in the background; "
+                + "call shutdown() before you release a group, or use withGroup."
+        )
         // This may be one of its own threads.
         DispatchQueue.global().async { [loops, threads] in UVEventLoopGroup.end(loops[...], threads) }
+    }
+
+    /// Makes a group for the time of `body`, and shuts it down afterwards, also after an error.
+    ///
+    /// ```swift
+    /// try await UVEventLoopGroup.withGroup(count: 4) { group in
+    ///     let server = try await UVTCPServer.listen(host: "0.0.0.0", port: 7000, on: group)
+    ///     …
+    /// }
+    /// ```
+    ///
+    /// - Parameters:
+    ///   - count: At least 1.
+    ///   - name: Loops and threads are called `name-1`, `name-2` ….
+    ///   - monitor: Called after every loop's dispatches, on that loop's thread: several threads call it at once.
+    ///   - body: Uses the group.
+    /// - Throws: What `body` throws; ``UVError`` if the system has no descriptors or threads left.
+    public nonisolated(nonsending) static func withGroup<T>(
+        count: Int,
+        name: String = "uv",
+        monitor: (@Sendable (borrowing IOLoopMonitorState) -> Void)? = nil,
+        _ body: nonisolated(nonsending) (UVEventLoopGroup) async throws -> T
+    ) async throws -> T {
+        let group = try UVEventLoopGroup(count: count, name: name, monitor: monitor)
+        do {
+            let result = try await body(group)
+            await group.shutdown()
+            return result
+        } catch {
+            await group.shutdown()
+            throw error
+        }
     }
 
     /// The next loop, in turn. Any thread.
@@ -123,4 +158,9 @@ public final class UVEventLoopGroup: Sendable {
         while loops.contains(where: { !$0.isShutDown }) { loops.forEach { $0.runOn() } }
         loops.forEach { $0.closeBehindShutdown() }
     }
+}
+
+extension UVEventLoopGroup: CustomStringConvertible {
+    /// `UVEventLoopGroup of uv-1, uv-2`.
+    public var description: String { "UVEventLoopGroup of " + loops.map(\.name).joined(separator: ", ") }
 }

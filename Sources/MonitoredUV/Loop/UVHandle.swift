@@ -17,6 +17,8 @@ public class UVHandle {
     /// Completions that wait in the loop's queue; those that come after them must not overtake.
     @exclusivity(unchecked) private(set) final var pendingPosts = 0
     @exclusivity(unchecked) private final var closeCompletions: [CloseCompletion] = []
+    /// The loop's `close()` closes the handle as well.
+    @exclusivity(unchecked) final var closesWithLoop = false
 
     private enum State { case open, closing, closed }
     private typealias CloseCompletion = (site: CallSite, requested: UInt64, body: () -> Void)
@@ -145,6 +147,10 @@ public class UVHandle {
         return true
     }
 
+    /// Whether the loop's `close()` has to refuse because of the handle: not if it only has to be closed, or has nothing left
+    /// to call back.
+    final var keepsLoopOpen: Bool { state == .open ? !closesWithLoop : !closeCompletions.isEmpty }
+
     deinit { explicitName.release() }
 
     /// The callback for when nothing of the handle is left.
@@ -214,7 +220,7 @@ public class UVHandle {
     /// Throws for a handle that was closed; libuv would read freed memory.
     @inline(__always)
     final func checkOpen(_ operation: StaticString) throws(UVError) {
-        if !isOpenHere { throw UVError(.badFileDescriptor, operation: "\(operation)", detail: "\(self) is closed") }
+        if !isOpenHere { throw UVError(.badFileDescriptor, operation: "\(operation)", detail: "\(title) was closed") }
     }
 
     /// For operations that only a bug can call on a closed handle, unless a group's shutdown closed it: `false` then.
@@ -241,8 +247,12 @@ extension UVHandle: Sendable {}
 extension UVHandle: CustomStringConvertible {
     /// `UVTimer 'Server.swift:42 start()'`, with `(closing)` behind it where that is so.
     public var description: String {
+        title + (state == .closing ? " (closing)" : "")
+    }
+
+    fileprivate var title: String {
         let name = dispatchName(registeredName).text
-        return "\(Self.self)" + (name.isEmpty ? "" : " '\(name)'") + (state == .closing ? " (closing)" : "")
+        return "\(Self.self)" + (name.isEmpty ? "" : " '\(name)'")
     }
 }
 

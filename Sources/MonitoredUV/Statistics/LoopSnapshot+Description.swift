@@ -24,14 +24,16 @@ extension LoopSnapshot: CustomStringConvertible {
                 + " wake-ups \(wakeups)"
         )
         let held = (handles.sorted { $0.key < $1.key } + requests.sorted { $0.key < $1.key })
-        let parts = held.map { "\($0.value) \($0.key)" } + (timers > 0 ? ["\(timers) waiting for their time"] : [])
+        let parts =
+            held.map { "\($0.value) \($0.key)" }
+            + (timers > 0 ? ["\(timers) timer\(timers == 1 ? "" : "s") pending"] : [])
         if !parts.isEmpty { lines.append("holds " + parts.joined(separator: ", ")) }
         lines.append("")
         lines += table(
-            ["share of time"] + Self.shareLimits.map { "over \($0.brief)" },
+            ["share of"] + Self.shareLimits.map { "over \($0.brief)" },
             [
-                ["in iterations"] + Self.shareLimits.map { percent(timeShare(inIterationsOver: $0)) },
-                ["waited"] + Self.shareLimits.map { percent(waitShare(over: $0)) },
+                ["time, in iterations"] + Self.shareLimits.map { percent(timeShare(inIterationsOver: $0)) },
+                ["waiting time"] + Self.shareLimits.map { percent(waitShare(over: $0)) },
             ]
         )
         lines.append("")

@@ -42,6 +42,6 @@ public struct NameStatistics: Sendable, Hashable, Codable {
 extension NameStatistics: CustomStringConvertible {
     /// `flush(): 16 times, 3.2 s, max 203 ms, blame 7.8 s`.
     public var description: String {
-        "\(callbackName): \(count) times, \(total.brief), max \(max.brief), blame \(blame.brief)"
+        "\(callbackName): \(count) time\(count == 1 ? "" : "s"), \(total.brief), max \(max.brief), blame \(blame.brief)"
     }
 }

@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import Testing
 
 @testable import MonitoredUV
@@ -152,6 +153,27 @@ struct ServerOnSeveralLoopsTests {
             go.signal()
             while served.value < clients { await Task.yield() }
             for connection in connections { await connection.close() }
+            await server.close()
+            try await serving
+        }
+    }
+
+    /// Handlers start although the loop on which `serve` was called is blocked.
+    @Test func blockedCaller_doesNotHoldUpServe() async throws {
+        try await Self.withGroup { group in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0, on: group)
+            async let serving: Void = server.serve { connection in
+                for try await bytes in connection.inbound { try await connection.write(bytes) }
+            }
+            await Task.yield()
+            // On this loop's thread, without giving way.
+            let client = connectedSocket(to: server.localAddress)
+            var byte: UInt8 = 42
+            #expect(write(client, &byte, 1) == 1)
+            byte = 0
+            #expect(read(client, &byte, 1) == 1)
+            #expect(byte == 42)
+            close(client)
             await server.close()
             try await serving
         }

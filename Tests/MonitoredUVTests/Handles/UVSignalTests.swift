@@ -36,6 +36,28 @@ import Testing
         }
     }
 
+    #if os(Linux)
+        /// Threads that compute would no longer tell their stacks.
+        @Test func signalForStacks_isNotTaken() async {
+            await #expect(processExitsWith: .success) {
+                let loop = try UVEventLoop()
+                loop.monitoring.level = .metrics
+                loop.callSoon {}
+                try loop.run()
+                let signal = try UVSignal(on: loop) { _ in }
+                do throws(UVError) {
+                    try signal.start(UVSignal.Number(rawValue: SIGURG))
+                    Issue.record("started")
+                } catch {
+                    #expect(error.code == .busy)
+                }
+                signal.close()
+                try loop.run()
+                try loop.close()
+            }
+        }
+    #endif
+
     @Test func startOnce_stopsAfterOneSignal() throws {
         try withLoop { loop in
             var calls = 0

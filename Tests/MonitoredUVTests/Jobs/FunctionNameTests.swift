@@ -34,7 +34,7 @@ import Testing
         (
             "function signature specialization <Arg[1] = [Constant Propagated Function : implicit closure #1 () async -> "
                 + "[Swift.Int] in App.f() async -> ()]> of reabstraction thunk helper from @escaping () -> () to ()",
-            "implicit closure #1 in App.f()"
+            "App.f()"
         ),
         (
             "function signature specialization <Arg[0] = [Constant Propagated Function : App.g() async -> ()], Arg[1] = "

@@ -18,14 +18,45 @@ struct CloseTests {
             #expect(text.contains("UVTCP"))
             #expect(text.contains("1 posted closure"))
             #expect(!text.contains("UVAsync"), "the library's own handles are nobody's business")
-            timer.close()
+            timer.close {}
             #expect((#expect(throws: UVError.self) { try loop.close() })?.detail?.contains("(closing)") == true)
             idle.close()
-            #expect((#expect(throws: UVError.self) { try loop.close() })?.detail?.contains("run it once more") == false)
+            let later = #expect(throws: UVError.self) { try loop.close() }
+            #expect(later?.detail?.contains("run it once more") == false)
+            #expect(later?.detail?.contains("UVIdle") == false)
             try loop.run()
-            UVTimer(on: loop) { _ in }.close()
+            var isClosed = false
+            UVTimer(on: loop) { _ in }.close { isClosed = true }
             #expect((#expect(throws: UVError.self) { try loop.close() })?.detail?.contains("run it once more") == true)
+            #expect(!isClosed)
             try loop.run()
+            #expect(isClosed)
+        }
+    }
+
+    /// Nothing is left to call back for them: what closes already, and signals that `onSignal` waits for.
+    @Test func close_finishesWhatNeedsNoRun() throws {
+        final class Captured {}
+        weak var captured: Captured?
+        try withLoop { loop in
+            let server = try UVTCP(on: loop)
+            try server.bind(to: UVSocketAddress("127.0.0.1", port: 0))
+            try server.listen { _ in }
+            let timer = UVTimer(on: loop) { _ in }
+            timer.start(after: .zero)
+            try {
+                let object = Captured()
+                captured = object
+                try loop.onSignal(.windowChange) { [object] in _ = object }
+            }()
+            try loop.run(.noWait)
+            server.close()
+            timer.close()
+            #expect(throws: UVError.self) { try UVTCP.listen(host: "localhost", port: 0, on: loop) { _ in } }
+            try loop.close()
+            #expect(captured == nil)
+            #expect(loop.core.members.handleBalance.open == 0)
+            try loop.close()
         }
     }
 

@@ -3,6 +3,21 @@ import Testing
 @testable import MonitoredUV
 
 struct PostingTests {
+    /// The memory of an unusual number of closures is given back.
+    @Test func queueThatWasLong_isShortAgain() throws {
+        try withLoop { loop in
+            var ran = 0
+            for _ in 0..<2 * PostedQueue.keptCapacity { loop.callSoon { ran += 1 } }
+            #expect(loop.core.queue.capacity >= 2 * PostedQueue.keptCapacity)
+            try loop.run()
+            #expect(ran == 2 * PostedQueue.keptCapacity)
+            #expect(loop.core.queue.capacity < PostedQueue.keptCapacity)
+            loop.callSoon { ran = 0 }
+            try loop.run()
+            #expect(ran == 0)
+        }
+    }
+
     @Test func posted_runsInOrder_fromEitherFunction() throws {
         try withLoop { loop in
             let order = Box<[Int]>([])

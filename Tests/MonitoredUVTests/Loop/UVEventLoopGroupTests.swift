@@ -4,6 +4,26 @@ import Testing
 @testable import MonitoredUV
 
 struct UVEventLoopGroupTests {
+    @Test func withGroup_shutsDown_alsoAfterAnError() async throws {
+        struct Mistake: Error {}
+        for fails in [false, true] {
+            let loops = Box<[UVEventLoop]>([])
+            do {
+                let number = try await UVEventLoopGroup.withGroup(count: 2, name: "scoped") { group in
+                    loops.value = group.loops
+                    #expect("\(group)".hasPrefix("UVEventLoopGroup of scoped-1"))
+                    if fails { throw Mistake() }
+                    return 7
+                }
+                #expect(number == 7 && !fails)
+            } catch is Mistake {
+                #expect(fails)
+            }
+            #expect(loops.value.count == 2)
+            for loop in loops.value { #expect(loop.shared.isClosed) }
+        }
+    }
+
     @Test func next_goesRoundRobin() throws {
         let group = try UVEventLoopGroup(count: 3, name: "ring")
         let names = (0..<7).map { _ in group.next().name }

@@ -17,19 +17,19 @@ struct GroupEchoServer: ParsableCommand {
     func run() throws {
         let (port, loops, work) = (port, loops, work)
         try UVEventLoop.runMain {
-            let group = try UVEventLoopGroup(count: loops)
-            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: port, backlog: 1024, on: group)
-            print("ready")
-            fflush(nil)
-            try await server.serve { connection in
-                for try await bytes in connection.inbound {
-                    // So that the compiler leaves the work in.
-                    if Self.doWork(work, Int(bytes[0])) == .max { continue }
-                    try await connection.write(bytes)
+            try await UVEventLoopGroup.withGroup(count: loops) { group in
+                let server = try await UVTCPServer.listen(host: "127.0.0.1", port: port, backlog: 1024, on: group)
+                print("ready")
+                fflush(nil)
+                try await server.serve { connection in
+                    for try await bytes in connection.inbound {
+                        // So that the compiler leaves the work in.
+                        if Self.doWork(work, Int(bytes[0])) == .max { continue }
+                        try await connection.write(bytes)
+                    }
+                } onError: { _, _ in
                 }
-            } onError: { _, _ in
             }
-            await group.shutdown()
         }
     }
 
