@@ -53,7 +53,7 @@ final class DemoServer {
         case "block":
             connection.begin()
             handleBlocking(connection)
-        default: connection.answer("unknown request; there are: ping, slow, block")
+        default: connection.answer("unknown request; try ping, slow, or block")
         }
     }
 

@@ -17,8 +17,8 @@
             let isMain = (MainActor.executor as AnyObject) === main
             if isDefault != isMain {
                 fatalError(
-                    "UVEventLoop.runMain could replace only one of Swift's executors: something else has replaced the "
-                        + "other one before. Use UVEventLoop.run instead, or remove the other one."
+                    "UVEventLoop.runMain could replace only one of Swift's executors, because something else has already "
+                        + "replaced the other. Use UVEventLoop.run instead, or remove the other replacement."
                 )
             }
             if !isDefault { Factory.executors.withLock { $0 = nil } }

@@ -46,14 +46,14 @@ extension UVEventLoop {
         )
         if let process = ProcessLoops.current?.main, MainQueuePump.isMainThread {
             fatalError(
-                "UVEventLoop.run was called on the main thread after runMain, whose \(process) has MainActor and would not "
-                    + "run meanwhile. Call runMain again instead."
+                "UVEventLoop.run was called on the main thread after runMain. \(process) of runMain owns MainActor and would "
+                    + "not run meanwhile. Call runMain again instead."
             )
         }
         if MainQueuePump.isMainThread {
             if !MainQueuePump.isAvailable {
                 warn(
-                    "MainActor and DispatchQueue.main wait until UVEventLoop.run returns: here the loop cannot run them."
+                    "MainActor and DispatchQueue.main wait until UVEventLoop.run returns, because the loop cannot run them here."
                 )
             }
             try MainQueuePump.prepare()

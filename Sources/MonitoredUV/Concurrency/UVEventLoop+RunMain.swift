@@ -42,9 +42,9 @@ extension UVEventLoop {
         }
         guard ProcessExecutors.areReplaceable, let process = try ProcessLoops.take(workers: workers) else {
             warn(
-                "UVEventLoop.runMain cannot replace Swift's executors here, and does what UVEventLoop.run does: Task {} and "
-                    + "Task.detached stay on Swift's own threads, and there are no workers. It needs Swift 6.3 or later on "
-                    + "Linux, and the package's trait RuntimeInterfaces."
+                "UVEventLoop.runMain cannot replace Swift's executors here and behaves like UVEventLoop.run: Task {} and "
+                    + "Task.detached stay on Swift's own threads, and there are no workers. runMain needs Swift 6.3 or later "
+                    + "on Linux and the package trait RuntimeInterfaces."
             )
             return try run(monitor: monitor, body: body)
         }

@@ -63,7 +63,7 @@ struct MonitoringEnvironment: Sendable {
         // A signal has something to say only if there is something known.
         if snapshotSignal != nil || traceSignal != nil { level = .metrics }
         let levels = MonitoringLevel.allCases
-        level = read("LEVEL", "off, metrics or callbacks") { text in levels.first { "\($0)" == text } } ?? level
+        level = read("LEVEL", "off, metrics, or callbacks") { text in levels.first { "\($0)" == text } } ?? level
     }
 
     private static let names = [
@@ -74,7 +74,7 @@ struct MonitoringEnvironment: Sendable {
     /// A message for each name with the prefix of these variables that is not one of them.
     static func problems(ofNames names: [String]) -> [String] {
         names.filter { $0.hasPrefix("MONITOREDUV_") && !Self.names.contains(String($0.dropFirst(12))) }.sorted().map {
-            "\($0) is ignored: there are \(Self.names.map { "MONITOREDUV_\($0)" }.joined(separator: ", "))"
+            "\($0) is unknown and ignored; the variables are \(Self.names.map { "MONITOREDUV_\($0)" }.joined(separator: ", "))"
         }
     }
 
@@ -123,7 +123,7 @@ struct MonitoringEnvironment: Sendable {
 
     private func watch(_ signal: Int32, _ task: @escaping @Sendable () -> Void) {
         guard let reason = WatchdogThread.shared.onSignal(signal, task) else { return }
-        warn("signal \(signal) is not watched: \(reason)")
+        warn("signal \(signal), which the environment names, has no effect: \(reason)")
     }
 
     /// A loop was made.

@@ -85,7 +85,7 @@ public final class UVSignal: UVHandle {
         if muv_signal_is_watched(number.rawValue) {
             return "is the signal that MONITOREDUV_TRACE_SIGNAL or MONITOREDUV_SNAPSHOT_SIGNAL names"
         }
-        return muv_stack_is_signal(number.rawValue) ? "has threads tell their stacks" : nil
+        return muv_stack_is_signal(number.rawValue) ? "is used to capture stacks" : nil
     }
 
     /// Ends the calls; the handle can be started again. The corresponding libuv function is `uv_signal_stop`.

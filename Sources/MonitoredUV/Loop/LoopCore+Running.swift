@@ -122,7 +122,7 @@ extension LoopCore {
         let place = found == currentThread() ? "from inside one of its own callbacks" : "while another thread runs it"
         fatalError(
             "UVEventLoop.\(operation)() was called on '\(name.text)' \(place). "
-                + "Call stop() and wait until run() has returned; work to be done meanwhile goes to execute { … }."
+                + "Call stop() and wait for run() to return. To run work on the loop meanwhile, use execute { … }."
         )
     }
 

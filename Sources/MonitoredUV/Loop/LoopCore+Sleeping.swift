@@ -27,15 +27,15 @@ extension LoopCore {
         // Callbacks that canceled tasks have scheduled meanwhile end in the next turn.
         let left = withTimers { $0.stopAll(ofJobs: true) }
         if left.isEmpty { return }
-        warn("UVEventLoop '\(name.text)' ended while \(left.count) tasks slept on it, which will not wake.")
+        warn("UVEventLoop '\(name.text)' was shut down while \(left.count) tasks slept on it. They will not wake.")
         setAlarm()
     }
 
     /// The loop ends, and what runs on it does not.
     func dropWork() {
         warn(
-            "UVEventLoop '\(name.text)' ended while tasks or callbacks on it went on and on, canceled or not; "
-                + "they stop here."
+            "UVEventLoop '\(name.text)' was shut down while tasks or callbacks on it kept scheduling new work. That work was "
+                + "dropped, and its tasks will not resume."
         )
         dropPosted()
     }

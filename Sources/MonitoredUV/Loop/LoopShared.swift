@@ -91,8 +91,8 @@ final class LoopShared: Sendable {
         fatalError(
             "\(subject) was used on a thread that UVEventLoop '\(name.text)' does not belong to. "
                 + (runnerThread.load(ordering: .relaxed) == 0 && ownerThread.load(ordering: .relaxed) != 0
-                    ? "No thread runs that loop now: to take it over, run it on this one, with run(.noWait) if need be."
-                    : "Go through loop.execute { … }, which any thread may call, and UVLoopBound for what it needs.")
+                    ? "No thread is running that loop: call run(.noWait) on this thread to take it over."
+                    : "Use loop.execute { … }, which any thread may call, and UVLoopBound to carry values into it.")
         )
     }
 }

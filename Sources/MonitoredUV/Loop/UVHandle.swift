@@ -29,7 +29,7 @@ public class UVHandle {
         _ core: LoopCore,
         _ initialize: (UnsafeMutablePointer<uv_loop_t>, UnsafeMutablePointer<Raw>) throws(Failure) -> Void
     ) throws(Failure) {
-        core.preconditionOnOwnThread("a new handle")
+        core.preconditionOnOwnThread("\(Self.self).init")
         if core.isClosed {
             if let error = core.shared.closedError("a new \(Self.self)") as? Failure { throw error }
             fatalError(

@@ -25,7 +25,7 @@ struct Words: @unchecked Sendable {
     /// Words that are all 0, from pages that the system hands out when they are first written to.
     static func allocateZeroed(_ count: Int) -> Words {
         let memory = calloc(count, MemoryLayout<Word>.stride)
-        guard let memory else { fatalError("there is no memory left for \(count) words") }
+        guard let memory else { fatalError("out of memory: \(count) words for statistics could not be allocated") }
         return Words(first: memory.bindMemory(to: Word.self, capacity: count))
     }
 

@@ -28,7 +28,7 @@ final class WorkThread: Sendable {
         available.signal()
         if !isFirst { return true }
         do { try LoopThread(name: name, { self.main() }).detach() } catch {
-            warn("the thread '\(name)' could not be started, and what it was to do is not done: \(error)")
+            warn("the thread '\(name)' could not be started, and its work is lost: \(error)")
             state.withLock { state in
                 state.work = []
                 state.isStarted = false

@@ -107,7 +107,7 @@ final class WatchdogThread: Sendable {
         let owner = process.load(ordering: .relaxed)
         if owner != 0 && owner != getpid() {
             if !isForkTold.exchange(true, ordering: .relaxed) {
-                warn("loops are not watched in a process that was made by fork while others were")
+                warn("loops are not watched in this process, because it was forked from one that watches its own")
             }
             return false
         }

@@ -36,8 +36,8 @@ struct MonitoringEnvironmentTests {
         let names = ["PATH", "MONITOREDUV_LEVEL", "MONITOREDUV_LEVL", "MONITOREDUV_", "XMONITOREDUV_NAMES"]
         let problems = MonitoringEnvironment.problems(ofNames: names)
         #expect(problems.count == 2)
-        #expect(problems[0].hasPrefix("MONITOREDUV_ is ignored: there are MONITOREDUV_LEVEL, "))
-        #expect(problems[1].hasPrefix("MONITOREDUV_LEVL is ignored: there are MONITOREDUV_LEVEL, "))
+        #expect(problems[0].hasPrefix("MONITOREDUV_ is unknown and ignored; the variables are MONITOREDUV_LEVEL, "))
+        #expect(problems[1].hasPrefix("MONITOREDUV_LEVL is unknown and ignored; the variables are MONITOREDUV_LEVEL, "))
     }
 
     @Test func aVariableThatIsMisspelt_isTold_withTheFirstLoop() async {
@@ -46,7 +46,7 @@ struct MonitoringEnvironmentTests {
             try UVEventLoop().close()
         }
         let output = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
-        #expect(output.contains("warning: MONITOREDUV_STALLLIMIT is ignored: there are MONITOREDUV_LEVEL, "))
+        #expect(output.contains("warning: MONITOREDUV_STALLLIMIT is unknown and ignored; the variables are MONITOREDUV_LEVEL, "))
     }
 
     @Test func nothing_asksForNothing() {

@@ -49,7 +49,7 @@ struct MisuseTests {
             try onOtherThread { timer.value.start(after: .zero) }
         }
         expectMessage(result, "UVTimer 'tick' was used on a thread that UVEventLoop 'mine' does not belong to")
-        expectMessage(result, "No thread runs that loop now: to take it over, run it on this one")
+        expectMessage(result, "No thread is running that loop: call run(.noWait) on this thread to take it over")
     }
 
     @Test func handle_onAnotherThreadThanTheOneThatRuns_traps() async {
@@ -59,7 +59,7 @@ struct MisuseTests {
             loop.execute { try! onOtherThread { timer.value.stop() } }
             try loop.run()
         }
-        expectMessage(result, "Go through loop.execute { … }, which any thread may call, and UVLoopBound")
+        expectMessage(result, "Use loop.execute { … }, which any thread may call, and UVLoopBound")
     }
 
     @Test func boundValue_onAnotherThread_traps() async {

@@ -29,7 +29,7 @@ public final class UVTCP: UVStream {
     /// The corresponding libuv function is `uv_tcp_open`.
     public convenience init(on loop: UVEventLoop, adopting descriptor: Int32) throws(UVError) {
         if descriptor <= 2 {
-            throw UVError(.invalidArgument, operation: "uv_tcp_open", detail: "descriptor \(descriptor) is not above 2")
+            throw UVError(.invalidArgument, operation: "uv_tcp_open", detail: "descriptor \(descriptor) is one of 0 to 2: pass a dup of it")
         }
         var type: Int32 = 0
         var size = socklen_t(MemoryLayout<Int32>.size)
