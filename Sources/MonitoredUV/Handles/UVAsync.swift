@@ -1,18 +1,18 @@
 import CLibUV
 import Synchronization
 
-/// Lets other threads make the loop call a closure: any number of sends before the call count as one.
+/// Lets other threads make the loop call a closure; all sends before the call share one call.
 ///
-/// An open handle keeps a run of its loop going until it is closed or unreferenced, also while nobody sends.
-/// The corresponding libuv type is `uv_async_t`.
+/// An open handle keeps `run` alive until it is closed or unreferenced, even if nothing is sent. The corresponding
+/// libuv type is `uv_async_t`.
 public final class UVAsync: UVHandle {
     @exclusivity(unchecked) private var callback: (() -> Void)?
     private let site: CallbackName
 
-    /// The part of the handle for other threads.
+    /// The part of the handle that other threads may use.
     public let sender: Sender
 
-    /// Makes an async handle on `loop`, whose thread this must be.
+    /// Creates an async handle on `loop`, whose thread this must be.
     ///
     /// - Throws: ``UVError/Code/invalidArgument`` on a closed loop.
     ///
@@ -35,14 +35,13 @@ public final class UVAsync: UVHandle {
         sender.open(rawPointer())
     }
 
-    /// Makes the loop call the closure; the same as ``Sender/send()`` from the loop's thread.
+    /// Makes the loop call the closure; equivalent to ``Sender/send()``, but from the loop's thread.
     public func send() throws(UVError) { try sender.send() }
 
     private static func run(_ raw: UnsafeMutablePointer<uv_async_t>?) {
         withHandle(of: raw) { (handle: UVAsync) in
             let sent = handle.sender.takeInstant()
-            // A send that found the instant of one that was just being delivered has none of its own: it came right
-            // now.
+            // A send that found the instant of a send being delivered has none of its own; it became ready just now.
             let ready = sent == 0 ? MonotonicClock.read() : sent
             handle.core.dispatch(.async, handle.dispatchName(handle.site), .exact(ready, .remote)) {
                 handle.callback?()
@@ -57,10 +56,10 @@ public final class UVAsync: UVHandle {
     /// Sends to a ``UVAsync`` from any thread, and may outlive it.
     public final class Sender: Sendable {
         private let wakeUp = AsyncSender()
-        /// When the first send since the last call was made; 0 for none.
+        /// The instant of the first send since the last call; 0 if there was none.
         private let instant = Atomic<UInt64>(0)
 
-        /// Makes the loop call the handle's closure soon, once for all sends before that call. Any thread.
+        /// Makes the loop call the handle's closure soon, once for all sends before the call. Any thread.
         ///
         /// - Throws: ``UVError/Code/badFileDescriptor`` once the handle is closed.
         ///

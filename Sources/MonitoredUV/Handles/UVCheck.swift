@@ -1,10 +1,11 @@
 import CLibUV
 
-/// Runs a closure in each iteration right after the callbacks of the I/O that the poll found.
+/// Runs a closure in each iteration right after the callbacks for the I/O that the poll found.
 ///
-/// Hooks of one kind run in the reverse order of their start. The corresponding libuv type is `uv_check_t`.
+/// Hooks of one kind run in the reverse of the order in which they were started. The corresponding libuv type is
+/// `uv_check_t`.
 public final class UVCheck: UVHook {
-    /// Makes a hook, not yet active, on `loop`, whose thread this must be.
+    /// Creates an inactive hook on `loop`, whose thread this must be.
     public init(
         on loop: UVEventLoop,
         name: DispatchName? = nil,

@@ -17,12 +17,12 @@ public class UVHook: UVHandle {
         super.init(loop.core) { loop, raw in UVError.require(initialize(loop, raw), operation) }
     }
 
-    /// Runs the closure in every iteration from now on. Traps on a handle that was closed.
+    /// Starts running the closure in every iteration. Traps on a closed handle.
     public final func start() {
         if requireOpen("start()") { UVError.require(startRaw(), "start") }
     }
 
-    /// Ends that; the hook can be started again.
+    /// Stops running the closure; the hook can be started again.
     public final func stop() { if isOpenHere { UVError.require(stopRaw(), "stop") } }
 
     func startRaw() -> Int32 { fatalError("every hook overrides this") }

@@ -1,11 +1,12 @@
 import CLibUV
 
-/// Runs a closure once in each iteration, before the prepare hooks. While one is active the loop does not wait for I/O:
-/// it spins. For work to be done soon, once, post it instead.
+/// Runs a closure once in each iteration, before the prepare hooks. While an idle hook is active, the loop does not
+/// wait for I/O: it spins. To run work once, soon, post it instead.
 ///
-/// Hooks of one kind run in the reverse order of their start. The corresponding libuv type is `uv_idle_t`.
+/// Hooks of one kind run in the reverse of the order in which they were started. The corresponding libuv type is
+/// `uv_idle_t`.
 public final class UVIdle: UVHook {
-    /// Makes a hook, not yet active, on `loop`, whose thread this must be.
+    /// Creates an inactive hook on `loop`, whose thread this must be.
     public init(
         on loop: UVEventLoop,
         name: DispatchName? = nil,

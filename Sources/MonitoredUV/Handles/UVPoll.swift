@@ -1,12 +1,13 @@
 import CLibUV
 import MonitoredUVPlatform
 
-/// Calls a closure when a descriptor that something else reads and writes becomes ready: for C libraries that bring their
-/// own sockets.
+/// Calls a closure when a descriptor that other code reads and writes becomes ready. Meant for C libraries that bring
+/// their own sockets.
 ///
-/// The program still owns the descriptor, and must not close it until the handle is closed or stopped. It is set to
-/// non-blocking mode, and stays so, with all duplicates of it, in other processes, too: on a terminal's standard input that
-/// is standard output as well. A loop can have one active handle for each descriptor; regular files cannot be watched.
+/// The program still owns the descriptor, and must not close it until the handle is closed or stopped. The descriptor
+/// is set to non-blocking mode and stays in it, as do all of its duplicates, including those in other processes: on a
+/// terminal, this turns standard output non-blocking along with standard input. A loop can have one active handle per
+/// descriptor; regular files cannot be watched.
 ///
 /// The corresponding libuv type is `uv_poll_t`.
 public final class UVPoll: UVHandle {
@@ -15,16 +16,16 @@ public final class UVPoll: UVHandle {
         /// The raw libuv flags.
         public let rawValue: Int32
 
-        /// Makes a set of the raw libuv flags.
+        /// Creates a set from the raw libuv flags.
         public init(rawValue: Int32) { self.rawValue = rawValue }
 
-        /// Something can be read, or the end of it. The corresponding libuv constant is `UV_READABLE`.
+        /// Data or end of file can be read. The corresponding libuv constant is `UV_READABLE`.
         public static let readable = Events(rawValue: Int32(UV_READABLE.rawValue))
-        /// Something can be written. The corresponding libuv constant is `UV_WRITABLE`.
+        /// Data can be written. The corresponding libuv constant is `UV_WRITABLE`.
         public static let writable = Events(rawValue: Int32(UV_WRITABLE.rawValue))
         /// The peer has ended its side. The corresponding libuv constant is `UV_DISCONNECT`.
         public static let disconnect = Events(rawValue: Int32(UV_DISCONNECT.rawValue))
-        /// Urgent data can be read, or a device has something special. The corresponding libuv constant is
+        /// Urgent data can be read, or a device signals an exceptional condition. The corresponding libuv constant is
         /// `UV_PRIORITIZED`.
         public static let prioritized = Events(rawValue: Int32(UV_PRIORITIZED.rawValue))
 
@@ -43,7 +44,7 @@ public final class UVPoll: UVHandle {
     @exclusivity(unchecked) private var callback: ((Result<Events, UVError>) -> Void)?
     private let site: CallbackName
 
-    /// Makes a handle for `descriptor` on `loop`, whose thread this must be; it does not watch yet.
+    /// Creates a handle for `descriptor` on `loop`, whose thread this must be; it does not watch the descriptor yet.
     ///
     /// - Parameters:
     ///   - loop: The loop whose thread calls back.
@@ -52,10 +53,10 @@ public final class UVPoll: UVHandle {
     ///   - file: The file of the call.
     ///   - line: The line of the call.
     ///   - function: The function of the call.
-    ///   - callback: Gets what the descriptor is ready for, or ``UVError/Code/badFileDescriptor`` if the system reports an
-    ///     error on it; the handle is then stopped.
-    /// - Throws: ``UVError/Code/badFileDescriptor`` for one that is not open, ``UVError/Code/fileExists`` if this loop
-    ///   watches it already, ``UVError/Code/notPermitted`` for a regular file.
+    ///   - callback: Receives the events that the descriptor is ready for, or ``UVError/Code/badFileDescriptor`` if the
+    ///     system reports an error on it; the handle is then stopped.
+    /// - Throws: ``UVError/Code/badFileDescriptor`` for a descriptor that is not open, ``UVError/Code/fileExists`` if
+    ///   this loop already watches it, ``UVError/Code/notPermitted`` for a regular file.
     ///
     /// The corresponding libuv function is `uv_poll_init`.
     public init(
@@ -71,7 +72,7 @@ public final class UVPoll: UVHandle {
         self.descriptor = descriptor
         site = loop.core.recorder.name(of: CallSite(name, file, line, function))
         try super.init(loop.core) { (loop, raw) throws(UVError) in
-            // libuv would look up its own table with it.
+            // Otherwise libuv would use it as an index into its own table.
             if descriptor < 0 {
                 throw UVError(.badFileDescriptor, operation: "uv_poll_init", detail: "descriptor \(descriptor)")
             }
@@ -79,14 +80,16 @@ public final class UVPoll: UVHandle {
         }
     }
 
-    /// The descriptor that is watched.
+    /// The watched descriptor.
     public let descriptor: Int32
 
-    /// Calls back whenever the descriptor is ready for one of `events`, for as long as it is ready. If the callback leaves data
-    /// unread, it is called again. Starting a handle that already watches changes the events; an empty set stops it.
+    /// Starts calling back whenever the descriptor is ready for one of `events`, for as long as it is ready. If the
+    /// callback leaves data unread, it is called again. Starting an active handle changes its events; an empty set
+    /// stops it.
     ///
-    /// - Throws: ``UVError/Code/invalidArgument`` for events that are none of ``Events``; ``UVError/Code/badFileDescriptor`` if
-    ///   the descriptor was closed meanwhile, and ``UVError/Code/notPermitted`` if it is a regular file now.
+    /// - Throws: ``UVError/Code/invalidArgument`` for unknown events, which are not in ``Events``;
+    ///   ``UVError/Code/badFileDescriptor`` if the descriptor has been closed since, and ``UVError/Code/notPermitted``
+    ///   if it is now a regular file.
     ///
     /// The corresponding libuv function is `uv_poll_start`.
     public func start(_ events: Events) throws(UVError) {
@@ -95,7 +98,7 @@ public final class UVPoll: UVHandle {
             let detail = "events \(events.rawValue) are unknown"
             throw UVError(.invalidArgument, operation: "uv_poll_start", detail: detail)
         }
-        // libuv would abort in its poll.
+        // Otherwise libuv would abort in its poll.
         var status = stat()
         if fstat(descriptor, &status) != 0 {
             throw UVError(.badFileDescriptor, operation: "uv_poll_start", detail: "descriptor \(descriptor)")
@@ -106,7 +109,8 @@ public final class UVPoll: UVHandle {
         try UVError.check(uv_poll_start(poll, events.rawValue) { UVPoll.ready($0, $1, $2) }, "uv_poll_start")
     }
 
-    /// Ends the calls; the handle can be started again. The corresponding libuv function is `uv_poll_stop`.
+    /// Stops watching the descriptor; the handle can be started again. The corresponding libuv function is
+    /// `uv_poll_stop`.
     public func stop() { if isOpenHere { UVError.require(uv_poll_stop(poll), "uv_poll_stop") } }
 
     private var poll: UnsafeMutablePointer<uv_poll_t> { rawPointer() }

@@ -2,9 +2,10 @@ import CLibUV
 
 /// Runs a closure in each iteration right before the loop polls for I/O.
 ///
-/// Hooks of one kind run in the reverse order of their start. The corresponding libuv type is `uv_prepare_t`.
+/// Hooks of one kind run in the reverse of the order in which they were started. The corresponding libuv type is
+/// `uv_prepare_t`.
 public final class UVPrepare: UVHook {
-    /// Makes a hook, not yet active, on `loop`, whose thread this must be.
+    /// Creates an inactive hook on `loop`, whose thread this must be.
     public init(
         on loop: UVEventLoop,
         name: DispatchName? = nil,

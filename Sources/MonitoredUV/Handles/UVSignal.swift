@@ -2,17 +2,18 @@ import CLibUV
 import CMonitoredUV
 import MonitoredUVPlatform
 
-/// Calls a closure when the process gets a signal.
+/// Calls a closure when the process receives a signal.
 ///
 /// ```swift
 /// let signal = try UVSignal(on: loop) { _ in loop.stop() }
 /// try signal.start(.interrupt)
 /// ```
 ///
-/// Several handles, on several loops, may wait for one signal; each is called. While any handle is waiting, the signal has no
-/// other effect; when the last one stops, it has its default effect again. For `SIGPIPE` that is the case for an instant
-/// only, before the handler that does nothing is there again. Signals that come while the loop is busy may be merged into
-/// one, as the system itself does. ``UVEventLoop/onSignal(_:name:file:line:function:_:)`` makes a handle and starts it.
+/// Several handles, on several loops, may wait for the same signal; all of them are called. While any handle waits for
+/// a signal, the signal has no other effect; when the last one stops, the default effect returns. For `SIGPIPE` that
+/// lasts only an instant, until the empty handler is installed again. Signals that arrive while the loop is busy may be
+/// merged into one, as the system itself does. ``UVEventLoop/onSignal(_:name:file:line:function:_:)`` creates a handle
+/// and starts it.
 ///
 /// The corresponding libuv type is `uv_signal_t`.
 public final class UVSignal: UVHandle {
@@ -20,7 +21,7 @@ public final class UVSignal: UVHandle {
     @exclusivity(unchecked) private var isOnce = false
     private let site: CallbackName
 
-    /// Makes a handle on `loop`, whose thread this must be; it waits for nothing yet.
+    /// Creates a handle on `loop`, whose thread this must be; it does not wait for a signal yet.
     ///
     /// - Throws: ``UVError/Code/invalidArgument`` on a closed loop.
     ///
@@ -44,24 +45,25 @@ public final class UVSignal: UVHandle {
         }
     }
 
-    /// Calls back for each signal of this number, until ``stop()``. A handle waits for one number at a time:
-    /// starting it with another one replaces the first.
+    /// Starts calling back for each signal with this number, until ``stop()``. A handle waits for one number at a time:
+    /// starting it with another number replaces the first.
     ///
-    /// - Throws: ``UVError/Code/invalidArgument`` for a number that is not a signal or cannot be caught, and for the signals of
-    ///   faults, which would happen again when the handler returned. After a number that cannot be caught the handle waits
-    ///   for none. ``UVError/Code/busy`` for a signal that the library uses: to write traces or snapshots, as the environment
-    ///   says, or to take stacks, which on Linux is `SIGURG` or, if the program handled that before the first loop, a real-time
-    ///   signal.
+    /// - Throws: ``UVError/Code/invalidArgument`` for a number that is not a signal or cannot be caught, and for
+    ///   signals of faults, which would recur when the handler returned. After a number that cannot be caught, the
+    ///   handle waits for no signal. ``UVError/Code/busy`` for a signal that the library uses: to write traces or
+    ///   snapshots, as set in the environment, or to take stacks, which on Linux is `SIGURG` or, if the program handled
+    ///   that before the first loop, a real-time signal.
     ///
     /// The corresponding libuv function is `uv_signal_start`.
     public func start(_ number: Number) throws(UVError) {
         try start(number, once: false)
     }
 
-    /// Calls back for the next signal of this number, and stops then. Throws what ``start(_:)`` throws.
+    /// Calls back for the next signal with this number, then stops. Throws the errors of ``start(_:)``.
     ///
-    /// The corresponding libuv function is `uv_signal_start_oneshot`. That restores the default effect as soon as the signal
-    /// comes, so that a second one right behind it ends the process; here it is restored when the closure is called.
+    /// The corresponding libuv function is `uv_signal_start_oneshot`. That function restores the default effect as soon
+    /// as the signal arrives, so a second signal right after it ends the process; here it is restored when the closure
+    /// is called.
     public func startOnce(_ number: Number) throws(UVError) { try start(number, once: true) }
 
     private func start(_ number: Number, once: Bool) throws(UVError) {
@@ -80,7 +82,7 @@ public final class UVSignal: UVHandle {
         isOnce = once
     }
 
-    /// For what the library itself uses the signal.
+    /// Returns what the library itself uses the signal for; `nil` if it does not use it.
     private static func libraryUse(of number: Number) -> String? {
         if muv_signal_is_watched(number.rawValue) {
             return "is the signal that MONITOREDUV_TRACE_SIGNAL or MONITOREDUV_SNAPSHOT_SIGNAL names"
@@ -88,7 +90,8 @@ public final class UVSignal: UVHandle {
         return muv_stack_is_signal(number.rawValue) ? "is used to capture stacks" : nil
     }
 
-    /// Ends the calls; the handle can be started again. The corresponding libuv function is `uv_signal_stop`.
+    /// Stops waiting for signals; the handle can be started again. The corresponding libuv function is
+    /// `uv_signal_stop`.
     public func stop() {
         guard isOpenHere else { return }
         let old = number
@@ -96,7 +99,7 @@ public final class UVSignal: UVHandle {
         restoreHandler(of: old)
     }
 
-    /// The signal that the handle waits for; `nil` while it waits for none.
+    /// The signal that the handle waits for; `nil` if it waits for none.
     public var number: Number? {
         isOpenHere ? watchedNumber : nil
     }
@@ -108,7 +111,7 @@ public final class UVSignal: UVHandle {
 
     private var signal: UnsafeMutablePointer<uv_signal_t> { rawPointer() }
 
-    /// By default `SIGPIPE` would end the process when a peer is gone.
+    /// Reinstalls the handler of `SIGPIPE`, which by default would end the process when a peer is gone.
     private func restoreHandler(of number: Number?) { if number?.rawValue == SIGPIPE { ProcessSetup.catchSIGPIPE() } }
 
     private static func received(_ raw: UnsafeMutablePointer<uv_signal_t>?, _ number: Int32) {
@@ -135,19 +138,19 @@ public final class UVSignal: UVHandle {
         /// The system's number for the signal.
         public let rawValue: Int32
 
-        /// A signal that has no name here.
+        /// Creates the number of a signal that has no name here.
         public init(rawValue: Int32) { self.rawValue = rawValue }
 
-        /// A signal that has no name here.
+        /// Creates the number of a signal that has no name here.
         public init(integerLiteral value: Int32) { rawValue = value }
 
-        /// `SIGHUP`: the terminal is gone; to many servers, a request to read their configuration again.
+        /// `SIGHUP`: the terminal is gone; for many servers, a request to reload their configuration.
         public static let hangup = Number(rawValue: SIGHUP)
         /// `SIGINT`: Ctrl-C.
         public static let interrupt = Number(rawValue: SIGINT)
         /// `SIGQUIT`: Ctrl-\.
         public static let quit = Number(rawValue: SIGQUIT)
-        /// `SIGTERM`: the polite request to end.
+        /// `SIGTERM`: a polite request to terminate.
         public static let terminate = Number(rawValue: SIGTERM)
         /// `SIGUSR1`.
         public static let user1 = Number(rawValue: SIGUSR1)
@@ -157,14 +160,14 @@ public final class UVSignal: UVHandle {
         public static let alarm = Number(rawValue: SIGALRM)
         /// `SIGCHLD`: a child process has stopped or ended.
         public static let child = Number(rawValue: SIGCHLD)
-        /// `SIGCONT`: the process goes on after a stop.
+        /// `SIGCONT`: the process continues after a stop.
         public static let resume = Number(rawValue: SIGCONT)
-        /// `SIGPIPE`: a write met a peer that is gone.
+        /// `SIGPIPE`: a write to a peer that is gone.
         public static let pipe = Number(rawValue: SIGPIPE)
-        /// `SIGWINCH`: the window of the terminal has another size.
+        /// `SIGWINCH`: the terminal window was resized.
         public static let windowChange = Number(rawValue: SIGWINCH)
 
-        /// `SIGINT`, or `signal 64` for one without a name here.
+        /// `SIGINT`, or `signal 64` for a signal without a name here.
         public var description: String { Self.names[rawValue] ?? "signal \(rawValue)" }
 
         private static let names = [
@@ -177,11 +180,11 @@ public final class UVSignal: UVHandle {
 }
 
 extension UVEventLoop {
-    /// Calls `body` on the loop for each signal of this number: `loop.onSignal(.interrupt) { loop.stop() }`. The wait does
-    /// not keep a run of the loop going, and ends when the loop is closed. Traps on any thread but the loop's.
+    /// Calls `body` on the loop for each signal with this number: `loop.onSignal(.interrupt) { loop.stop() }`. The
+    /// handle does not keep `run` alive, and closes with the loop. Traps on any thread but the loop's.
     ///
-    /// - Returns: The handle, to close it or to let it keep the loop alive.
-    /// - Throws: What ``UVSignal/start(_:)`` throws.
+    /// - Returns: The handle, with which to close it or to make it keep the loop alive.
+    /// - Throws: The errors of ``UVSignal/start(_:)``.
     ///
     /// The corresponding libuv function is `uv_signal_start`.
     @discardableResult

@@ -5,9 +5,9 @@ import MonitoredUVPlatform
 public struct UVSocketAddress: Sendable {
     private let storage: sockaddr_storage
 
-    /// Reads `127.0.0.1`, `::1` or `fe80::1%eth0`; names are not looked up.
+    /// Parses `127.0.0.1`, `::1` or `fe80::1%eth0`; names are not looked up.
     ///
-    /// - Throws: ``UVError/Code/invalidArgument`` for anything else, and for a port outside of 0 to 65,535.
+    /// - Throws: ``UVError/Code/invalidArgument`` for anything else, including a port outside of 0 to 65,535.
     ///
     /// The corresponding libuv functions are `uv_ip4_addr` and `uv_ip6_addr`.
     public init(_ host: String, port: Int) throws(UVError) {
@@ -31,7 +31,8 @@ public struct UVSocketAddress: Sendable {
         self.storage = storage
     }
 
-    /// Lets `fill` write an address, as `getsockname` and its like do; throws for one that is neither IPv4 nor IPv6.
+    /// Creates an address from what `fill` writes, as `getsockname` and similar functions do. Throws for an address
+    /// that is neither IPv4 nor IPv6.
     init(
         _ operation: StaticString,
         filledBy fill: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<Int32>) -> Int32
@@ -48,7 +49,7 @@ public struct UVSocketAddress: Sendable {
         self.storage = storage
     }
 
-    /// Copies an address that the system found; `nil` for one that is neither IPv4 nor IPv6.
+    /// Copies an address that the system returned; `nil` if it is neither IPv4 nor IPv6.
     init?(_ found: UnsafePointer<sockaddr>, length: Int) {
         guard [AF_INET, AF_INET6].contains(Int32(found.pointee.sa_family)) else { return nil }
         var storage = sockaddr_storage()
@@ -59,7 +60,7 @@ public struct UVSocketAddress: Sendable {
         self.storage = storage
     }
 
-    /// The address without the port, as text.
+    /// The address without the port.
     public var host: String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
             buffer.initialize(repeating: 0)
@@ -68,7 +69,7 @@ public struct UVSocketAddress: Sendable {
         }
     }
 
-    /// From 0 to 65,535.
+    /// The port, from 0 to 65,535.
     public var port: Int {
         withSockaddr { address in
             let raw = UnsafeRawPointer(address)
@@ -86,10 +87,10 @@ public struct UVSocketAddress: Sendable {
 }
 
 extension UVSocketAddress: Hashable, CustomStringConvertible {
-    /// Equal addresses have the same family, host, zone and port.
+    /// Returns whether two addresses have the same family, host, zone and port.
     public static func == (left: Self, right: Self) -> Bool { left.identity == right.identity }
 
-    /// Hashes what equality compares.
+    /// Hashes the components that equality compares.
     public func hash(into hasher: inout Hasher) { hasher.combine(identity) }
 
     /// `127.0.0.1:80` or `[::1]:80`.

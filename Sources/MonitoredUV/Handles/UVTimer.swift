@@ -1,22 +1,22 @@
 import CLibUV
 
-/// Calls a closure once after a delay, or again and again: libuv's own timer. For the many timeouts of a server,
+/// Calls a closure once after a delay, or repeatedly, with libuv's own timer. For the many timeouts of a server,
 /// ``UVEventLoop/callLater(_:name:file:line:function:_:)`` is faster and smaller.
 ///
-/// A timer is never early against the monotonic clock, however long the callbacks before it took. libuv's timers count
-/// whole milliseconds: a finer delay is rounded up, and what the rounding adds is visible as lag. The clock stands
-/// still while the machine sleeps.
+/// A timer is never early by the monotonic clock, no matter how long earlier callbacks took. libuv's timers count whole
+/// milliseconds: a finer delay is rounded up, and the time that rounding adds appears as lag. The clock stands still
+/// while the machine sleeps.
 ///
 /// The corresponding libuv type is `uv_timer_t`.
 public final class UVTimer: UVHandle {
     @exclusivity(unchecked) private var callback: ((UVTimer) -> Void)?
     private let site: CallbackName
-    /// The requested instant, to the nanosecond.
+    /// The requested instant, in nanoseconds.
     @exclusivity(unchecked) private var due: UInt64 = 0
     @exclusivity(unchecked) private var interval: UInt64 = 0
     @exclusivity(unchecked) private var wasStarted = false
 
-    /// Makes a timer, not yet started, on `loop`, whose thread this must be. Traps on a closed loop.
+    /// Creates a timer on `loop`, whose thread this must be, without starting it. Traps on a closed loop.
     public init(
         on loop: UVEventLoop,
         name: DispatchName? = nil,
@@ -30,12 +30,13 @@ public final class UVTimer: UVHandle {
         super.init(loop.core) { loop, raw in UVError.require(uv_timer_init(loop, raw), "uv_timer_init") }
     }
 
-    /// Calls back after `delay`, and then every `interval` if there is one. Starting a running timer starts it anew.
+    /// Starts the timer: it calls back after `delay`, and then every `interval`, if given. A running timer is
+    /// restarted.
     ///
-    /// A delay of zero or less fires in the loop's next iteration; started by a timer, up to a millisecond later, so
-    /// that timers that start each other leave their turn to I/O. A delay beyond 126 years counts as 126 years. An
-    /// interval is counted from when the loop came to the timer, as libuv does, so that a busy loop skips ticks instead
-    /// of making up for them; one of zero or less counts as none. Traps on a timer that was closed.
+    /// A delay of zero or less fires in the loop's next iteration, or up to a millisecond later if started from a
+    /// timer, so that timers that start each other leave I/O its turn. A delay beyond 126 years counts as 126 years. As
+    /// in libuv, an interval is counted from when the loop reached the timer, so a busy loop skips ticks instead of
+    /// making up for them; an interval of zero or less counts as none. Traps on a closed timer.
     ///
     /// The corresponding libuv function is `uv_timer_start`.
     public func start(after delay: Duration, repeating interval: Duration? = nil) {
@@ -47,20 +48,20 @@ public final class UVTimer: UVHandle {
         wasStarted = true
         self.interval = interval
         due = core.clock.now() + delay
-        // libuv adds the timeout to its cached time; taking that off makes the sum the first millisecond not before
-        // due. Due at once is the cached time itself, or from within a timer the next millisecond: else libuv would not
-        // get out of running timers that start each other.
+        // libuv adds the timeout to its cached time; subtracting that time makes the sum the first millisecond not
+        // before `due`. A timer due at once gets the cached time itself, or the next millisecond if started from a
+        // timer: otherwise libuv would never finish running timers that start each other.
         let timeout = delay == 0 ? (core.currentRun.isInTimer ? 1 : 0) : due.roundedUpToMilliseconds - uv_now(core.uv)
         let status = uv_timer_start(timer, { UVTimer.fire($0) }, timeout, interval.roundedUpToMilliseconds)
         UVError.require(status, "uv_timer_start")
     }
 
-    /// Ends the wait; nothing is called. The timer can be started again. The corresponding libuv function is
+    /// Stops the timer without calling back. The timer can be started again. The corresponding libuv function is
     /// `uv_timer_stop`.
     public func stop() { if isOpenHere { UVError.require(uv_timer_stop(timer), "uv_timer_stop") } }
 
-    /// Starts a repeating timer anew with its interval as the delay: what a connection's time-out does on each sign of
-    /// life. Does nothing to a timer without an interval.
+    /// Restarts a repeating timer with its interval as the delay, as a connection's timeout does whenever the peer
+    /// shows activity. Does nothing to a timer without an interval.
     ///
     /// - Throws: ``UVError/Code/invalidArgument`` if the timer was never started.
     ///
@@ -73,7 +74,7 @@ public final class UVTimer: UVHandle {
         if interval > 0 { start(after: interval, repeating: interval) }
     }
 
-    /// The time between calls of a repeating timer; a change holds from the next call on.
+    /// The time between calls of a repeating timer; a change takes effect after the next call.
     ///
     /// The corresponding libuv functions are `uv_timer_get_repeat` and `uv_timer_set_repeat`.
     public var repeatInterval: Duration? {
@@ -101,7 +102,7 @@ public final class UVTimer: UVHandle {
     @inline(__always)
     private func fire() {
         let due = self.due
-        // libuv has armed a repeating timer again already, counting from its cached time.
+        // libuv has already rearmed a repeating timer, counting from its cached time.
         if interval > 0 { self.due = uv_now(core.uv) * 1_000_000 + interval }
         core.currentRun.ranBeforePoll = true
         core.currentRun.isInTimer = true

@@ -1,23 +1,23 @@
 import CLibUV
 import Synchronization
 
-/// Wakes a loop from any thread through one `uv_async_t`, and is safe against the handle's closing.
+/// Wakes a loop from any thread through one `uv_async_t`, and is safe against closing the handle meanwhile.
 ///
-/// The lock is held around `uv_async_send` alone; the loop's thread takes it only to open and to close.
+/// The lock is held only around `uv_async_send`; the loop's thread takes it only to open and to close.
 final class AsyncSender: Sendable {
     private let handle = Lock<UnsafeMutablePointer<uv_async_t>?>(nil)
     private let sent = Atomic<Int>(0)
 
-    /// Sends go to `raw` from now on.
+    /// Directs sends to `raw` from now on.
     func open(_ raw: UnsafeMutablePointer<uv_async_t>) { handle.withLock { $0 = raw } }
 
-    /// After this no thread touches the handle, so it may be closed and freed.
+    /// Detaches the handle. After this, no thread touches it, so it may be closed and freed.
     func close() { handle.withLock { $0 = nil } }
 
     /// The number of wake-ups.
     var count: Int { sent.load(ordering: .relaxed) }
 
-    /// Wakes the loop; `false` while there is no handle.
+    /// Wakes the loop; returns `false` if there is no handle.
     @discardableResult
     func send() -> Bool {
         handle.withLock { handle in

@@ -9,12 +9,13 @@ enum CurrentLoop {
         return key
     }()
 
-    /// Releasing a loop while it runs traps, so the word is good as long as it is set.
+    /// The loop that runs on this thread. Releasing a loop while it runs traps, so the word is valid as long as it is
+    /// set.
     static var loop: UVEventLoop? {
         pthread_getspecific(key).map { Unmanaged<UVEventLoop>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    /// The loop of `shared`, if this thread is inside a run of it, or of another loop within that.
+    /// Returns the loop of `shared` if this thread is inside a run of it, or of another loop within that run.
     static func core(of shared: LoopShared) -> LoopCore? {
         if !shared.isRunningHere { return nil }
         var found = loop?.core
@@ -22,7 +23,8 @@ enum CurrentLoop {
         return found
     }
 
-    /// Returns what ran on this thread before, so that loops can be run inside callbacks of other loops.
+    /// Sets the loop of this thread and returns the previous one, so that loops can run inside callbacks of other
+    /// loops.
     static func enter(_ loop: UVEventLoop) -> UVEventLoop? {
         defer { set(loop) }
         return self.loop

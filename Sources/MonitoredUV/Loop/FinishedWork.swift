@@ -1,4 +1,4 @@
-/// Work for threads that has ended, on its way to the loop that waits for it. Any thread.
+/// Finished work of threads, on its way to the loop that waits for it. Any thread.
 final class FinishedWork: Sendable {
     struct Entry: Sendable {
         let work: any AnyObject & Sendable
@@ -9,7 +9,7 @@ final class FinishedWork: Sendable {
     private let entries = Lock<[Entry]?>([])
     private let wakeUp: AsyncSender
 
-    /// Wakes a loop by `wakeUp`.
+    /// Creates an empty list that wakes its loop through `wakeUp`.
     init(_ wakeUp: AsyncSender) { self.wakeUp = wakeUp }
 
     func add(_ work: any AnyObject & Sendable) {
@@ -25,6 +25,6 @@ final class FinishedWork: Sendable {
         }
     }
 
-    /// The loop takes nothing any more.
+    /// Drops all entries, because the loop takes no more.
     func close() { entries.withLock { $0 = nil } }
 }

@@ -1,13 +1,12 @@
 import CLibUV
 import MonitoredUVPlatform
 
-/// Memory for the C structs of a loop's handles, from before libuv knows them until it has called back that they are
-/// closed.
+/// Memory for the C structs of a loop's handles, from before libuv knows them until it reports that they are closed.
 struct HandleMemory {
-    /// Timers come in great numbers, and libuv walks from one to the other in its heap of them.
+    /// A pool for timers, which are numerous and which libuv traverses in its heap.
     private let timers = isChecked ? nil : BlockPool(blockSize: MemoryLayout<uv_timer_t>.size)
 
-    /// Under AddressSanitizer, which would not see that a block of a pool is used after it was given back.
+    /// Whether AddressSanitizer is active, which would not detect the use of a pool's block after it was given back.
     private static let isChecked = dlsym(dlopen(nil, RTLD_LAZY), "__asan_init") != nil
 
     @inline(__always)
@@ -16,12 +15,12 @@ struct HandleMemory {
         return .allocate(capacity: 1)
     }
 
-    /// Takes back what libuv did not initialize.
+    /// Frees memory that libuv did not initialize.
     func deallocate<Raw>(unused raw: UnsafeMutablePointer<Raw>) {
         if Raw.self == uv_timer_t.self, let timers { timers.deallocate(raw) } else { raw.deallocate() }
     }
 
-    /// Takes back the struct of a handle that is closed.
+    /// Frees the struct of a closed handle.
     func deallocate(_ raw: UnsafeMutablePointer<uv_handle_t>) {
         if raw.pointee.type == UV_TIMER, let timers { timers.deallocate(raw) } else { raw.deallocate() }
     }

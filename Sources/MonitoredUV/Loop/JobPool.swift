@@ -1,14 +1,14 @@
 import Synchronization
 
-/// Jobs that any of several loops may run: whichever of them is free takes the oldest, so that one that is busy for
-/// long keeps nobody waiting. Any thread.
+/// Jobs that any of several loops may run: whichever loop is free takes the oldest, so that a loop that is busy for
+/// long delays no job. Any thread.
 ///
-/// One lock, held for a few instructions. The timers of such jobs are here as well, for the same reason; they ring on one
-/// more loop, which has other things to do than to run the jobs.
+/// One lock, held for a few instructions. The timers of such jobs are also here, behind a lock of their own, for the same
+/// reason; they ring on another loop, which does not run the jobs.
 final class JobPool: Sendable {
     private struct State {
         var jobs = JobQueue()
-        /// Those who wait in their poll, the one that went there last at the end.
+        /// The wake-ups of loops that wait in their poll; the loop that parked last is at the end.
         var parked: [AsyncSender] = []
     }
 
@@ -17,13 +17,13 @@ final class JobPool: Sendable {
     private let timers = Lock(Timers(now: MonotonicClock.read()))
     private let timer: AsyncSender
 
-    /// `timer` is woken when the earliest timer is another one; its loop then sets its alarm.
+    /// Creates a pool that wakes `timer` whenever its earliest timer changes; the loop of `timer` then sets its alarm.
     init(timer: AsyncSender) { self.timer = timer }
 
     /// The number of waiting jobs.
     var count: Int { waiting.load(ordering: .relaxed) }
 
-    /// Queues a job, and wakes one of those who rest.
+    /// Queues a job, and wakes one of the parked loops.
     func push(_ job: Job) {
         waiting.wrappingAdd(1, ordering: .relaxed)
         let sleeper = state.withLock { state in
@@ -39,7 +39,7 @@ final class JobPool: Sendable {
         return job
     }
 
-    /// Before a loop's poll: wakes it from now on; `false` if there is something to do right away.
+    /// Registers a loop to be woken, before its poll. Returns `false` if a job is already waiting.
     func park(_ loop: AsyncSender) -> Bool {
         state.withLock { state in
             if state.jobs.isEmpty { state.parked.append(loop) }
@@ -47,8 +47,8 @@ final class JobPool: Sendable {
         }
     }
 
-    /// After the poll, whatever ended it. If that was a job, and the loop has work of its own before it, another is
-    /// woken instead.
+    /// Unregisters a loop after its poll, whatever ended it. If a job woke the loop, and the loop has its own work to
+    /// do first, another loop is woken instead.
     func unpark(_ loop: AsyncSender, isBusy: Bool) {
         let other = state.withLock { state -> AsyncSender? in
             if let index = state.parked.lastIndex(where: { $0 === loop }) {
@@ -69,7 +69,7 @@ extension JobPool: TimerHost {
 
     func withTimers<Result>(_ body: (inout Timers) -> Result) -> Result { timers.withLock(body) }
 
-    /// The loop with the timer then asks.
+    /// Wakes the loop with the timer, which then asks for the earliest time.
     func earliestChanged() { timer.send() }
 
     func resume(_ job: Job) { push(job) }

@@ -1,15 +1,15 @@
 extension LoopCore {
-    /// Resumes every task that waits for something on this loop.
+    /// Resumes every task that waits for an operation on this loop.
     func endOperations() { while let operation = members.operations.first { operation.shutDown() } }
 
-    /// Leaves the tasks that wait for something on this loop waiting.
+    /// Drops the pending operations on this loop; their tasks keep waiting.
     func dropOperations() { while let operation = members.operations.first { operation.leaveList() } }
 
     func cancelRequests() { members.requests.members.forEach { $0.cancel() } }
 
     func dropRequests() { members.requests.members.forEach { $0.drop() } }
 
-    /// Calls back for all work of threads that has ended.
+    /// Calls back for all finished work of threads.
     @inline(never)
     func finishWork() {
         for entry in shared.finishedWork.takeAll() {
@@ -17,7 +17,7 @@ extension LoopCore {
         }
     }
 
-    /// A handle has closed.
+    /// Called when a handle has closed, which may have freed a descriptor.
     @inline(__always)
     func descriptorMayBeFree() { if _slowPath(!members.descriptorWaiters.isEmpty) { notifyDescriptorWaiters() } }
 

@@ -1,7 +1,7 @@
 import CLibUV
 
 extension LoopCore {
-    /// Loop thread: queues work for the next drain.
+    /// Queues work for the next drain. Loop thread only.
     @inline(__always)
     func post(_ kind: CallbackKind, _ site: CallSite, readySince: UInt64? = nil, _ body: @escaping () -> Void) {
         let ready = readySince ?? recorder.readyNow
@@ -13,7 +13,7 @@ extension LoopCore {
         if !activity.isSpinning { startIdle() }
     }
 
-    /// Moves what other threads posted behind what is queued.
+    /// Moves work posted by other threads to the end of the queues.
     @inline(__always)
     func takeRemote() { if !shared.remote.isEmpty { moveRemote() } }
 
@@ -32,7 +32,7 @@ extension LoopCore {
         if !activity.isSpinning { startIdle() }
     }
 
-    /// Runs the closures that were queued when the drain began, then jobs. What is left over waits for the next drain,
+    /// Runs the closures that were queued when the drain began, then jobs. Any work left over waits for the next drain,
     /// after timers and I/O.
     @inline(never)
     func drainQueues() {
@@ -47,7 +47,8 @@ extension LoopCore {
         if activity.isSpinning && queue.isEmpty && jobs.queue.isEmpty { stopIdle() }
     }
 
-    /// Lets go of the closure within the dispatch: what that frees is the closure's own doing.
+    /// Runs a closure and releases it within the same dispatch, so that the time of freeing its captures counts as its
+    /// own.
     @inline(__always)
     private func run(_ work: consuming PostedWork) {
         if recorder.isOn { publishQueueLength() }

@@ -1,7 +1,7 @@
 import CLibUV
 
 extension LoopCore {
-    /// Runs the loop on this thread, which then owns it; `true` if work is left.
+    /// Runs the loop on this thread, which then owns it; returns `true` if work is left.
     func run(_ mode: UVEventLoop.RunMode, as loop: UVEventLoop) throws(UVError) -> Bool {
         try claim("run")
         shared.takeOver()
@@ -39,15 +39,15 @@ extension LoopCore {
         currentRun.rangForNothing = false
     }
 
-    /// A run of one iteration has waited for a timer that was canceled or put off meanwhile.
+    /// Whether a run of one iteration only waited for a timer that was canceled or rescheduled meanwhile.
     private var endedForNothing: Bool { currentRun.rangForNothing && !currentRun.hasDispatched && !isShuttingDown }
 
-    /// On the main thread this loop runs what waits for that thread, unless a task holds it already.
+    /// Starts running the main queue if this loop runs on the main thread, unless a task already occupies that thread.
     private func startMainQueue() throws(UVError) {
         if mainThread.checkedThread != currentThread() {
             mainThread.isTaken = MainQueuePump.isMainThread
             if mainThread.isTaken {
-                // Without descriptors a loop can still be shut down.
+                // A loop can still be shut down without descriptors.
                 do throws(UVError) { try MainQueuePump.prepare() } catch { if !isShuttingDown { throw error } }
                 mainThread.pump = mainThread.pump ?? MainQueuePump(self)
             }
@@ -56,7 +56,7 @@ extension LoopCore {
         if mainThread.isTaken && withUnsafeCurrentTask(body: { $0 == nil }) { mainThread.pump?.start() }
     }
 
-    /// Closes the loop, or says what is still open.
+    /// Closes the loop, or throws an error that lists what is still open.
     func close() throws(UVError) {
         if isClosed { return }
         if shared.isOfProcess.load(ordering: .relaxed) {
@@ -82,7 +82,8 @@ extension LoopCore {
         closeInternalHandles()
     }
 
-    /// Frees a loop that nobody closed: closes what is open without calling user code, and says so.
+    /// Frees a loop that was never closed: closes everything that is open without calling user code, and prints a
+    /// warning.
     func tearDown() {
         if isClosed { return }
         if shared.runnerThread.load(ordering: .acquiring) != 0 {
@@ -108,7 +109,7 @@ extension LoopCore {
         closeInternalHandles()
     }
 
-    /// Starts to close every handle that is not closing yet.
+    /// Starts closing every handle that is not closing yet.
     func closeAllHandles() { for handle in openHandles where uv_is_closing(handle.raw) == 0 { handle.close() } }
 
     private func claim(_ operation: StaticString) throws(UVError) {
@@ -126,7 +127,7 @@ extension LoopCore {
         )
     }
 
-    /// Every handle and all pending work, in words.
+    /// Descriptions of all open handles and pending work.
     private var openWork: [String] {
         let posted = queue.count + jobs.queue.count + shared.remote.count
         let requests = members.requestBalance.open
@@ -143,7 +144,7 @@ extension LoopCore {
             + (sleeping > 0 ? ["\(sleeping) sleeping task\(sleeping == 1 ? "" : "s")"] : [])
     }
 
-    /// The open handles in words, those that are called the same together; of the kinds the ten most frequent.
+    /// Descriptions of the open handles, grouped by description; only the ten most frequent groups are named.
     private var openHandleKinds: [String] {
         let open = openHandles.filter(\.keepsLoopOpen)
         let counts = open.reduce(into: [:]) { $0[$1.description, default: 0] += 1 }
@@ -177,7 +178,8 @@ extension LoopCore {
         internalHandles.all.forEach { uv_close($0, nil) }
         while uv_run(uv, UV_RUN_DEFAULT) != 0 {}
         UVError.require(uv_loop_close(uv), "uv_loop_close")
-        // Closed from here on, so that what is freed now can no longer change the loop. Each may hold it.
+        // The loop counts as closed from here on, so objects freed now can no longer change it. Each of them may hold
+        // it.
         shared.runnerThread.store(LoopShared.closed, ordering: .releasing)
         recorder.close()
         streams.freeBuffer()

@@ -1,7 +1,8 @@
 import CMonitoredUV
 
 extension LoopCore {
-    /// Any thread: `sleeper` goes on, so what was to wake it has nothing to do but to clean up, and does that now.
+    /// Ends the sleep of `sleeper`, which has resumed: the job that was to wake it only has to clean up, and does so
+    /// now. Any thread.
     static func wake(_ ticket: SleepTicket, sleeper: Job) {
         let task = sleeper.address
         if ticket.host == JobPool.number {
@@ -20,18 +21,18 @@ extension LoopCore {
         if timers.count == 0 { setAlarm() }
     }
 
-    /// The loop ends: cancels who sleeps on it, which wakes them.
+    /// Cancels the tasks that sleep on the loop, which wakes them, because the loop is ending.
     func endSleeps() {
         if timers.count == 0 { return }
         for task in timers.sleepers { muv_task_cancel(UnsafeRawPointer(bitPattern: task)) }
-        // Callbacks that canceled tasks have scheduled meanwhile end in the next turn.
+        // Callbacks that canceled tasks have scheduled since end in the next turn.
         let left = withTimers { $0.stopAll(ofJobs: true) }
         if left.isEmpty { return }
         warn("UVEventLoop '\(name.text)' was shut down while \(left.count) tasks slept on it. They will not wake.")
         setAlarm()
     }
 
-    /// The loop ends, and what runs on it does not.
+    /// Drops the work of a loop that is ending while its tasks or callbacks are not.
     func dropWork() {
         warn(
             "UVEventLoop '\(name.text)' was shut down while tasks or callbacks on it kept scheduling new work. That work was "

@@ -20,7 +20,8 @@ extension LoopCore: TimerHost {
 
     // MARK: Start and stop
 
-    /// Does `work` after a `delay`; one of zero is due at once, or from within a timer in the next iteration.
+    /// Performs `work` after `delay`, in nanoseconds; with a delay of zero, it is due at once or, if scheduled from a
+    /// timer, in the next iteration.
     @inline(__always)
     func schedule(after delay: UInt64, _ work: consuming TimedWork) -> TimerToken {
         let atOnce = delay == 0 && !currentRun.isInTimer
@@ -30,7 +31,7 @@ extension LoopCore: TimerHost {
         return token
     }
 
-    /// Does again what waits, at another time; `false` if it is over.
+    /// Moves pending work to another time; returns `false` if it is no longer pending.
     @inline(__always)
     func reschedule(_ token: TimerToken, after delay: UInt64) -> Bool {
         guard let (_, isFirst) = timers.move(token, due: clock.now() + delay) else { return false }
@@ -38,7 +39,7 @@ extension LoopCore: TimerHost {
         return true
     }
 
-    /// Ends a timer; what is returned may hold what belongs to the program.
+    /// Cancels a timer; the returned work may hold objects of the program.
     @inline(__always)
     func unschedule(_ token: TimerToken) -> TimedWork? {
         guard let work = withTimers({ $0.stop(token) }) else { return nil }
@@ -46,7 +47,7 @@ extension LoopCore: TimerHost {
         return work
     }
 
-    /// Lets go of all callbacks that wait for their time, and of those that this starts.
+    /// Releases all scheduled callbacks, including those that are scheduled as a result.
     func dropScheduled() {
         while true {
             let works = withTimers { $0.stopAll(ofJobs: false) }
@@ -57,7 +58,7 @@ extension LoopCore: TimerHost {
 
     // MARK: The alarm
 
-    /// Sets the one timer of libuv's for whatever waits, here and in the pool.
+    /// Sets the loop's one libuv timer to the earliest time at which anything is due, here or in the pool.
     func setAlarm() {
         let due = min(timers.setAlarm(), alarm.pool?.withTimers { $0.setAlarm() } ?? .max)
         alarm.isBehind = due == 0
@@ -66,7 +67,7 @@ extension LoopCore: TimerHost {
             return alarmIsActive(false)
         }
         let now = uv_now(uv)
-        // Never due at once within a timer: libuv would not get out of running them.
+        // Within a timer, never due at once: libuv would never finish running timers.
         let timeout = max(due.roundedUpToMilliseconds, currentRun.isInTimer ? now + 1 : now) - now
         UVError.require(
             uv_timer_start(internalHandles.timer, { withCore(of: $0) { $0.alarmRang() } }, timeout, 0),
@@ -80,7 +81,8 @@ extension LoopCore: TimerHost {
         alarm.isActive = isActive
     }
 
-    /// The most timers of the loop that fire in one iteration, and of the pool; the others fire in the next ones.
+    /// The maximum number of the loop's timers, and of the pool's, that fire in one iteration; the others fire in the
+    /// next ones.
     private static let timersPerIteration = 1024
 
     private func alarmRang() {
@@ -111,7 +113,7 @@ extension LoopCore: TimerHost {
         return fired > 0
     }
 
-    /// Releases what the work held within its dispatch.
+    /// Runs `work`, and releases what it holds within its dispatch.
     @inline(__always)
     private func run(_ work: inout TimedWork?, _ due: UInt64, of host: some TimerHost) {
         switch work.take()! {
@@ -125,7 +127,7 @@ extension LoopCore: TimerHost {
                 callback = nil
             }
         case .job(let job, let sleeper):
-            // The task goes on, wherever that is. What wakes it is no dispatch.
+            // The task resumes, wherever that is. The job that wakes it is not a dispatch.
             if sleeper != 0 { return wakeTask(due) { job.unowned.runSynchronously(on: Job.anyExecutor) } }
             job.stamp(due, .any)
             host.resume(job)
@@ -134,7 +136,7 @@ extension LoopCore: TimerHost {
         }
     }
 
-    /// Runs `body`, which lets a task go on that has been ready since `due`.
+    /// Runs `body`, which resumes a task that has been ready since `due`.
     @inline(__always)
     private func wakeTask(_ due: UInt64, _ body: () -> Void) {
         recorder.stampLoopCode()

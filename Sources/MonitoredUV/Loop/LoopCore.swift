@@ -1,11 +1,11 @@
 import CLibUV
 import Synchronization
 
-/// The part of a loop that belongs to its thread: one `uv_loop_t`, and the library's own handles. Every handle of the loop
-/// keeps it.
+/// The part of a loop that belongs to its thread: one `uv_loop_t`, and the library's own handles. Every handle of the
+/// loop retains it.
 ///
-/// Stored properties of the hot path are `@exclusivity(unchecked)`: only that thread touches them, and none is borrowed
-/// across a call to user code.
+/// Stored properties on the hot path are `@exclusivity(unchecked)`: only that thread accesses them, and none is
+/// borrowed across a call to user code.
 final class LoopCore {
     let shared: LoopShared
     let uv: UnsafeMutablePointer<uv_loop_t>
@@ -13,7 +13,7 @@ final class LoopCore {
     let vitals: LoopVitals
     let handleMemory = HandleMemory()
     let recorder: DispatchRecorder
-    /// `nil` once the object is gone that holds this one.
+    /// `nil` once the public object that holds this one has been released.
     @exclusivity(unchecked) var publicLoop: PublicLoop?
     @exclusivity(unchecked) var queue = PostedQueue()
     @exclusivity(unchecked) var jobs = LoopJobs()
@@ -26,10 +26,10 @@ final class LoopCore {
     @exclusivity(unchecked) var activity = LoopActivity()
     @exclusivity(unchecked) var currentRun = CurrentRun()
     @exclusivity(unchecked) var shutdown = LoopShutdown()
-    /// Counts polls.
+    /// The number of polls so far.
     @exclusivity(unchecked) var iteration: UInt64 = 0
 
-    /// The handles the library itself keeps on every loop; none of them keeps it alive.
+    /// The handles that the library itself has on every loop; none of them keeps the loop alive.
     struct InternalHandles {
         let wake = UnsafeMutablePointer<uv_async_t>.allocate(capacity: 1)
         let prepare = UnsafeMutablePointer<uv_prepare_t>.allocate(capacity: 1)
@@ -44,7 +44,7 @@ final class LoopCore {
 
     /// - Parameters:
     ///   - name: `nil` stands for `loop-` and a number.
-    ///   - level: That without a monitor.
+    ///   - level: The level without a monitor.
     init(name: String?, monitor: LoopMonitor?, level: MonitoringLevel) throws(UVError) {
         try ProcessSetup.openStandardDescriptors()
         ProcessSetup.catchSIGPIPE()
@@ -96,7 +96,7 @@ final class LoopCore {
 
     // MARK: Iteration
 
-    /// The prepare hook. It was the first to start, so it runs after all others of its kind: just before the poll.
+    /// The prepare hook. It was started first, so it runs after all other prepare hooks: just before the poll.
     @inline(__always)
     private func beforePoll() {
         takeRemote()
@@ -113,15 +113,15 @@ final class LoopCore {
         )
     }
 
-    /// The poll must not wait if something ran in a run of one iteration, nor for something that a drain has begun in a
-    /// shutdown.
+    /// Makes the next poll return at once if something ran in a run of one iteration, or if a drain during a shutdown
+    /// has started something that must be ended.
     @inline(never)
     private func spinIfDone() {
         if activity.isSpinning { return }
         if currentRun.isOnce && currentRun.ranBeforePoll || isShuttingDown && hasWorkToEnd { startIdle() }
     }
 
-    /// The check hook. I/O callbacks ran before it, so what they posted runs in the same iteration.
+    /// The check hook. I/O callbacks ran before it, so work that they posted runs in the same iteration.
     @inline(__always)
     private func afterPoll() {
         iteration &+= 1
@@ -133,7 +133,7 @@ final class LoopCore {
         currentRun.isTimeStale = false  // libuv reads the clock before anything runs
     }
 
-    /// libuv lets its poll wait for as long as the next timer had to wait when it last read the clock.
+    /// Updates libuv's clock: libuv limits its poll to the time until the next timer as of its last look at the clock.
     @inline(never)
     private func refreshTime() {
         currentRun.isTimeStale = false
@@ -141,19 +141,19 @@ final class LoopCore {
         if alarm.isBehind { setAlarm() }  // without a wait, as this is no timer
     }
 
-    /// The longest time that libuv's poll waits, in nanoseconds; `.max` for one without a limit or that does not block.
+    /// The maximum time that libuv's poll waits, in nanoseconds; `.max` if it is unlimited or does not block.
     private var pollTimeout: UInt64 {
         let timeout = uv_backend_timeout(uv)
         return timeout > 0 ? UInt64(timeout) &* 1_000_000 : .max
     }
 
-    /// The number of queued bytes that take a poll longer to write than a wake-up may take.
+    /// The number of queued bytes that can take a poll longer to write than a wake-up may take.
     private static let longWrite = 256 * 1024
 
-    /// The number of events that fit into one poll of libuv's; with more, it polls again before it returns.
+    /// The number of events that fit into one libuv poll; if there are more, libuv polls again before it returns.
     private static let mostEvents: UInt32 = 1024
 
-    /// Lets others wake this loop for jobs of the pool, unless there are some already.
+    /// Lets others wake this loop for jobs of the pool, unless some are already waiting.
     @inline(never)
     private func park() {
         guard let pool = jobs.pool, !activity.isSpinning, !(currentRun.ranBeforePoll && currentRun.isOnce) else {
@@ -164,7 +164,7 @@ final class LoopCore {
         if !jobs.isParked { startIdle() }
     }
 
-    /// Before the first dispatch, or something else that a run of one iteration waits for.
+    /// Called before the first dispatch, or another event that a run of one iteration waits for.
     @inline(never)
     func stopIdling() {
         activity.isIdle = false
@@ -172,7 +172,7 @@ final class LoopCore {
         if jobs.isParked { unpark() }
     }
 
-    /// Before anything runs after a poll: who is busy must not be the one that is woken.
+    /// Called before anything runs after a poll: a busy loop must not be the one that is woken.
     private func unpark(forOwnWork isBusy: Bool = true) {
         jobs.isParked = false
         jobs.pool?.unpark(shared.wakeUp, isBusy: isBusy)
@@ -186,7 +186,7 @@ final class LoopCore {
         hasOpenHandles || !members.operations.isEmpty || timers.count > 0 || !members.workWaiters.isEmpty
     }
 
-    /// Whatever callbacks and tasks began meanwhile ends as well.
+    /// Also ends anything that callbacks and tasks have started since.
     private func continueShutdown() {
         if hasWorkToEnd {
             dispatch(.release, Self.shutdownName, .notApplicable) {
@@ -201,7 +201,8 @@ final class LoopCore {
         if shutdown.isEndless(at: clock.now()) { dispatch(.release, Self.shutdownName, .notApplicable) { dropWork() } }
     }
 
-    /// Another thread posted (the check hook takes it), asked to stop or to shut down, or changed the monitor.
+    /// Called when another thread posted work (taken by the check hook), requested a stop or a shutdown, or changed the
+    /// monitor.
     private func woken() {
         recorder.stampLoopCode()
         if shared.stopRequested.exchange(false, ordering: .acquiring) { stop() }
@@ -216,7 +217,7 @@ final class LoopCore {
         dispatchDeferredReleases()
     }
 
-    /// Loop thread: ends the run with this iteration.
+    /// Ends the run after this iteration. Loop thread only.
     func stop() {
         currentRun.isStopping = true
         uv_stop(uv)
@@ -224,8 +225,8 @@ final class LoopCore {
 
     // MARK: What the loop holds
 
-    /// Posted closures, jobs and timers that wait, active referenced handles and active requests, less the library's
-    /// own.
+    /// The number of waiting posted closures, jobs and timers, active referenced handles, and active requests,
+    /// excluding the library's own.
     @inline(__always)
     var heldCount: Int {
         Int(uv.pointee.active_handles) &- activity.internalActiveCount &+ Int(uv.pointee.active_reqs.count)
@@ -244,7 +245,7 @@ final class LoopCore {
 
     var isAlive: Bool { uv_loop_alive(uv) != 0 || waitingCount > 0 }
 
-    /// Keeps a run from ending for want of work, for loops that wait for other threads. Each hold ends with one release.
+    /// Keeps `run` alive without work, for loops that wait for other threads. Each hold needs one release.
     func holdOpen(_ hold: Bool) {
         activity.holds += hold ? 1 : -1
         if activity.holds != (hold ? 1 : 0) { return }
@@ -271,7 +272,7 @@ extension UnsafeMutablePointer {
     }
 }
 
-/// Calls `body` with the core that one of the library's own handles belongs to; the run holds it.
+/// Calls `body` with the core that owns one of the library's own handles; the run retains it.
 @inline(__always)
 func withCore<Raw>(of handle: UnsafeMutablePointer<Raw>?, _ body: (LoopCore) -> Void) {
     Unmanaged<LoopCore>.fromOpaque(handle!.handle.pointee.data)._withUnsafeGuaranteedRef(body)

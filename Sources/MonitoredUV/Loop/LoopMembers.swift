@@ -1,29 +1,31 @@
-/// The base classes of what a loop keeps and notifies without knowing more about it. Loop thread only.
+/// The base classes of objects that a loop keeps and notifies without knowing more about them. Loop thread only.
 
-/// Something that a task waits for on a loop, so that none is left waiting when the loop is shut down.
+/// An operation that a task waits for on a loop, tracked so that no task is left waiting when the loop is shut down.
 class PendingOperation: ListMember {
     /// Ends the wait because the loop is being shut down.
     func shutDown() { leaveList() }
 }
 
-/// A request that has not ended; see ``LoopRequest``.
+/// An open request; see ``LoopRequest``.
 class OpenRequest: ListMember {
-    /// Ends the request soon, with ``UVError/Code/canceled``. One of a handle does nothing: it ends when that is closed.
+    /// Ends the request soon, with ``UVError/Code/canceled``. A handle's request does nothing: it ends when the handle
+    /// is closed.
     func cancel() {}
 
-    /// The loop is being freed: the request does not call back. One of a handle ends when that is closed.
+    /// Drops the request without calling back, because the loop is being freed. A handle's request ends when the handle
+    /// is closed.
     func drop() {}
 }
 
-/// A request that threads work on.
+/// A request whose work is done by threads.
 protocol WorkWaiter: AnyObject {
     /// Calls back, within a dispatch: a thread finished the work at `time`.
     func workEnded(at time: UInt64)
 }
 
-/// Something that pauses for want of a descriptor.
+/// An object that pauses while the process is out of descriptors.
 protocol DescriptorWaiter: AnyObject {
-    /// A handle of the loop has closed, which may have freed a descriptor.
+    /// Called when a handle of the loop has closed, which may have freed a descriptor.
     func tryAgain()
 }
 
@@ -32,14 +34,14 @@ struct LoopMembers {
     /// Operations that tasks wait for.
     let operations = MemberList<PendingOperation>()
     let requests = MemberList<OpenRequest>()
-    /// Those requests that threads work on, by that work.
+    /// The requests that threads work on, keyed by that work.
     var workWaiters: [ObjectIdentifier: any WorkWaiter] = [:]
     var descriptorWaiters: [any DescriptorWaiter] = []
     var handleBalance = Balance()
     var requestBalance = Balance()
 }
 
-/// Counts things that must be freed.
+/// Counts objects that must be freed.
 struct Balance {
     var created = 0
     var freed = 0

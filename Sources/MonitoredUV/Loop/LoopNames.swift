@@ -1,12 +1,13 @@
-/// The names of loops: no two that are open have the same, for that would give every series of their metrics twice.
+/// The names of loops. No two open loops share a name, which would duplicate every series of their metrics.
 enum LoopNames {
     private static let taken = Lock<Set<String>>([])
 
-    /// One name, until it is released.
+    /// A name, claimed until it is released.
     final class Claim: Sendable {
         let text: String
 
-        /// - Parameter wanted: If another loop has it, `#2` or so is put behind; `nil` stands for `loop-` and a number.
+        /// - Parameter wanted: The desired name; if another loop has it, a suffix such as `#2` is added. `nil` stands
+        ///   for `loop-` and a number.
         init(_ wanted: String?) {
             text = taken.withLock { taken in
                 let names =

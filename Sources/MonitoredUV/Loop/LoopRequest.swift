@@ -1,8 +1,8 @@
 import CLibUV
 
-/// The base class of requests: something that was asked of a loop once, and for which it calls back once.
+/// The base class of requests: one-time operations on a loop, each with one callback.
 ///
-/// The loop counts an open request and keeps it alive. When the loop is shut down, a request is canceled; when the loop is
+/// The loop counts an open request and retains it. When the loop is shut down, a request is canceled; when the loop is
 /// freed without a close, it is dropped and does not call back. Loop thread only.
 class LoopRequest: OpenRequest {
     final let core: LoopCore
@@ -18,14 +18,14 @@ class LoopRequest: OpenRequest {
         self.site = site
     }
 
-    /// The request is open from now on.
+    /// Marks the request as open.
     final func begin() {
         core.members.requests.add(self)
         core.members.requestBalance.created += 1
         core.vitals.requests.add(1, Int(type.rawValue))
     }
 
-    /// Nothing works on the request any more; `false` if it was over already.
+    /// Marks the request as ended; returns `false` if it already was.
     final func end() -> Bool {
         guard leaveList() else { return false }
         core.members.requestBalance.freed += 1
@@ -33,7 +33,7 @@ class LoopRequest: OpenRequest {
         return true
     }
 
-    /// Calls back as a dispatch, with `body`, which lets go of the completion as well.
+    /// Calls back as a dispatch, with `body`, which also releases the completion.
     @inline(__always)
     final func dispatch(_ readiness: Readiness, name: CallbackName? = nil, _ body: () -> Void) {
         core.dispatch(kind, name ?? core.recorder.name(of: site), readiness, body)

@@ -1,7 +1,7 @@
 import Dispatch
 
 extension LoopShared {
-    /// The error of operations on a closed loop.
+    /// Returns the error for operations on a closed loop.
     func closedError(_ operation: String) -> UVError {
         UVError(.invalidArgument, operation: operation, detail: "UVEventLoop '\(name.text)' is closed")
     }
@@ -26,7 +26,7 @@ extension LoopShared {
         actorsQueue.async { job.unowned.runSynchronously(on: actors) }
     }
 
-    /// Runs a job there after a `delay` in nanoseconds.
+    /// Runs a job where Swift would run it without the loop, after a `delay` in nanoseconds.
     func moveJob(_ job: Job, after delay: UInt64) {
         warnOfMovedTask()
         let delay = DispatchTimeInterval.nanoseconds(Int(clamping: delay))
@@ -54,8 +54,8 @@ extension LoopShared {
         }
     }
 
-    /// Whether this thread may run actors that are pinned to the loop: the loop's thread, or their queue once they have
-    /// moved there after a close.
+    /// Whether the current thread may run actors that are pinned to the loop: the loop's thread, or the actors' queue
+    /// once they have moved there after a close.
     var isolatesHere: Bool {
         if !isClosed { return isOnOwnThread }
         if DispatchQueue.getSpecific(key: Self.actorsKey) == ObjectIdentifier(self) { return true }

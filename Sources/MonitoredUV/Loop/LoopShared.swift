@@ -1,17 +1,17 @@
 import Synchronization
 
-/// The part of a loop that any thread may use. It outlives the loop for threads that still do.
+/// The part of a loop that any thread may use. It outlives the loop for threads that still use it.
 final class LoopShared: Sendable {
     let name: CallbackName
-    /// Other loops cannot have the same name, until this one is closed.
+    /// The claim that keeps other loops from using the name until this one is closed.
     private let claim: Lock<LoopNames.Claim?>
-    /// The thread that the loop belongs to: that of its creation, then that of its last run.
+    /// The thread that owns the loop: the one that created it, then the one that ran it last.
     let ownerThread = Atomic<UInt>(currentThread())
-    /// The thread inside a run; 0 while there is none, ``closed`` for good after a close.
+    /// The thread inside a run; 0 if there is none, ``closed`` permanently after a close.
     let runnerThread = Atomic<UInt>(0)
     let stopRequested = Atomic<Bool>(false)
     let shutdownRequested = Atomic<Bool>(false)
-    /// Actors come to this loop because it is the whole process's.
+    /// Whether actors use this loop because it runs the whole process.
     let isOfProcess = Atomic<Bool>(false)
 
     let remote = RemoteQueue()
@@ -25,7 +25,7 @@ final class LoopShared: Sendable {
 
     /// - Parameters:
     ///   - name: `nil` stands for `loop-` and a number.
-    ///   - level: That without a monitor.
+    ///   - level: The level without a monitor.
     init(name: String?, monitor: LoopMonitor?, level: MonitoringLevel) {
         let claim = LoopNames.Claim(name)
         self.claim = Lock(claim)
@@ -36,16 +36,16 @@ final class LoopShared: Sendable {
         watchdog = LoopWatchdog(vitals)
     }
 
-    /// The loop is closed: others may have its name.
+    /// Releases the name of a closed loop for other loops.
     func releaseName() { claim.withLock { $0 = nil } }
 
     // MARK: Posting
 
-    /// Whether what becomes ready on another thread is to be stamped.
+    /// Whether work that becomes ready on another thread should be stamped.
     @inline(__always)
     var isMonitored: Bool { vitals.isMonitored.load(ordering: .relaxed) }
 
-    /// Posts from a thread that may be any; `false` if the loop was closed.
+    /// Posts from any thread; returns `false` if the loop was closed.
     func post(_ site: CallSite, _ body: @escaping @Sendable () -> Void) -> Bool {
         let now = isMonitored ? MonotonicClock.read() : 0
         let push = remote.push(PostedWork(body: body, site: site, posted: now, kind: .posted, isRemote: true))
@@ -53,7 +53,7 @@ final class LoopShared: Sendable {
         return push != .refused
     }
 
-    /// Queues a job that is stamped; `false` if the loop was closed.
+    /// Queues a stamped job; returns `false` if the loop was closed.
     func push(_ job: Job) -> Bool {
         let push = remote.push(job)
         if push == .queuedFirst { wakeUp.send() }
@@ -62,23 +62,23 @@ final class LoopShared: Sendable {
 
     // MARK: Threads
 
-    /// In ``runnerThread``: no thread's word.
+    /// The value of ``runnerThread`` after a close, which no thread has.
     static let closed: UInt = 1
 
     var isClosed: Bool { runnerThread.load(ordering: .acquiring) == Self.closed }
 
-    /// Whether this thread is inside a run of the loop. Unlike ownership, which passes to whoever runs the loop next,
-    /// this cannot change under the caller.
+    /// Whether the current thread is inside a run of the loop. Unlike ownership, which passes to whichever thread runs
+    /// the loop next, this cannot change under the caller.
     @inline(__always)
     var isRunningHere: Bool { runnerThread.load(ordering: .relaxed) == currentThread() }
 
     @inline(__always)
     var isOnOwnThread: Bool { ownerThread.load(ordering: .relaxed) == currentThread() }
 
-    /// The loop belongs to this thread from now on.
+    /// Makes the current thread own the loop.
     func takeOver() { ownerThread.store(currentThread(), ordering: .relaxed) }
 
-    /// The loop belongs to nobody until a thread runs it.
+    /// Leaves the loop without an owner until a thread runs it.
     func giveAway() { ownerThread.store(0, ordering: .relaxed) }
 
     @inline(__always)

@@ -1,6 +1,6 @@
 import CLibUV
 
-/// The object that programs know a loop by.
+/// The public object of a loop.
 struct PublicLoop {
     let object: Unmanaged<AnyObject>
     let serial: UnownedSerialExecutor
@@ -13,54 +13,55 @@ struct PublicLoop {
     }
 }
 
-/// The run that is going on, or was the last.
+/// The state of the current run, or of the last one.
 struct CurrentRun {
-    /// Ends with its first iteration, for which it may wait.
+    /// Whether the run ends after its first iteration, which may wait.
     var isOnce = false
     var isStopping = false
-    /// The loop is in such a run or in a shutdown.
+    /// Whether the loop is in a run of one iteration or in a shutdown.
     var isLast = false
-    /// In such a run: something ran before the poll, so the poll must not block.
+    /// In a run of one iteration: whether something ran before the poll, which then must not block.
     var ranBeforePoll = false
-    /// In such a run: something was dispatched, or a handle or a request has ended.
+    /// In a run of one iteration: whether something was dispatched, or a handle or a request has ended.
     var hasDispatched = false
-    /// The alarm rang in this iteration, and no timer was due.
+    /// Whether the alarm rang in this iteration although no timer was due.
     var rangForNothing = false
-    /// A timer's callback runs: libuv takes no other turn before all timers that are due have run.
+    /// Whether a timer's callback is running. libuv does nothing else until all due timers have run.
     var isInTimer = false
-    /// The program's code may have run since libuv last read the clock, by which it takes the time until its timers.
+    /// Whether the program's code may have run since libuv last read the clock, from which it computes the time until
+    /// its timers.
     var isTimeStale = false
     /// The loop in whose callback this one runs.
     var outer: LoopCore?
 }
 
-/// The library's own reasons for libuv to continue its run or not to wait in its poll.
+/// The library's own reasons for keeping libuv's run alive or its poll from waiting.
 struct LoopActivity {
-    /// The library's idle handle is active, and referenced, as long as a queue holds something.
+    /// Whether the library's idle handle is active and referenced, which it is as long as a queue holds something.
     var isSpinning = false
     /// The number of the library's own handles that are active and referenced.
     var internalActiveCount = 0
     /// The number of things on this loop that wait for other threads.
     var holds = 0
-    /// Nothing was dispatched since the loop went to rest, or since a run of one iteration began: the next dispatch has
-    /// something to do before.
+    /// Whether nothing was dispatched since the loop parked, or since a run of one iteration began: the next dispatch
+    /// must first end this state.
     var isIdle = false
-    /// A queue holds something, or others may have filled the pool: a drain has something to look at.
+    /// Whether a drain has something to check: a queue holds something, or others may have filled the pool.
     var hasDrain = false
 }
 
-/// The end of a loop with whatever is open on it.
+/// The shutdown of a loop with everything open on it.
 struct LoopShutdown {
     var isUnderWay = false
-    /// The loop is being freed without a close: nothing calls the program any more.
+    /// Whether the loop is being freed without a close: the program is no longer called.
     var isTearingDown = false
-    /// The instant, and the iterations since, from which it has waited for nothing but posted work.
+    /// The instant since which the loop has waited only for posted work, and the number of iterations since.
     private var lastWork: (since: UInt64, turns: Int)?
 
-    /// There is still something to end.
+    /// Records that something is still left to end.
     mutating func isBusy() { lastWork = nil }
 
-    /// Nothing is left but work that makes more work. Returns whether that has gone on for too long.
+    /// Records that only work that creates more work is left. Returns whether that has lasted too long.
     mutating func isEndless(at now: UInt64) -> Bool {
         let (since, turns) = lastWork ?? (now, 0)
         lastWork = (since, turns + 1)
@@ -68,14 +69,14 @@ struct LoopShutdown {
     }
 }
 
-/// The jobs that wait on a loop, and by what they are named and limited.
+/// The jobs that wait on a loop, with the state that names and limits them.
 struct LoopJobs {
     var queue = JobQueue()
     var names = JobNames()
     var budget = JobBudget()
     /// The pool of jobs that any of several loops may run.
     var pool: JobPool?
-    /// The loop waits in its poll, and others may wake it for jobs of the pool.
+    /// Whether the loop waits in its poll, and others may wake it for jobs of the pool.
     var isParked = false
 
     @inline(__always)
@@ -87,21 +88,21 @@ struct LoopAlarm {
     /// A pool whose timers also ring here.
     var pool: JobPool?
     var isActive = false
-    /// It is set for what was due already.
+    /// Whether it is set for something that was already due.
     var isBehind = false
 }
 
 /// The tasks that sleep on a loop.
 struct LoopSleeping {
-    /// Registered while tasks may look for their sleeps here.
+    /// The registration under which tasks find their sleeps here.
     var number: SleepDirectory.Registration?
-    /// While a task is woken that slept: since when it could go on; else 0.
+    /// While a sleeping task is being woken: the instant since which it has been ready; otherwise 0.
     var wakingSince: UInt64 = 0
 }
 
 /// The state shared by the streams of a loop.
 struct LoopStreams {
-    /// The buffer for all reads, one after the other; allocated with the first stream that reads.
+    /// The buffer that all reads share, one at a time; allocated with the first stream that reads.
     var buffer = uv_buf_t(base: nil, len: 0)
     static let bufferSize = 256 * 1024
     /// The number of bytes in writes that libuv has not completed.
@@ -109,7 +110,7 @@ struct LoopStreams {
 
     mutating func allocateBuffer() {
         guard buffer.base == nil else { return }
-        // On a page boundary: some processors copy twice as fast to there as to where `malloc` puts large blocks.
+        // Page-aligned: some processors copy there twice as fast as to where `malloc` puts large blocks.
         let memory = UnsafeMutableRawPointer.allocate(byteCount: Self.bufferSize, alignment: 4096)
         buffer = uv_buf_t(base: memory.bindMemory(to: CChar.self, capacity: Self.bufferSize), len: Self.bufferSize)
     }
@@ -120,10 +121,10 @@ struct LoopStreams {
     }
 }
 
-/// Whether a loop runs on the main thread, whose queue it runs then.
+/// The state that tells whether a loop runs on the main thread, whose queue it then runs.
 struct MainThreadRole {
     var pump: MainQueuePump?
-    /// The thread that was last found to be the main one, or not to be.
+    /// The thread for which it was last determined whether it is the main thread.
     var checkedThread: UInt = 0
     var isTaken = false
 }

@@ -2,10 +2,10 @@ import CLibUV
 import CMonitoredUV
 import Synchronization
 
-/// Runs `DispatchQueue.main`, and with it `MainActor` where that lives there, on a loop that has taken the main thread:
-/// nobody else would, and whoever waits for them would wait for ever.
+/// Runs `DispatchQueue.main`, and `MainActor` if it uses that queue, on a loop that occupies the main thread. Otherwise
+/// nothing would run them, and anything waiting for them would wait forever.
 ///
-/// It does not keep a run going.
+/// The pump does not keep `run` alive.
 final class MainQueuePump {
     private let raw = UnsafeMutablePointer<uv_poll_t>.allocate(capacity: 1)
     private var isActive = false
@@ -13,13 +13,13 @@ final class MainQueuePump {
 
     static var isMainThread: Bool { muv_is_main_thread() }
 
-    /// Whether the main queue can be run by somebody else than libdispatch on this system.
+    /// Whether the main queue can be run by code other than libdispatch on this system.
     static var isAvailable: Bool { muv_can_run_main_queue() }
 
     /// Whether this is a block of the main queue that `dispatchMain` runs on another thread.
     static var isInMainQueueElsewhere: Bool { muv_is_in_main_queue() && !isMainThread }
 
-    /// Lets libdispatch make the main queue's descriptor. After that, pumps can be made.
+    /// Makes libdispatch create the main queue's descriptor. After that, pumps can be created.
     ///
     /// - Throws: ``UVError`` if the process is out of descriptors.
     static func prepare() throws(UVError) {
@@ -33,7 +33,7 @@ final class MainQueuePump {
 
     private static let isPrepared = Atomic<Bool>(false)
 
-    /// `nil` on systems where the main queue cannot be run, and before ``prepare()``.
+    /// Creates a pump; `nil` on systems where the main queue cannot be run, and before ``prepare()``.
     init?(_ core: LoopCore) {
         guard Self.isPrepared.load(ordering: .relaxed) else {
             raw.deallocate()
@@ -51,7 +51,7 @@ final class MainQueuePump {
         UVError.require(status, "uv_poll_start")
     }
 
-    /// Ends with the run, so that a later run on another thread has none.
+    /// Stops the pump at the end of a run, so that a later run on another thread has none.
     func stop() {
         if isActive { UVError.require(uv_poll_stop(raw), "uv_poll_stop") }
         isActive = false

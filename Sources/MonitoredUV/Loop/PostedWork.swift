@@ -1,17 +1,17 @@
-/// A closure that waits for its loop.
+/// A closure waiting to run on its loop.
 struct PostedWork {
     let body: () -> Void
     let site: CallSite
-    /// When it became ready; 0 where nobody was monitoring.
+    /// The instant at which it became ready; 0 if nothing was monitoring.
     let posted: UInt64
     let kind: CallbackKind
     let isRemote: Bool
 }
 
-/// First in, first out, in one block of memory that is reused; loop thread only.
+/// A first-in, first-out queue in one reused block of memory. Loop thread only.
 struct PostedQueue: ~Copyable {
     private static let initialCapacity = 64
-    /// A larger block is given back once the queue is empty.
+    /// The capacity above which a block is freed once the queue is empty.
     static let keptCapacity = 16 * 1024
     private var slots: UnsafeMutablePointer<PostedWork>
     private(set) var capacity = initialCapacity
@@ -35,7 +35,7 @@ struct PostedQueue: ~Copyable {
         count &+= 1
     }
 
-    /// The queue must not be empty.
+    /// Removes and returns the first closure. The queue must not be empty.
     @inline(__always)
     mutating func removeFirst() -> PostedWork {
         let work = (slots + head).move()
@@ -44,7 +44,7 @@ struct PostedQueue: ~Copyable {
         return work
     }
 
-    /// For a queue that is empty: gives back what an unusual number of closures has taken.
+    /// Frees the memory that an unusual number of closures has taken. The queue must be empty.
     @inline(__always)
     mutating func shrink() { if _slowPath(capacity > Self.keptCapacity) { startAnew() } }
 

@@ -1,10 +1,11 @@
 import CLibUV
 
-/// A request that libuv works on: its C struct, which libuv has from a successful start until it calls back.
+/// A request that libuv works on, with its C struct, which libuv uses from a successful start until it calls back.
 class RawRequest: LoopRequest {
     private final let raw: UnsafeMutableRawPointer
 
-    /// The memory for a C request that `start` has started; `start` also gets `extraBytes` of memory that live as long.
+    /// Returns the memory of a C request that `start` has started. `start` also receives `extraBytes` of memory with
+    /// the same lifetime.
     static func start<Raw>(
         _ operation: StaticString,
         extraBytes: Int = 0,
@@ -18,7 +19,7 @@ class RawRequest: LoopRequest {
         return raw
     }
 
-    /// Takes over a C request that was started just now: libuv never calls back from within a starting function.
+    /// Takes over a C request that was just started: libuv never calls back from within a starting function.
     init(started raw: UnsafeMutableRawPointer, _ core: LoopCore, _ kind: CallbackKind, _ site: CallSite) {
         self.raw = raw
         let request = raw.assumingMemoryBound(to: uv_req_t.self)
@@ -27,7 +28,7 @@ class RawRequest: LoopRequest {
         begin()
     }
 
-    /// Ends the request; every callback of libuv's leads here.
+    /// Ends the request. Every libuv callback of a request leads here.
     static func finish<Raw>(_ raw: UnsafeMutablePointer<Raw>?, _ status: Int32) {
         let data = UnsafeMutableRawPointer(raw!).assumingMemoryBound(to: uv_req_t.self).pointee.data!
         let request = Unmanaged<RawRequest>.fromOpaque(data).takeUnretainedValue()
@@ -37,7 +38,7 @@ class RawRequest: LoopRequest {
         request.raw.deallocate()
     }
 
-    /// libuv has called back: for requests to call back themselves, unless the loop is being torn down. The C struct may be
-    /// read for the last time.
+    /// Called after libuv has called back, for requests to call back in turn, unless the loop is being torn down. This
+    /// is the last chance to read the C struct.
     func finish(_ status: Int32) {}
 }

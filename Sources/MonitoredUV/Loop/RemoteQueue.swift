@@ -2,8 +2,8 @@ import Synchronization
 
 /// Work from other threads: a lock-free stack of closures and jobs, which the loop takes as a whole and reverses.
 ///
-/// Only the push that finds it empty has to wake the loop, so a burst of posts costs one wake-up. A closure needs a
-/// node of memory; a job is its own.
+/// Only the push that finds the stack empty has to wake the loop, so a burst of posts costs one wake-up. A closure
+/// needs a node of memory; a job is its own node.
 struct RemoteQueue: ~Copyable, Sendable {
     enum Push { case queued, queuedFirst, refused }
 
@@ -12,7 +12,7 @@ struct RemoteQueue: ~Copyable, Sendable {
         var next: UInt
     }
 
-    /// Either kind of link in the stack, as its address; jobs are told by the lowest bit, which addresses do not use.
+    /// Either kind of link in the stack, as its address; jobs are marked by the lowest bit, which addresses do not use.
     private struct Link {
         let bits: UInt
         private static let job: UInt = 1
@@ -32,7 +32,7 @@ struct RemoteQueue: ~Copyable, Sendable {
         }
     }
 
-    /// The newest link, 0 where there is none, ``closed`` for good after ``close()``.
+    /// The newest link; 0 if there is none, ``closed`` permanently after ``close()``.
     private let newest = Atomic<UInt>(0)
     private let pending = Atomic<Int>(0)
 
@@ -48,7 +48,7 @@ struct RemoteQueue: ~Copyable, Sendable {
         @inline(__always) get { pending.load(ordering: .relaxed) }
     }
 
-    /// Any thread. The work's closure must be `@Sendable`.
+    /// Pushes a closure, which must be `@Sendable`. Any thread.
     func push(_ work: consuming PostedWork) -> Push {
         let node = UnsafeMutablePointer<Node>.allocate(capacity: 1)
         node.initialize(to: Node(work: work, next: 0))
@@ -60,7 +60,7 @@ struct RemoteQueue: ~Copyable, Sendable {
         return result
     }
 
-    /// Any thread.
+    /// Pushes a job. Any thread.
     func push(_ job: Job) -> Push { push(Link(job)) }
 
     @inline(__always)
@@ -89,7 +89,7 @@ struct RemoteQueue: ~Copyable, Sendable {
         }
     }
 
-    /// Loop thread: hands over what is there, oldest first.
+    /// Passes on everything in the queue, oldest first. Loop thread only.
     func takeAll(_ take: (consuming PostedWork) -> Void, takeJob: (Job) -> Void) {
         if isEmpty { return }
         var newer = newest.exchange(0, ordering: .acquiring)
@@ -115,7 +115,7 @@ struct RemoteQueue: ~Copyable, Sendable {
         pending.wrappingSubtract(taken, ordering: .relaxed)
     }
 
-    /// Loop thread: refuses all later pushes; fails if something still waits.
+    /// Refuses all later pushes; returns `false` if something is still waiting. Loop thread only.
     func close() -> Bool {
         newest.compareExchange(expected: 0, desired: Self.closed, ordering: .acquiringAndReleasing).exchanged
     }

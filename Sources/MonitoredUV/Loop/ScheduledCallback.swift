@@ -1,6 +1,6 @@
-/// A callback that waits for its time on a loop: what `callLater` and `callAt` return.
+/// A callback scheduled on a loop, as returned by `callLater` and `callAt`.
 ///
-/// It belongs to the loop's thread; use on any other traps. Letting go of it changes nothing.
+/// It belongs to the loop's thread; using it on any other thread traps. Releasing it does not cancel the callback.
 public struct ScheduledCallback {
     private let core: LoopCore
     private let token: TimerToken
@@ -10,16 +10,17 @@ public struct ScheduledCallback {
         self.token = token
     }
 
-    /// Ends the wait: the callback is released, and not called any more. Does nothing if it was called already.
+    /// Cancels the callback, which is released and no longer called. Does nothing if it was already canceled,
+    /// or called for the only time.
     public func cancel() {
         core.preconditionOnOwnThread("ScheduledCallback.cancel()")
         _ = core.unschedule(token)
     }
 
-    /// Calls back after `delay` instead, counted from now; a repeating callback then goes on with its interval. Postponing
-    /// a timeout on every sign of life costs next to nothing.
+    /// Changes the time of the next call to `delay` from now; a repeating callback then continues with its interval.
+    /// Postponing a timeout whenever the peer shows activity costs next to nothing.
     ///
-    /// - Returns: `false` if the callback was called or canceled already; nothing changes then.
+    /// - Returns: `false` if the callback was already canceled, or called for the only time; nothing changes then.
     @discardableResult
     public func reschedule(after delay: Duration) -> Bool {
         core.preconditionOnOwnThread("ScheduledCallback.reschedule(after:)")
@@ -48,16 +49,16 @@ extension ScheduledCallback: CustomStringConvertible {
 extension UVEventLoop {
     /// Calls `body` once, after `delay`.
     ///
-    /// The call is never early against the monotonic clock, however long the callbacks before it took. The loop wakes up at
-    /// whole milliseconds: what that adds to a finer delay is visible as lag. Callbacks come in the order of their instants;
-    /// one without a delay may come before others that are overdue.
-    /// A delay of zero or less comes in the loop's next iteration; from within a timer, up to a millisecond later, so
-    /// that timers that start each other leave their turn to I/O. A delay beyond 126 years counts as 126 years. The clock
-    /// stands still while the machine sleeps.
+    /// The call is never early by the monotonic clock, no matter how long earlier callbacks took. The loop wakes up at
+    /// whole milliseconds; the time this adds to a finer delay appears as lag. Callbacks run in the order of their due
+    /// times; one without a delay may run before others that are overdue. A delay of zero or less runs in the loop's
+    /// next iteration, or up to a millisecond later if scheduled from a timer, so that timers that schedule each other
+    /// leave I/O its turn. A delay beyond 126 years counts as 126 years. The clock stands still while the machine
+    /// sleeps.
     ///
-    /// A callback that waits keeps a run of the loop going; where it must not, use a ``UVTimer`` and `unref()`. It costs
-    /// about 50 bytes, and is fast to start, cancel, and put off, so that every connection can have its timeout. The loop keeps
-    /// that memory for later callbacks until none waits.
+    /// A pending callback keeps `run` alive; to avoid that, use a ``UVTimer`` and `unref()`. It takes about 50 bytes
+    /// and is fast to start, cancel, and reschedule, so every connection can have its own timeout. The loop keeps that
+    /// memory for later callbacks until none is pending.
     ///
     /// Traps on any thread but the loop's, and on a closed loop.
     @discardableResult
@@ -73,11 +74,11 @@ extension UVEventLoop {
         return ScheduledCallback(core, core.schedule(after: delay.nanosecondsClamped, .once(name, body)))
     }
 
-    /// Calls `body` after `delay`, and from then on every `interval`, until the ``ScheduledCallback`` passed to it is canceled.
+    /// Calls `body` after `delay` and then every `interval`, until the ``ScheduledCallback`` passed to it is canceled.
     ///
-    /// The times are counted from the first; a loop that was busy for longer than an interval skips those that have passed
-    /// instead of making up for them. An interval of zero or less counts as a nanosecond: the callback comes whenever the
-    /// loop looks at its timers. For everything else see ``callLater(_:name:file:line:function:_:)``.
+    /// Times are counted from the first call; a loop that was busy for longer than an interval skips missed calls
+    /// instead of making up for them. An interval of zero or less counts as one nanosecond: the callback runs whenever
+    /// the loop checks its timers. Otherwise like ``callLater(_:name:file:line:function:_:)``.
     @discardableResult
     public func callLater(
         _ delay: Duration,
@@ -97,9 +98,10 @@ extension UVEventLoop {
         return ScheduledCallback(core, token)
     }
 
-    /// Calls `body` once at `instant`, in the loop's next iteration if that has passed; see ``callLater(_:name:file:line:function:_:)``.
+    /// Calls `body` once at `instant`, or in the loop's next iteration if that has passed; see
+    /// ``callLater(_:name:file:line:function:_:)``.
     ///
-    /// The wait is fixed when this is called: it does not shrink while the machine sleeps.
+    /// The delay is fixed when this is called: it does not shrink while the machine sleeps.
     @discardableResult
     public func callAt(
         _ instant: ContinuousClock.Instant,

@@ -8,7 +8,7 @@ enum SleepDirectory {
 
     private static let state = Lock(State())
 
-    /// A loop's entry, as long as this lives.
+    /// A loop's entry, valid as long as this object lives.
     final class Registration {
         let number: UInt32
 
@@ -31,6 +31,6 @@ enum SleepDirectory {
         set { state.withLock { $0.pool = newValue } }
     }
 
-    /// `nil` if the loop is gone.
+    /// Returns the loop with a number; `nil` if the loop is gone.
     static func loop(_ number: UInt32) -> LoopShared? { state.withLock { $0.loops[number] } }
 }

@@ -1,15 +1,15 @@
 import CLibUV
 
-/// A request that threads of this library work on. It keeps the loop running until the work ends, or until it is canceled.
+/// A request that this library's threads work on. It keeps `run` alive until the work has ended or is canceled.
 class ThreadRequest: LoopRequest, WorkWaiter {
-    /// Waits for `work`, which a thread adds to the loop's ``FinishedWork`` when it has ended.
+    /// Waits for `work`, which a thread adds to the loop's ``FinishedWork`` once it has ended.
     final func begin(_ work: some AnyObject) {
         core.members.workWaiters[ObjectIdentifier(work)] = self
         begin()
         core.holdOpen(true)
     }
 
-    /// Stops waiting for `work`; `false` if the request is over.
+    /// Stops waiting for `work`; returns `false` if the request has already ended.
     @discardableResult
     final func end(_ work: some AnyObject) -> Bool {
         core.members.workWaiters[ObjectIdentifier(work)] = nil

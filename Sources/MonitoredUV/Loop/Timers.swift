@@ -1,10 +1,10 @@
-/// Work that a loop does when its time comes.
+/// Work that a loop performs at a given time.
 enum TimedWork {
     case once(CallbackName, () -> Void)
     case repeating(RepeatingCallback)
     /// A job that waits, and the address of the task that sleeps until it runs; 0 if there is none.
     case job(Job, sleeper: UInt)
-    /// Lets a task go on, which is no dispatch.
+    /// Resumes a task, which is not a dispatch.
     case wake(() -> Void)
 
     var sleeper: UInt {
@@ -12,7 +12,7 @@ enum TimedWork {
     }
 }
 
-/// A callback that comes again and again.
+/// A repeating callback.
 final class RepeatingCallback {
     let name: CallbackName
     let interval: UInt64
@@ -30,7 +30,7 @@ final class RepeatingCallback {
 /// The timers of a loop or of a pool, and the alarm that ends the wait for the earliest.
 struct Timers: ~Copyable {
     private var wheel: TimerWheel<TimedWork>
-    /// When ``advance(to:)`` will be called.
+    /// The time at which ``advance(to:)`` will be called.
     private var alarm = UInt64.max
 
     init(now: UInt64) { wheel = TimerWheel(now: now) }
@@ -39,7 +39,7 @@ struct Timers: ~Copyable {
         @inline(__always) get { wheel.count }
     }
 
-    /// Starts a timer. `isFirst` tells that the alarm has to be set to an earlier time.
+    /// Starts a timer. `isFirst` is `true` if the alarm has to be set to an earlier time.
     @inline(__always)
     mutating func start(
         due: UInt64,
@@ -50,7 +50,7 @@ struct Timers: ~Copyable {
         return (token, atOnce ? lowerAlarm(to: 0) : lowerAlarm(to: TimerWheel<TimedWork>.ringTime(due)))
     }
 
-    /// Gives a timer another time; `nil` if it is over.
+    /// Moves a timer to another time; returns `nil` if it is no longer pending.
     @inline(__always)
     mutating func move(_ token: TimerToken, due: UInt64) -> (token: TimerToken, isFirst: Bool)? {
         guard wheel.move(token, due: due) else { return nil }
@@ -64,20 +64,20 @@ struct Timers: ~Copyable {
         return true
     }
 
-    /// Ends a timer, and hands out what it was for.
+    /// Stops a timer and returns its work.
     @inline(__always)
     mutating func stop(_ token: TimerToken) -> TimedWork? { wheel.stop(token) }
 
     func due(_ token: TimerToken) -> UInt64? { wheel.due(token) }
 
-    /// The job with which the sleep of `task` ends, which is taken out; `nil` if that sleep is over.
+    /// Removes and returns the job that ends the sleep of `task`; `nil` if that sleep is over.
     mutating func stopSleep(at slot: UInt32, of task: UInt) -> Job? {
         guard let token = wheel.token(at: slot, where: { $0.sleeper == task }) else { return nil }
         if case .job(let job, _)? = wheel.stop(token) { return job }
         return nil
     }
 
-    /// The tasks that sleep, as far as they are known.
+    /// The sleeping tasks, as far as they are known.
     var sleepers: [UInt] {
         var sleepers: [UInt] = []
         wheel.forEach { if $1.sleeper != 0 { sleepers.append($1.sleeper) } }
@@ -91,7 +91,7 @@ struct Timers: ~Copyable {
         return count
     }
 
-    /// Takes out all timers of jobs, or all others.
+    /// Removes all timers of jobs, or all others.
     mutating func stopAll(ofJobs: Bool) -> [TimedWork] {
         var tokens: [TimerToken] = []
         wheel.forEach { token, work in
@@ -102,14 +102,14 @@ struct Timers: ~Copyable {
         return tokens.compactMap { wheel.stop($0) }
     }
 
-    /// Collects what is due. Nothing sets the alarm again before ``setAlarm()``.
+    /// Collects the timers that are due. The alarm is not set again before ``setAlarm()``.
     mutating func advance(to now: UInt64) {
         alarm = 0
         wheel.advance(to: now)
     }
 
-    /// Takes out the work of one timer that is due, and returns its due time. A repeating timer goes on to the next of its
-    /// times that has not passed at `now`.
+    /// Removes the work of one due timer, and returns its due time. A repeating timer moves on to the next of its times
+    /// that has not passed at `now`.
     @inline(__always)
     mutating func takeDue(now: UInt64, _ work: inout TimedWork?) -> UInt64? {
         guard let (token, due) = wheel.firstReady else { return nil }
@@ -123,7 +123,8 @@ struct Timers: ~Copyable {
         return due
     }
 
-    /// The time for which the alarm has to be set now: 0 if more is due than was taken, `.max` for none.
+    /// Returns the time to which the alarm must be set now: 0 if timers that are due are left, `.max` if there are
+    /// none.
     mutating func setAlarm() -> UInt64 {
         alarm = wheel.wakeTime() ?? .max
         return alarm

@@ -1,10 +1,11 @@
 extension LoopCore {
-    /// The trampoline: the one way from a C callback to user code, so that every dispatch is reported.
+    /// Calls user code from a C callback. This is the only way from one to the other, so that every dispatch is
+    /// reported.
     ///
-    /// `body` may do anything to the loop and to the handle that is dispatched; the caller touches neither afterwards
-    /// unless libuv's rules keep them alive.
+    /// `body` may do anything to the loop and to the dispatched handle; the caller touches neither afterwards unless
+    /// libuv's rules keep them alive.
     ///
-    /// - Parameter isNext: Within a drain, where dispatches follow each other.
+    /// - Parameter isNext: Whether this is within a drain, where dispatches follow each other.
     @inline(__always)
     func dispatch(
         _ kind: CallbackKind,
@@ -14,13 +15,13 @@ extension LoopCore {
         _ body: () -> Void
     ) {
         if _slowPath(activity.isIdle) { stopIdling() }
-        // Bytes are read only between a poll and libuv's next look at the clock.
+        // Streams are read only between a poll and the next time libuv reads the clock.
         if kind != .read { currentRun.isTimeStale = true }
         recorder.dispatch(kind, name(), readiness(), held: heldCount, isNext: isNext, body)
     }
 
-    /// Between dispatches: lets go of objects of the program. The monitor of a loop that was released without a close is
-    /// not called any more.
+    /// Releases objects of the program, between dispatches. The monitor of a loop that was released without a close is
+    /// no longer called.
     func dispatchDeferredReleases() {
         if !recorder.hasDeferredReleases { return }
         if shutdown.isTearingDown { return recorder.release() }

@@ -10,36 +10,35 @@
 /// }
 /// ```
 ///
-/// Callbacks of the loop may use `assumeIsolated` of such an actor. Each job, which is what a task does until it waits,
-/// is a dispatch with a lag from when it became ready, a wall time and a name. At most 128 of them run between two
-/// polls of I/O. Jobs that wait keep a run of the loop going; a task that waits for something else than the loop does
-/// not.
+/// The loop's callbacks may use `assumeIsolated` of such an actor. Each job, the part of a task between two
+/// suspensions, is a dispatch with a name, a wall time, and a lag since it became ready. At most 128 jobs run between
+/// two polls of I/O. Waiting jobs keep `run` alive; a task that waits for anything but the loop does not.
 ///
-/// Let the tasks of a loop end before you close it. A task that resumes later continues on Swift's own threads, and actors
-/// that are pinned to the loop run there one at a time; the first time, a warning is printed.
+/// Let the tasks of a loop end before you close it. A task that resumes after that continues on Swift's own threads,
+/// where the actors pinned to the loop also run, one at a time; the first time, a warning is printed.
 extension UVEventLoop: SerialExecutor, TaskExecutor {
-    /// For actors that are pinned to the loop; the runtime calls it.
+    /// Enqueues a job of an actor that is pinned to the loop. Called by the runtime.
     @_implements(SerialExecutor,enqueue(_:))
     public func enqueueSerial(_ job: consuming ExecutorJob) {
         enqueue(Job(job), shared.isOfProcess.load(ordering: .relaxed) ? .main : .serial)
     }
 
-    /// For tasks that prefer the loop; the runtime calls it.
+    /// Enqueues a job of a task that prefers the loop. Called by the runtime.
     @_implements(TaskExecutor,enqueue(_:))
     public func enqueueTask(_ job: consuming ExecutorJob) { enqueue(Job(job), .task) }
 
-    /// Runs a job on the loop, as one of a task that prefers the loop. Any thread.
+    /// Runs a job on the loop as if it belonged to a task that prefers the loop. Any thread.
     public func enqueue(_ job: consuming ExecutorJob) { enqueue(Job(job), .task) }
 
-    /// Traps unless this is the loop's thread, or after a close, the queue that its actors have moved to.
+    /// Traps unless called on the loop's thread or, after a close, on the queue that its actors have moved to.
     public func checkIsolated() { if !shared.isolatesHere { shared.preconditionOnOwnThread("an actor of \(self)") } }
 
-    /// Whether this is the loop's thread, or after a close, the queue that its actors have moved to.
+    /// Returns whether this is the loop's thread or, after a close, the queue that its actors have moved to.
     public func isIsolatingCurrentContext() -> Bool? { shared.isolatesHere }
 }
 
 extension UVEventLoop {
-    /// Any thread.
+    /// Queues `job`, after ending the sleep it wakes from, if any. Any thread.
     @inline(__always)
     func enqueue(_ job: Job, _ route: Job.Route) {
         if let ticket = job.takeSleepMark() { LoopCore.wake(ticket, sleeper: job) }
@@ -52,7 +51,7 @@ extension UVEventLoop {
         if !shared.push(job) { shared.moveJob(job, route, of: UnownedSerialExecutor(ordinary: self)) }
     }
 
-    /// Any thread: runs `job` after a `delay`.
+    /// Runs `job` after `delay`, in nanoseconds. Any thread.
     func enqueue(_ job: Job, after delay: UInt64) {
         let due = MonotonicClock.read() + delay
         if shared.isRunningHere { return core.sleep(job, due: due) }

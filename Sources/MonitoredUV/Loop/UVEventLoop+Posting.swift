@@ -1,14 +1,14 @@
 extension UVEventLoop {
-    /// Runs `body` on the loop, in the order of the calls of each thread. Any thread; the loop's own needs no wake-up,
-    /// and many calls from another thread between two iterations of the loop cost one.
+    /// Runs `body` on the loop; closures from one thread run in the order of its calls. Any thread. Calls on the loop's
+    /// own thread need no wake-up, and all calls from other threads between two iterations share one.
     ///
-    /// The loop drains its queue before and after each poll. A drain runs what was queued when it began; what that
-    /// posts waits for the next, so that I/O and timers get their turn. A closure that comes after the run has ended
-    /// waits for the next run. The queue has no limit: look at ``LoopSnapshot/queueLength`` if others post faster than the
-    /// loop can run.
+    /// The loop drains its queue before and after each poll. A drain runs the closures that were queued when it began;
+    /// closures that these post wait for the next drain, so that I/O and timers get their turn. A closure posted after
+    /// a run has ended waits for the next run. The queue is unbounded: check ``LoopSnapshot/queueLength`` if other
+    /// threads may post faster than the loop can run.
     ///
-    /// - Returns: `false` if the loop is closed; `body` is released without running. The first time, a warning is printed
-    ///   on standard error.
+    /// - Returns: `false` if the loop is closed; `body` is then released without running. The first time, a warning is
+    ///   printed to standard error.
     ///
     /// The corresponding libuv function is `uv_async_send`.
     @discardableResult
@@ -22,9 +22,9 @@ extension UVEventLoop {
         post(CallSite(name, file, line, function), sendable: body)
     }
 
-    /// Runs `body` on the loop, as ``execute(name:file:line:function:_:)`` does, from the loop's own thread alone: the
-    /// closure may capture what belongs to the loop. Traps on any other thread. On a closed loop, `body` is released, with
-    /// one warning.
+    /// Runs `body` on the loop, as ``execute(name:file:line:function:_:)`` does, but only from the loop's own thread:
+    /// the closure may capture values that belong to the loop. Traps on any other thread. On a closed loop, `body` is
+    /// released without running; the first time, a warning is printed.
     public func callSoon(
         name: DispatchName? = nil,
         file: StaticString = #fileID,

@@ -1,7 +1,7 @@
 import Dispatch
 import Synchronization
 
-/// Several loops, each on a thread of its own that runs until the group is shut down.
+/// Several loops, each on its own thread, which runs until the group is shut down.
 ///
 /// ```swift
 /// let group = try UVEventLoopGroup(count: 4)
@@ -9,22 +9,23 @@ import Synchronization
 /// group.shutdown()
 /// ```
 ///
-/// Shut a group down before you release it. One that is released without that, for example because of an error, prints a
-/// warning and ends in the background.
+/// Shut a group down before you release it. A group released without `shutdown()`, for example because of an error,
+/// prints a warning and shuts down in the background.
 public final class UVEventLoopGroup: Sendable {
-    /// The loops, in order; each runs on the thread that bears its name.
+    /// The loops, in order; each runs on the thread of the same name.
     public let loops: [UVEventLoop]
     private let threads: [LoopThread]
     private let turn = Atomic<Int>(0)
     private let isShutDown = Lock(false)
 
-    /// Makes `count` loops and starts their threads.
+    /// Creates `count` loops and starts their threads.
     ///
     /// - Parameters:
     ///   - count: At least 1.
-    ///   - name: Loops and threads are called `name-1`, `name-2` ….
-    ///   - monitor: Told of every loop's dispatches, on that loop's thread: several threads call it at once.
-    /// - Throws: ``UVError`` if the system has no descriptors or threads left; nothing runs then.
+    ///   - name: The prefix of the names of loops and threads: `name-1`, `name-2` ….
+    ///   - monitor: Called after each dispatch of every loop, on that loop's thread: several threads call it
+    ///     concurrently.
+    /// - Throws: ``UVError`` if the system has no descriptors or threads left, in which case no loop is left running.
     public convenience init(
         count: Int,
         name: String = "uv",
@@ -33,7 +34,7 @@ public final class UVEventLoopGroup: Sendable {
         try self.init(count: count, name: name, monitor: monitor, pool: nil)
     }
 
-    /// Makes loops that run the jobs of a `pool` besides their own.
+    /// Creates loops that also run the jobs of `pool`.
     init(
         count: Int,
         name: String,
@@ -72,11 +73,11 @@ public final class UVEventLoopGroup: Sendable {
             "UVEventLoopGroup with \(names) was released without shutdown(). Its loops are shut down in the background; "
                 + "call shutdown() before you release a group, or use withGroup."
         )
-        // This may be one of its own threads.
+        // This may be one of the group's own threads.
         DispatchQueue.global().async { [loops, threads] in UVEventLoopGroup.end(loops[...], threads) }
     }
 
-    /// Makes a group for the time of `body`, and shuts it down afterwards, also after an error.
+    /// Creates a group, passes it to `body`, and shuts it down afterwards, even after an error.
     ///
     /// ```swift
     /// try await UVEventLoopGroup.withGroup(count: 4) { group in
@@ -87,10 +88,11 @@ public final class UVEventLoopGroup: Sendable {
     ///
     /// - Parameters:
     ///   - count: At least 1.
-    ///   - name: Loops and threads are called `name-1`, `name-2` ….
-    ///   - monitor: Called after every loop's dispatches, on that loop's thread: several threads call it at once.
-    ///   - body: Uses the group.
-    /// - Throws: What `body` throws; ``UVError`` if the system has no descriptors or threads left.
+    ///   - name: The prefix of the names of loops and threads: `name-1`, `name-2` ….
+    ///   - monitor: Called after each dispatch of every loop, on that loop's thread: several threads call it
+    ///     concurrently.
+    ///   - body: Receives the group.
+    /// - Throws: Errors of `body`; ``UVError`` if the system has no descriptors or threads left.
     public nonisolated(nonsending) static func withGroup<T>(
         count: Int,
         name: String = "uv",
@@ -108,20 +110,20 @@ public final class UVEventLoopGroup: Sendable {
         }
     }
 
-    /// The next loop, in turn. Any thread.
+    /// Returns the next loop, in rotation. Any thread.
     public func next() -> UVEventLoop {
         let turn = UInt(bitPattern: turn.wrappingAdd(1, ordering: .relaxed).oldValue)
         return loops[Int(turn % UInt(loops.count))]
     }
 
-    /// Ends the group, and waits for it: work that was posted before runs, then each loop closes the handles that are
-    /// still open, calls back for what that ends, and its thread goes. What callbacks open meanwhile is closed, too.
-    /// Tasks that wait for something on these loops get ``UVError/Code/canceled``; those in `Task.sleep` are canceled,
-    /// and those that go on and on stop after some seconds, which a warning says.
-    /// Work that one of the loops posts to another whose thread has gone already runs on the thread that called this.
+    /// Shuts the group down and waits until it has ended. Work posted earlier runs; then each loop closes the handles
+    /// that are still open, calls the completions this causes, and its thread exits. Anything that callbacks open
+    /// meanwhile is closed, too. Tasks waiting for an operation on these loops receive ``UVError/Code/canceled``; those
+    /// in `Task.sleep` are canceled; and those that never stop running are dropped after a few seconds, with a warning.
+    /// Work that one loop posts to another whose thread has already exited runs on the thread that called this.
     ///
-    /// Any thread but the group's own, which would wait for itself: that traps. A second call waits for the first.
-    /// Work posted to one of the loops afterwards is refused, as with any closed loop.
+    /// Any thread except the group's own, which would wait for themselves: calling it there traps. A second call waits
+    /// for the first. Work posted to one of the loops afterwards is refused, as on any closed loop.
     @available(*, noasync, message: "in a task, use 'await group.shutdown()'")
     public func shutdown() {
         for loop in loops where loop.shared.isRunningHere {
@@ -132,9 +134,10 @@ public final class UVEventLoopGroup: Sendable {
         endOnce()
     }
 
-    /// Ends the group as the blocking form does, and waits for it without holding up a thread of Swift's.
+    /// Shuts the group down as the blocking form does, without blocking one of Swift's threads while waiting.
     ///
-    /// A task of one of the group's own loops may call this; as that loop is closed then, the task goes on elsewhere.
+    /// A task on one of the group's own loops may call this; because that loop is then closed, the task continues
+    /// elsewhere.
     public nonisolated(nonsending) func shutdown() async {
         await withUnsafeContinuation { continuation in
             DispatchQueue.global().async {
@@ -151,7 +154,7 @@ public final class UVEventLoopGroup: Sendable {
         }
     }
 
-    /// No loop is closed before all threads have gone, so that the loops can post to each other until the end.
+    /// Closes no loop before all threads have exited, so that the loops can post to each other until the end.
     private static func end(_ loops: ArraySlice<UVEventLoop>, _ threads: [LoopThread]) {
         loops.forEach { $0.requestShutdown() }
         threads.forEach { $0.join() }

@@ -1,12 +1,13 @@
 import CLibUV
 
-/// The base class of handles: a piece of work that libuv does for its loop until it is closed.
+/// The base class of handles. A handle is work that libuv does for a loop until the handle is closed.
 ///
-/// A handle belongs to its loop's thread; use on any other traps. An open handle is kept alive by its loop, so it needs
-/// no variable, but it needs a ``close(name:file:line:function:_:)``: a loop cannot be closed before its handles are.
+/// A handle belongs to its loop's thread; using it on any other thread traps. The loop keeps an open handle alive, so
+/// you need not store it, but you must call ``close(name:file:line:function:_:)``: a loop cannot be closed before its
+/// handles.
 ///
-/// Once a handle is closed, its operations that can throw throw ``UVError/Code/badFileDescriptor``; stopping, closing,
-/// ``ref()`` and ``unref()`` do nothing; its properties can still be read; and starting a timer or a hook traps.
+/// On a closed handle, throwing operations throw ``UVError/Code/badFileDescriptor``; stopping, closing in any way, ``ref()`` and
+/// ``unref()`` do nothing; properties can still be read; and starting a timer or a hook traps.
 ///
 /// The corresponding libuv type is `uv_handle_t`.
 public class UVHandle {
@@ -14,16 +15,16 @@ public class UVHandle {
     final let raw: UnsafeMutablePointer<uv_handle_t>
     @exclusivity(unchecked) private final var state = State.open
     @exclusivity(unchecked) private final var explicitName = CallbackName.unnamed
-    /// Completions that wait in the loop's queue; those that come after them must not overtake.
+    /// The number of completions waiting in the loop's queue, which later ones must not overtake.
     @exclusivity(unchecked) private(set) final var pendingPosts = 0
     @exclusivity(unchecked) private final var closeCompletions: [CloseCompletion] = []
-    /// The loop's `close()` closes the handle as well.
+    /// Whether the loop's `close()` also closes the handle.
     @exclusivity(unchecked) final var closesWithLoop = false
 
     private enum State { case open, closing, closed }
     private typealias CloseCompletion = (site: CallSite, requested: UInt64, body: () -> Void)
 
-    /// Allocates the C struct, lets `initialize` set it up, and from then on lives until libuv calls back that it is
+    /// Allocates the C struct and sets it up with `initialize`. The handle then lives until libuv reports that it is
     /// closed.
     init<Raw, Failure>(
         _ core: LoopCore,
@@ -48,9 +49,9 @@ public class UVHandle {
         core.vitals.handles.add(1, Int(self.raw.pointee.type.rawValue))
     }
 
-    /// The name of this handle's dispatches, instead of where their callbacks were registered: the first 256
-    /// bytes of what it is set to, or `_OTHER` if 4,096 other names are in use by handles and `DispatchName`s. Names of requests
-    /// and tasks come from the same 4,096: do not name each of thousands of connections.
+    /// The name of this handle's dispatches, replacing the default, the place where their callbacks were registered.
+    /// Names are cut to 256 bytes; a new name becomes `_OTHER` while handles and `DispatchName`s use 4,096 others.
+    /// Names of requests and tasks share these 4,096, so do not name each of thousands of connections.
     public final var name: String {
         get {
             core.preconditionOnOwnThread("\(self)")
@@ -64,7 +65,7 @@ public class UVHandle {
         }
     }
 
-    /// The loop the handle was made on. Traps if that loop is gone.
+    /// The loop that the handle was created on. Traps if that loop has been released.
     public final var loop: UVEventLoop {
         core.preconditionOnOwnThread("\(self)")
         guard let publicLoop = core.publicLoop else {
@@ -73,7 +74,7 @@ public class UVHandle {
         return unsafeDowncast(publicLoop.object.takeUnretainedValue(), to: UVEventLoop.self)
     }
 
-    /// Whether the handle is doing something: a timer that was started, a stream that reads, listens or writes.
+    /// Whether the handle is at work: a started timer, or a stream that is reading, listening or writing.
     ///
     /// The corresponding libuv function is `uv_is_active`.
     public final var isActive: Bool { isOpenHere && (uv_is_active(raw) != 0 || isHelped) }
@@ -84,8 +85,8 @@ public class UVHandle {
         return state != .open
     }
 
-    /// Whether the handle keeps `run` alive while it is active, the default. Setting this is the same as calling ``ref()`` or
-    /// ``unref()``.
+    /// Whether the handle keeps `run` alive while it is active, the default. Setting this is equivalent to calling
+    /// ``ref()`` or ``unref()``.
     ///
     /// The corresponding libuv function is `uv_has_ref`.
     public final var keepsLoopAlive: Bool {
@@ -102,17 +103,17 @@ public class UVHandle {
         refChanged(true)
     }
 
-    /// Lets a run of the loop end although the handle is active. The corresponding libuv function is `uv_unref`.
+    /// Lets `run` return while the handle is active. The corresponding libuv function is `uv_unref`.
     public final func unref() {
         guard isOpenHere else { return }
         uv_unref(raw)
         refChanged(false)
     }
 
-    /// Ends the handle and all it was doing; pending requests complete with ``UVError/Code/canceled``.
+    /// Closes the handle and stops its work; pending requests complete with ``UVError/Code/canceled``.
     ///
-    /// `completion` runs in the loop's next iteration at the latest, once nothing of the handle is left. A handle may
-    /// be closed any number of times; each call's completion runs once. The corresponding libuv function is `uv_close`.
+    /// `completion` runs once the handle is fully closed, in the loop's next iteration at the latest. A handle may be
+    /// closed any number of times; each call's completion runs once. The corresponding libuv function is `uv_close`.
     public final func close(
         name: DispatchName? = nil,
         file: StaticString = #fileID,
@@ -129,7 +130,7 @@ public class UVHandle {
         dropCallbacks()
     }
 
-    /// The part of closing that comes before libuv's: `false` if the handle is closing or closed already.
+    /// Does the part of closing that precedes libuv's. Returns `false` if the handle is already closing or closed.
     final func beginClose(_ site: CallSite, _ completion: (() -> Void)?) -> Bool {
         if core.isClosed {
             if !core.shutdown.isTearingDown { completion?() }
@@ -147,13 +148,13 @@ public class UVHandle {
         return true
     }
 
-    /// Whether the loop's `close()` has to refuse because of the handle: not if it only has to be closed, or has nothing left
-    /// to call back.
+    /// Whether the handle makes the loop's `close()` fail. It does not if it closes with the loop, or is closing
+    /// without completions to call.
     final var keepsLoopOpen: Bool { state == .open ? !closesWithLoop : !closeCompletions.isEmpty }
 
     deinit { explicitName.release() }
 
-    /// The callback for when nothing of the handle is left.
+    /// The callback that libuv calls once the handle is closed.
     static let closed: uv_close_cb = { raw in
         Unmanaged<UVHandle>.fromOpaque(raw!.pointee.data).takeRetainedValue().finishClose()
     }
@@ -167,7 +168,7 @@ public class UVHandle {
         if core.shutdown.isTearingDown { return }
         core.descriptorMayBeFree()
         while let (site, requested) = closeCompletions.first.map({ ($0.site, $0.requested) }) {
-            // Completions that were posted before come first.
+            // Completions posted earlier come first.
             if pendingPosts > 0 {
                 post(.close, site, readySince: requested, closeCompletions.removeFirst().body)
             } else {
@@ -182,16 +183,16 @@ public class UVHandle {
         }
     }
 
-    /// Whether another of libuv's handles works for this one.
+    /// Whether another libuv handle works on behalf of this one.
     var isHelped: Bool { false }
 
-    /// Called when the handle is referenced or unreferenced, to do the same to the handle that works for it.
+    /// Called when the handle is referenced or unreferenced, to do the same to the handle that works on its behalf.
     func refChanged(_ hasRef: Bool) {}
 
-    /// The last moment at which the C struct may be handed to other threads.
+    /// Called when closing begins, the last moment at which the C struct may be passed to other threads.
     func willClose() {}
 
-    /// Lets go of the callbacks, none of which libuv calls any more; one of them may be running.
+    /// Releases the callbacks, which libuv no longer calls; one of them may be running.
     func dropCallbacks() {}
 
     /// Dispatches `body` in the next drain, under this handle's name.
@@ -204,39 +205,40 @@ public class UVHandle {
         }
     }
 
-    /// The explicit name, or `registered`, where the callback was registered.
+    /// Returns the explicit name, or else `registered`, the place where the callback was registered.
     @inline(__always)
     final func dispatchName(_ registered: CallbackName) -> CallbackName {
         explicitName == .unnamed ? registered : explicitName
     }
 
-    /// Checks the thread, and whether the handle may still be used.
+    /// Whether the handle is still open. Traps on any thread but the loop's.
     @inline(__always)
     final var isOpenHere: Bool {
         core.preconditionOnOwnThread("\(self)")
         return state == .open
     }
 
-    /// Throws for a handle that was closed; libuv would read freed memory.
+    /// Throws if the handle was closed, where libuv would read freed memory.
     @inline(__always)
     final func checkOpen(_ operation: StaticString) throws(UVError) {
         if !isOpenHere { throw UVError(.badFileDescriptor, operation: "\(operation)", detail: "\(title) was closed") }
     }
 
-    /// For operations that only a bug can call on a closed handle, unless a group's shutdown closed it: `false` then.
+    /// Traps on a closed handle, for operations that only a bug calls there. Returns `false` instead if a group's
+    /// shutdown closed it.
     final func requireOpen(_ operation: StaticString) -> Bool {
         if isOpenHere { return true }
         if core.isShuttingDown { return false }
         fatalError("\(self).\(operation) was called after close(). Make a new handle instead.")
     }
 
-    /// The C struct as what it is.
+    /// Returns the C struct with its concrete type.
     @inline(__always)
     final func rawPointer<Raw>() -> UnsafeMutablePointer<Raw> {
         UnsafeMutableRawPointer(raw).assumingMemoryBound(to: Raw.self)
     }
 
-    /// The name of a callback that the handle has, for messages.
+    /// The name of the handle's callback, for messages.
     var registeredName: CallbackName { .unnamed }
 }
 
@@ -245,7 +247,7 @@ public class UVHandle {
 extension UVHandle: Sendable {}
 
 extension UVHandle: CustomStringConvertible {
-    /// `UVTimer 'Server.swift:42 start()'`, with `(closing)` behind it where that is so.
+    /// `UVTimer 'Server.swift:42 start()'`, followed by `(closing)` while the handle is closing.
     public var description: String {
         title + (state == .closing ? " (closing)" : "")
     }
@@ -256,7 +258,7 @@ extension UVHandle: CustomStringConvertible {
     }
 }
 
-/// Calls `body` with the handle that a C struct is of, which is open: for libuv's callbacks.
+/// Calls `body` with the open handle that owns a C struct, in libuv's callbacks.
 @inline(__always)
 func withHandle<Handle: UVHandle, Raw>(of raw: UnsafeMutablePointer<Raw>?, _ body: (Handle) -> Void) {
     Unmanaged<Handle>.fromOpaque(raw!.handle.pointee.data)._withUnsafeGuaranteedRef(body)

@@ -1,16 +1,16 @@
-/// Carries what belongs to a loop's thread through closures that other threads hand to that loop.
+/// Carries a value that belongs to a loop's thread through closures that other threads pass to that loop.
 ///
 /// ```swift
 /// let server = UVLoopBound(Server(on: loop), to: loop)
 /// Thread.detachNewThread { loop.execute { server.value.close() } }
 /// ```
 ///
-/// The box may be passed and kept anywhere; what is in it can be reached on the loop's thread alone. Whoever binds a
-/// value hands it over: a reference kept elsewhere is not checked. The value is freed by whichever thread lets go of
-/// the box last, so one that must be freed on the loop needs a reference there as well.
+/// The box may be passed and kept anywhere; its value is accessible only on the loop's thread. Binding a value hands it
+/// over: references kept elsewhere are not checked. The thread that releases the box last frees the value, so a value
+/// that must be freed on the loop needs another reference there.
 public final class UVLoopBound<Value>: Sendable {
     private let shared: LoopShared
-    // Reached after that check alone.
+    // Accessed only after the thread check.
     nonisolated(unsafe) private var bound: Value
 
     /// Binds `value` to `loop`, whose thread this must be.
@@ -28,7 +28,7 @@ public final class UVLoopBound<Value>: Sendable {
         }
         set {
             shared.preconditionOnOwnThread("UVLoopBound.value")
-            // Freed when the box is whole again: that may run code which looks into it.
+            // Freed only after the box holds the new value: freeing may run code that reads the box.
             let replaced = bound
             bound = newValue
             withExtendedLifetime(replaced) {}

@@ -1,4 +1,4 @@
-/// One attempt to connect to a host by its name: looks up its addresses and tries them in turn. Loop thread only.
+/// An attempt to connect to a host by name: looks up its addresses and tries them in turn. Loop thread only.
 final class HostConnecting {
     typealias Completion = (Result<UVTCP, UVError>) -> Void
 
@@ -43,7 +43,7 @@ final class HostConnecting {
         deadline = core.schedule(after: timeout.nanosecondsClamped, work)
     }
 
-    /// - Parameter last: Why the address before failed.
+    /// - Parameter last: The error of the previous address.
     private func tryNext(_ addresses: ArraySlice<UVSocketAddress>, _ last: UVError) {
         if completion == nil { return }
         guard let address = addresses.first else { return finish(.failure(last)) }
@@ -58,7 +58,7 @@ final class HostConnecting {
             }
         } catch {
             tcp?.close()
-            // Never within the call that began this.
+            // Never within the call that started this.
             core.post(.connect, site) { [self] in tryNext(addresses.dropFirst(), error) }
         }
     }
@@ -91,24 +91,24 @@ final class HostConnecting {
 }
 
 extension UVTCP {
-    /// Connects to the first of the addresses of `host` that accepts, and calls back with the connection. Traps on any thread
+    /// Connects to the first address of `host` that accepts, and calls back with the connection. Traps on any thread
     /// but the loop's.
     ///
     /// - Parameters:
     ///   - host: A name, or a numeric address.
     ///   - port: From 0 to 65,535.
     ///   - loop: The loop of the connection.
-    ///   - timeout: How long looking up and connecting may take together, before it ends with ``UVError/Code/timedOut``;
-    ///     by default as long as the system allows.
+    ///   - timeout: The time limit for lookup and connecting together, after which the attempt fails with
+    ///     ``UVError/Code/timedOut``; by default, the system's limits apply.
     ///   - name: The name of the dispatches; by default the place of the call.
     ///   - file: The file of the call.
     ///   - line: The line of the call.
     ///   - function: The function of the call.
-    ///   - completion: Called once: with a connection that the caller has to close, with the error of the last address that
-    ///     was tried, with ``UVError/Code/canceled``, or with ``UVError/Code/nameUnknown`` and others for the host.
-    /// - Returns: The request, to cancel it.
-    /// - Throws: What ``UVEventLoop/getaddrinfo(_:port:name:file:line:function:_:)`` throws, and
-    ///   ``UVError/Code/invalidArgument`` on a closed loop. Then `completion` is not called.
+    ///   - completion: Called once: with a connection that the caller must close, with the error of the last address
+    ///     tried, with ``UVError/Code/canceled``, or with ``UVError/Code/nameUnknown`` or another error of the lookup.
+    /// - Returns: The request, with which to cancel the attempt.
+    /// - Throws: The errors of ``UVEventLoop/getaddrinfo(_:port:name:file:line:function:_:)``, and
+    ///   ``UVError/Code/invalidArgument`` on a closed loop. `completion` is then not called.
     ///
     /// The corresponding libuv functions are `uv_getaddrinfo` and `uv_tcp_connect`.
     @discardableResult
@@ -130,19 +130,19 @@ extension UVTCP {
         return UVRequest(loop.core, connecting.cancel)
     }
 
-    /// Binds to a numeric address of this machine: `127.0.0.1`, `::1`, or `0.0.0.0` and `::` for all. Port 0 stands for one
-    /// that is free. Throws what ``bind(to:ipv6Only:)`` throws, and ``UVError/Code/invalidArgument`` for what is no such
-    /// address.
+    /// Binds to a numeric address of this machine: `127.0.0.1`, `::1`, or `0.0.0.0` and `::` for all of them. With port
+    /// 0 the system chooses a free port. Throws the errors of ``bind(to:ipv6Only:)``, and
+    /// ``UVError/Code/invalidArgument`` if `host` is not a numeric address.
     ///
     /// The corresponding libuv function is `uv_tcp_bind`.
     public func bind(host: String, port: Int, ipv6Only: Bool = false) throws(UVError) {
         try bind(to: UVSocketAddress(host, port: port), ipv6Only: ipv6Only)
     }
 
-    /// Makes a handle that listens on a numeric address; see ``bind(host:port:ipv6Only:)`` for that and
-    /// ``listen(backlog:whenOutOfDescriptors:name:file:line:function:onConnection:)`` for everything else.
+    /// Creates a handle that listens on a numeric address. For the address see ``bind(host:port:ipv6Only:)``, for
+    /// everything else ``listen(backlog:whenOutOfDescriptors:name:file:line:function:onConnection:)``.
     ///
-    /// - Returns: The listening handle, which keeps a run of the loop going until it is closed.
+    /// - Returns: The listening handle, which keeps `run` alive until it is closed.
     ///
     /// The corresponding libuv functions are `uv_tcp_bind` and `uv_listen`.
     @discardableResult

@@ -1,8 +1,8 @@
 import MonitoredUVPlatform
 
-/// The hosts that this machine knows by itself, `localhost` among them: those of a file such as `/etc/hosts`. Any thread.
+/// The hosts that this machine resolves by itself, such as `localhost`, from a file such as `/etc/hosts`. Any thread.
 ///
-/// The file is read again when it has changed. Only a hash of each name is kept.
+/// The file is reread when it has changed. Only a hash of each name is kept.
 final class HostsFile: Sendable {
     static let system = HostsFile("/etc/hosts")
 
@@ -26,10 +26,10 @@ final class HostsFile: Sendable {
 
     init(_ path: String) { self.path = path }
 
-    /// Whether the file has an address for `host`.
+    /// Returns whether the file has an address for `host`.
     ///
-    /// - Throws: ``UVError/Code/tooManyOpenFiles`` and ``UVError/Code/tooManyOpenFilesInSystem``. A file that cannot be read
-    ///   otherwise lists nothing.
+    /// - Throws: ``UVError/Code/tooManyOpenFiles`` and ``UVError/Code/tooManyOpenFilesInSystem``. A file that cannot be
+    ///   read for any other reason lists nothing.
     func lists(_ host: String) throws(UVError) -> Bool {
         let hash = Self.hash(host.utf8)
         var status = stat()
@@ -42,7 +42,7 @@ final class HostsFile: Sendable {
         return names.contains(hash)
     }
 
-    /// Hashes of all names that have an address.
+    /// Returns the hashes of all names that have an address.
     static func names(in file: [UInt8]) -> Set<UInt64> {
         var names: Set<UInt64> = []
         for line in file.split(separator: UInt8(ascii: "\n")) {
@@ -57,7 +57,7 @@ final class HostsFile: Sendable {
         (try? UVSocketAddress(String(decoding: word, as: UTF8.self), port: 0)) != nil
     }
 
-    /// FNV-1a of the name in lowercase.
+    /// Returns the FNV-1a hash of the name in lowercase.
     static func hash(_ name: some Sequence<UInt8>) -> UInt64 {
         name.reduce(0xCBF2_9CE4_8422_2325) { hash, byte in
             let lowercase = (0x41...0x5A).contains(byte) ? byte | 0x20 : byte
@@ -67,7 +67,7 @@ final class HostsFile: Sendable {
 
     private static let mostBytes = 16 << 20
 
-    /// The first 16 MiB; empty if the file cannot be read.
+    /// Returns the first 16 MiB of the file; empty if it cannot be read.
     private func bytes() throws(UVError) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         if descriptor < 0 {

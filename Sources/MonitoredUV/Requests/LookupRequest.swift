@@ -5,7 +5,7 @@ final class LookupRequest: ThreadRequest {
     typealias Completion = (Result<[UVSocketAddress], UVError>) -> Void
 
     private let lookup: Lookup
-    /// Gone once it was called; then, and while it waits in the loop's queue, the queue has it.
+    /// `nil` once called, or once passed to the loop's queue, which then holds it.
     private var completion: Completion?
     private var isCompleting = false
     private var isCanceled = false
@@ -24,7 +24,8 @@ final class LookupRequest: ThreadRequest {
             let detail = "port \(port) is not in 0...65535"
             throw UVError(.invalidArgument, operation: "uv_getaddrinfo", detail: detail)
         }
-        // The length of what libuv makes of a name that is not ASCII is known only afterwards, which takes long.
+        // The length of the ASCII form that libuv gives other names is known only after converting them, which takes
+        // long.
         if host.utf8.count > (host.utf8.allSatisfy { $0 < 0x80 } ? 255 : 1024) {
             throw UVError(.nameTooLong, operation: "uv_getaddrinfo", detail: host)
         }
@@ -43,7 +44,7 @@ final class LookupRequest: ThreadRequest {
         }
     }
 
-    /// The system may go on asking, on a thread that nobody waits for.
+    /// Cancels the lookup. The system may continue it, on a thread that nothing waits for.
     override func cancel() {
         if isCanceled || completion == nil && !isCompleting { return }
         isCanceled = true
@@ -62,7 +63,7 @@ final class LookupRequest: ThreadRequest {
         completion?(answer)
     }
 
-    /// Completes in the next drain; a loop that goes before lets go of the closure.
+    /// Completes in the next drain; if the loop is freed first, the closure is released.
     private func completeSoon(_ answer: Resolver.Answer) {
         var completion = self.completion
         self.completion = nil
@@ -83,12 +84,12 @@ final class LookupRequest: ThreadRequest {
 }
 
 extension UVEventLoop {
-    /// Looks up the addresses of `host`, with `port` in them, in the order in which the system prefers them. Traps on
-    /// any thread but the loop's.
+    /// Looks up the addresses of `host`, each with `port`, in the system's order of preference. Traps on any thread but
+    /// the loop's.
     ///
-    /// The system's resolver is asked on threads apart from libuv's pool: at most 16 at a time for all loops, canceled ones
-    /// included; later lookups wait. Numeric addresses and the hosts of `/etc/hosts` do not wait behind those that need a name
-    /// server.
+    /// The system's resolver runs on threads separate from libuv's pool: at most 16 at a time for all loops, including
+    /// canceled lookups; later lookups wait. Numeric addresses do not wait, and the hosts of `/etc/hosts`, which have four
+    /// more threads, do not wait behind those that need a name server.
     ///
     /// - Parameters:
     ///   - host: A name, or a numeric address.
@@ -97,12 +98,12 @@ extension UVEventLoop {
     ///   - file: The file of the call.
     ///   - line: The line of the call.
     ///   - function: The function of the call.
-    ///   - completion: Called once, with at least one address, or with ``UVError/Code/nameUnknown`` for an unknown host, and
-    ///     others.
-    /// - Throws: ``UVError/Code/invalidArgument`` for a name that is empty or ill-formed and for a port outside of 0 to
-    ///   65,535, and ``UVError/Code/nameTooLong``; ``UVError/Code/resourceTemporarilyUnavailable`` if the system has no thread
-    ///   left. Then `completion` is not called.
-    /// - Returns: The request, to cancel it.
+    ///   - completion: Called once, with at least one address, or with ``UVError/Code/nameUnknown`` for an unknown
+    ///     host, or with another error.
+    /// - Throws: ``UVError/Code/invalidArgument`` for an empty or ill-formed name and for a port outside of 0 to
+    ///   65,535, and ``UVError/Code/nameTooLong``; ``UVError/Code/resourceTemporarilyUnavailable`` if the system has no
+    ///   thread left. `completion` is then not called.
+    /// - Returns: The request, with which to cancel the lookup.
     ///
     /// The corresponding libuv function is `uv_getaddrinfo`.
     @discardableResult

@@ -1,9 +1,9 @@
 import CLibUV
 import MonitoredUVPlatform
 
-/// Looks up hosts on threads of its own, because the system's resolver blocks. Any thread.
+/// Looks up hosts on its own threads, because the system's resolver blocks. Any thread.
 ///
-/// Hosts that need no name server have threads apart, so that they never wait for those that do.
+/// Hosts that need no name server have separate threads, so that they never wait for those that do.
 final class Resolver: Sendable {
     typealias Answer = Result<[UVSocketAddress], UVError>
 
@@ -17,8 +17,8 @@ final class Resolver: Sendable {
     private let sorting: ThreadPool<Lookup>
 
     /// - Parameters:
-    ///   - isLocal: Whether a host needs no name server.
-    ///   - ask: Looks up the addresses of a host, with a port in them, and blocks meanwhile.
+    ///   - isLocal: Returns whether a host needs no name server.
+    ///   - ask: Looks up the addresses of a host, each with the given port, and blocks meanwhile.
     init(
         isLocal: @escaping @Sendable (String) throws(UVError) -> Bool,
         ask: @escaping @Sendable (String, Int) -> Answer
@@ -43,26 +43,26 @@ final class Resolver: Sendable {
     func begin(_ lookup: Lookup) throws(UVError) { try sorting.add(lookup) }
 }
 
-/// A question to a ``Resolver``. Any thread.
+/// A query to a ``Resolver``. Any thread.
 final class Lookup: Sendable {
     let host: String
     let port: Int
     private let finished: FinishedWork
     private let state = Lock<(answer: Resolver.Answer?, isWithdrawn: Bool)>((nil, false))
 
-    /// Goes to `finished` with its answer.
+    /// Creates a lookup that is added to `finished` once it has its answer.
     init(_ host: String, _ port: Int, _ finished: FinishedWork) {
         self.host = host
         self.port = port
         self.finished = finished
     }
 
-    /// `nil` before the end.
+    /// The answer; `nil` until the lookup has finished.
     var answer: Resolver.Answer? { state.withLock { $0.answer } }
 
     var isWithdrawn: Bool { state.withLock { $0.isWithdrawn } }
 
-    /// Skips the work if it has not begun, and drops the answer otherwise.
+    /// Skips the work if it has not started, and drops the answer otherwise.
     func withdraw() { state.withLock { $0.isWithdrawn = true } }
 
     fileprivate func finish(_ answer: Resolver.Answer) {
@@ -71,13 +71,12 @@ final class Lookup: Sendable {
     }
 }
 
-/// The blocking calls of the operating system's resolver, through libuv, which knows how to write names that are not
-/// ASCII.
+/// The blocking calls of the operating system's resolver, through libuv, which encodes non-ASCII names.
 enum SystemResolver {
-    /// Asks for the addresses of `host`, and blocks meanwhile. Any thread.
+    /// Looks up the addresses of `host`, blocking meanwhile. Any thread.
     static func addresses(of host: String, port: Int) -> Resolver.Answer {
-        // libuv counts the request in its loop, and looks at nothing else there when the call blocks. A loop cannot be
-        // shared by threads, and one that was initialized would hold descriptors.
+        // libuv counts the request in its loop, and touches nothing else there when the call blocks. Threads cannot
+        // share a loop, and an initialized one would hold descriptors.
         let loop = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
         defer { loop.deallocate() }
         memset(loop, 0, MemoryLayout<uv_loop_t>.size)
@@ -86,9 +85,9 @@ enum SystemResolver {
         }
     }
 
-    /// Reads a numeric address as the resolver does (`127.1` is one); `nil` for a name. Does not block.
+    /// Parses a numeric address as the resolver does (including `127.1`); returns `nil` for a name. Does not block.
     ///
-    /// - Throws: ``UVError`` for what cannot be the name of a host.
+    /// - Throws: ``UVError`` if `host` cannot be the name of a host.
     static func numericAddresses(
         of host: String,
         port: Int,
@@ -103,7 +102,8 @@ enum SystemResolver {
         }
     }
 
-    /// The system calls a host unknown if it has no descriptor left to look it up.
+    /// Returns the actual cause of `error`: the system reports a host as unknown if no descriptor is left to look it
+    /// up.
     private static func cause(of error: UVError, _ host: String) -> UVError {
         do throws(UVError) {
             try Descriptor.requireFree(1, for: "uv_getaddrinfo")

@@ -1,6 +1,6 @@
 /// An operation in progress that can be canceled on its own: a lookup, or a connection to a host.
 ///
-/// It belongs to its loop's thread; use on any other traps. Letting go of it changes nothing.
+/// It belongs to its loop's thread; using it on any other thread traps. Releasing it does not cancel the operation.
 ///
 /// The corresponding libuv type is `uv_req_t`.
 public struct UVRequest {
@@ -12,8 +12,8 @@ public struct UVRequest {
         end = cancel
     }
 
-    /// Ends the request for its caller: the completion is called once with ``UVError/Code/canceled``, in the loop's next
-    /// iteration. A lookup may continue in the background. Does nothing if the request is over.
+    /// Cancels the request: the completion is called once with ``UVError/Code/canceled``, in the loop's next iteration.
+    /// A lookup may continue in the background. Does nothing if the request has completed.
     ///
     /// The corresponding libuv function is `uv_cancel`.
     public func cancel() {

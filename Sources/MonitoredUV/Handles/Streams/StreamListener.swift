@@ -2,15 +2,15 @@ import CLibUV
 import CMonitoredUV
 import MonitoredUVPlatform
 
-/// Polls the listening socket of a stream, and accepts its connections.
+/// Polls the listening socket of a stream and accepts its connections.
 ///
 /// `uv_listen` is not used: when `accept` keeps failing, it retries without returning to its loop. This class stops polling
 /// after a failure, and retries a few milliseconds later, or as soon as a handle of the loop has closed.
 ///
-/// A callback accepts one connection. The number doubles, up to ``mostAtOnce``, while connections come in consecutive
-/// iterations, and shrinks when there are fewer, so that few calls of `accept` find nothing.
+/// A poll callback first accepts one connection. The number doubles, up to ``mostAtOnce``, while connections arrive in
+/// consecutive iterations, and shrinks when there are fewer, so that few calls of `accept` find nothing.
 final class StreamListener: DescriptorWaiter {
-    /// One of libuv's handles, followed by its listener. It counts as one of the loop's own.
+    /// A libuv handle followed by its listener. It counts as one of the loop's internal handles.
     private struct Handle<Raw> {
         var raw: Raw
         let listener: Unmanaged<StreamListener>
@@ -18,9 +18,9 @@ final class StreamListener: DescriptorWaiter {
 
     private enum State {
         case polling
-        /// Will announce a connection that another listener accepted.
+        /// A connection that another listener accepted will be announced.
         case inherited
-        /// The stream has not taken the announced connection.
+        /// The stream has not taken the announced connection yet.
         case waiting
         /// Accepting failed.
         case paused
@@ -39,24 +39,24 @@ final class StreamListener: DescriptorWaiter {
     private let policy: UVStream.OutOfDescriptors
     private var callback: Callback?
     private let poll: UnsafeMutablePointer<Handle<uv_poll_t>>
-    /// Also keeps a run of the loop going while nothing is polled.
+    /// Also keeps `run` alive while nothing is polled.
     private let timer: UnsafeMutablePointer<Handle<uv_timer_t>>
     private var state = State.polling
     private var batch = 1
     /// A connection that the stream has not taken, or -1.
     private var pending: Int32
-    /// An error was announced, and no connection has been accepted since.
+    /// Whether an error was announced, and no connection has been accepted since.
     private var isFailing = false
-    /// The last iteration with connections.
+    /// The last iteration in which connections arrived.
     private var iteration: UInt64 = 0
 
-    /// Holds the closure of `listen`, to be released after a dispatch.
+    /// Holds the closure passed to `listen`, so that it can be released after a dispatch.
     final class Callback {
         let body: (UVError?) -> Void
         init(_ body: @escaping (UVError?) -> Void) { self.body = body }
     }
 
-    /// Starts to poll `socket`, which listens and does not block.
+    /// Starts polling `socket`, which is listening and in non-blocking mode.
     ///
     /// - Parameter pending: A connection that another listener accepted, or -1.
     init(
@@ -139,7 +139,7 @@ final class StreamListener: DescriptorWaiter {
         return callback
     }
 
-    /// Gives up the pending connection, to another listener of the same socket.
+    /// Returns the pending connection, and gives it up to another listener of the same socket.
     func takePending() -> Int32 {
         defer { pending = -1 }
         return pending
@@ -159,7 +159,7 @@ final class StreamListener: DescriptorWaiter {
         UVError.require(uv_timer_stop(rawTimer), "uv_timer_stop")
         let status = uv_poll_start(rawPoll, Int32(UV_READABLE.rawValue)) { raw, status, _ in
             StreamListener.listener(of: raw)._withUnsafeGuaranteedRef { listener in
-                // `accept` tells more about an error than the poll's status.
+                // `accept` returns a more precise error than the poll's status.
                 listener.acceptSome()
                 // After an error libuv has stopped the poll.
                 if status < 0 && listener.state == .polling { listener.pause() }
@@ -211,7 +211,7 @@ final class StreamListener: DescriptorWaiter {
 
     private func acceptSome() {
         core.recorder.stampLoopCode()
-        // Connections that come one by one leave iterations without any between them.
+        // Connections that arrive one at a time leave iterations without any in between.
         let isCrowded = core.iteration == iteration &+ 1
         iteration = core.iteration
         var left = batch
@@ -243,7 +243,8 @@ final class StreamListener: DescriptorWaiter {
         announce(UVError(.init(rawValue: -error), operation: "accept"))
     }
 
-    /// Accepts a connection with the loop's reserve descriptor, and closes it. Returns `false` if the reserve is lost.
+    /// Accepts a connection with the loop's reserve descriptor, and closes it. Returns `false` if the reserve could not
+    /// be reopened.
     private func shedOne() -> Bool {
         core.giveUpReserve()
         let connection = accept(socket)

@@ -1,13 +1,13 @@
 import CLibUV
 
-/// One connect, write or shutdown under way.
+/// A connect, write or shutdown in progress.
 final class StreamRequest: RawRequest {
     private let stream: UVStream
     private let operation: StaticString
     private let extraBytes: Int
     private var completion: ((UVError?) -> Void)?
 
-    /// Starts the request: `start` gets the C request, and `extraBytes` of memory that live as long.
+    /// Starts the request. `start` receives the C request and `extraBytes` of memory with the same lifetime.
     static func start<Raw>(
         _ kind: CallbackKind,
         _ operation: StaticString,
@@ -43,7 +43,7 @@ final class StreamRequest: RawRequest {
         if kind == .connect { stream.isConnecting = false }
         if completion == nil || core.shutdown.isTearingDown { return core.recorder.stampLoopCode() }
         let error = UVError.of(status, operation)
-        // A request that its handle's close canceled was ready with that; all others wait for the kernel.
+        // A request that its handle's close canceled became ready at that time; all others wait for the kernel.
         let canceledAt = stream.closeRequested
         if stream.pendingPosts > 0 {
             return stream.post(kind, site, readySince: canceledAt) { [self] in complete(error) }

@@ -1,7 +1,7 @@
 import CLibUV
 
 extension UVStream {
-    /// Writes several arrays as one, without joining them first; see
+    /// Writes several arrays as if they were one, without joining them first; see
     /// ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_,_)``.
     public final func write(
         vectored buffers: [[UInt8]],
@@ -19,14 +19,14 @@ extension UVStream {
         }
     }
 
-    /// Writes what the kernel takes at once of several arrays, in one system call for each 256 of them, and keeps
-    /// nothing: returns the number of bytes written.
+    /// Writes what the kernel takes at once of several arrays, with one system call per 256 of them, without queuing
+    /// the rest. Returns the number of bytes written.
     ///
-    /// Throws what ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_,_)`` throws. The corresponding libuv function is
-    /// `uv_try_write`.
+    /// Throws the errors of ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_,_)``. The corresponding libuv
+    /// function is `uv_try_write`.
     public final func tryWrite(vectored buffers: [[UInt8]]) throws(UVError) -> Int { max(0, try attemptWrite(buffers)) }
 
-    /// Tries to write; -1 where earlier writes or the connection come first.
+    /// Tries to write; returns -1 if earlier writes or the connection come first.
     private final func attemptWrite(_ buffers: [[UInt8]]) throws(UVError) -> Int {
         if buffers.isEmpty { return try attemptWrite([[]]) }
         try checkWritable("uv_try_write")
@@ -59,7 +59,7 @@ extension UVStream {
         }
     }
 
-    /// Holds the memory of all arrays at once, one call deep for each.
+    /// Calls `body` with buffers of all arrays at once, nesting one call per array.
     private static func withBuffers(
         _ buffers: ArraySlice<[UInt8]>,
         _ body: (UnsafePointer<uv_buf_t>) -> Int32

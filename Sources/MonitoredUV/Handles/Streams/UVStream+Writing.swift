@@ -1,18 +1,19 @@
 import CLibUV
 
 extension UVStream {
-    /// Whether bytes can be written: connected and not shut down. The corresponding libuv function is `uv_is_writable`.
+    /// Whether bytes can be written: the stream is connected and was not shut down. The corresponding libuv function is
+    /// `uv_is_writable`.
     public final var isWritable: Bool { isOpenHere && uv_is_writable(stream) != 0 }
 
-    /// The number of bytes waiting for the kernel to take them. A program that stops producing above some size and goes on in a
-    /// write's completion keeps its memory bounded, however slow the peer is.
+    /// The number of bytes waiting for the kernel to take them. To bound memory however slow the peer is, stop
+    /// producing above some size and continue in a write's completion.
     ///
     /// The corresponding libuv function is `uv_stream_get_write_queue_size`.
     public final var writeQueueSize: Int { isOpenHere ? uv_stream_get_write_queue_size(stream) : 0 }
 
-    /// Writes all of `bytes`: what the kernel takes at once without a copy, the rest from a copy that the loop keeps
-    /// until it is written. Writes go out in the order of the calls; those of a stream that is connecting wait for
-    /// that.
+    /// Writes all of `bytes`. The bytes that the kernel takes at once are not copied; the loop keeps a copy of the rest
+    /// until it is written. Writes go out in the order of the calls; writes to a stream that is connecting wait for the
+    /// connection.
     ///
     /// - Parameters:
     ///   - bytes: Borrowed for the call.
@@ -20,9 +21,9 @@ extension UVStream {
     ///   - file: The file of the call.
     ///   - line: The line of the call.
     ///   - function: The function of the call.
-    ///   - completion: Called once when everything is written, or can no longer be, always after this call has
-    ///     returned. Without one, a failure after this call has returned shows on the reading side alone.
-    /// - Throws: What is known at once, in which case no more of `bytes` is sent and `completion` is not called:
+    ///   - completion: Called once when everything has been written, or no longer can be, always after this call has
+    ///     returned. Without a completion, a failure after this call has returned shows only on the reading side.
+    /// - Throws: Errors known at once, in which case no more of `bytes` is sent and `completion` is not called:
     ///   ``UVError/Code/brokenPipe`` after a shutdown or a peer's close, ``UVError/Code/badFileDescriptor`` without a
     ///   connection, ``UVError/Code/connectionReset`` and others.
     ///
@@ -63,7 +64,7 @@ extension UVStream {
         try result.get()
     }
 
-    /// Writes a slice, `Data`, or another collection of bytes, from a copy; see
+    /// Writes a copy of a slice, `Data`, or another collection of bytes; see
     /// ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_,_)``.
     public final func write(
         _ bytes: some Collection<UInt8>,
@@ -76,7 +77,7 @@ extension UVStream {
         try write(Array(bytes), name: name, file: file, line: line, function: function, completion)
     }
 
-    /// Writes a text as UTF-8; see ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_,_)``.
+    /// Writes a string as UTF-8; see ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_,_)``.
     public final func write(
         _ text: String,
         name: DispatchName? = nil,
@@ -95,16 +96,16 @@ extension UVStream {
         try result.get()
     }
 
-    /// Writes what the kernel takes at once, and keeps nothing: returns the number of bytes written, 0 where earlier
-    /// writes still wait.
+    /// Writes what the kernel takes at once, without queuing the rest. Returns the number of bytes written, 0 if
+    /// the kernel takes none, while the stream connects, and while earlier writes are still pending.
     ///
-    /// Throws what ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_,_)`` throws. The corresponding libuv function is
-    /// `uv_try_write`.
+    /// Throws the errors of ``write(_:name:file:line:function:_:)-(RawSpan,_,_,_,_,_)``. The corresponding libuv
+    /// function is `uv_try_write`.
     public final func tryWrite(_ bytes: RawSpan) throws(UVError) -> Int {
         max(0, try attemptWrite(bytes))
     }
 
-    /// Tries to write an array.
+    /// Writes what the kernel takes at once of an array; returns the number of bytes written.
     public final func tryWrite(_ bytes: [UInt8]) throws(UVError) -> Int {
         let result = bytes.withUnsafeBytes { bytes in Result { () throws(UVError) in try tryWrite(bytes.bytes) } }
         return try result.get()
@@ -119,8 +120,8 @@ extension UVStream {
         return try UVStream.taken(status)
     }
 
-    /// Interprets the result of `uv_try_write`: the number of bytes that the kernel took, or -1 where earlier writes or the
-    /// connection come first.
+    /// Interprets the result of `uv_try_write`: the number of bytes that the kernel took, or -1 if it has to wait for
+    /// earlier writes or the connection.
     @inline(__always)
     static func taken(_ status: Int32) throws(UVError) -> Int {
         if status >= 0 { return Int(status) }
@@ -129,8 +130,8 @@ extension UVStream {
         throw UVError(.init(rawValue: status), operation: "uv_try_write", detail: isUnconnected ? "not connected" : nil)
     }
 
-    /// Queues what was not `taken` at once, which `copy` puts into memory of that size, or posts the completion if all
-    /// was.
+    /// Queues the bytes that were not `taken` at once, which `copy` puts into memory of that size. If all were taken,
+    /// posts the completion.
     @inline(never)
     final func finishWrite(
         _ taken: Int,
@@ -154,7 +155,7 @@ extension UVStream {
 }
 
 extension uv_buf_t {
-    /// For writing: libuv does not change what the buffer points to.
+    /// Creates a buffer for writing, whose bytes libuv does not change.
     init(_ bytes: UnsafeRawBufferPointer) {
         let base = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
         self.init(base: base?.assumingMemoryBound(to: CChar.self), len: bytes.count)

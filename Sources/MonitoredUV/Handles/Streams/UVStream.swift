@@ -1,45 +1,47 @@
 import CLibUV
 import MonitoredUVPlatform
 
-/// The base class of byte streams: listening, reading, writing, shutting down.
+/// The base class of byte streams, which listen, read, write, and shut down.
 ///
 /// The corresponding libuv type is `uv_stream_t`.
 public class UVStream: UVHandle {
     @exclusivity(unchecked) private final var reader: Unmanaged<StreamReader>?
     @exclusivity(unchecked) private(set) final var listener: StreamListener?
-    /// The place at which the stream began to listen or to read.
+    /// The place where the stream started to listen or to read.
     @exclusivity(unchecked) private final var site = CallbackName.unnamed
-    /// This side has ended.
+    /// Whether this side was shut down.
     @exclusivity(unchecked) private(set) final var wasShutDown = false
-    /// A connect request is under way, during which libuv takes a shutdown for the connection's success.
+    /// Whether a connect request is in progress. Until it completes, libuv mistakes a shutdown for the connection's
+    /// success.
     final var isConnecting = false
-    /// Called when the handle begins to close, whoever closes it; lets go of what belongs to the handle's owner.
+    /// Called when the handle starts closing, no matter what closes it; releases what belongs to the handle's owner.
     @exclusivity(unchecked) final var onClosing: (() -> Void)?
-    /// When what is under way was canceled.
+    /// The instant at which closing canceled pending requests.
     @exclusivity(unchecked) private(set) final var closeRequested: UInt64?
 
     final var stream: UnsafeMutablePointer<uv_stream_t> { rawPointer() }
 
     // MARK: Listening
 
-    /// Listens for connections, and calls back for each that waits to be accepted;
+    /// Listens for connections, and calls back for each connection that waits to be accepted;
     /// ``UVTCP/listen(backlog:whenOutOfDescriptors:name:file:line:function:onConnection:)`` also accepts them.
     ///
-    /// As long as a connection has not been accepted no further one is announced, so a server that does not accept
-    /// holds its clients off.
+    /// The next connection is announced only after the previous one has been accepted, so a server that does not accept
+    /// makes its clients wait.
     ///
-    /// If accepting fails, for example because the process is out of descriptors, `onPending` gets the error, once until a
-    /// connection is accepted again. The loop retries every 5 ms, and whenever one of its handles has closed.
+    /// If accepting fails, for example because the process is out of descriptors, `onPending` receives the error, once
+    /// until a connection is accepted again. The loop retries every 5 ms, and whenever one of its handles closes.
     ///
     /// - Parameters:
-    ///   - backlog: How many connections the kernel keeps until they are accepted.
-    ///   - policy: What to do with clients while the process is out of descriptors.
+    ///   - backlog: The number of connections that the kernel keeps until they are accepted.
+    ///   - policy: How to treat clients while the process is out of descriptors.
     ///   - name: The name of the dispatches; by default the place of the call.
     ///   - file: The file of the call.
     ///   - line: The line of the call.
     ///   - function: The function of the call.
-    ///   - onPending: Accepts, on the loop's thread, now or later.
-    /// - Throws: ``UVError/Code/addressInUse`` if the address that was bound is taken, among others.
+    ///   - onPending: Called on the loop's thread with `nil` for a waiting connection, to be accepted then or later, or
+    ///     with an error.
+    /// - Throws: ``UVError/Code/addressInUse`` if the bound address is in use, among others.
     ///
     /// The corresponding libuv function is `uv_listen`; this calls `listen` and `accept4` itself, with a `uv_poll_t`.
     @_disfavoredOverload
@@ -70,7 +72,7 @@ public class UVStream: UVHandle {
         _ onPending: @escaping (UVError?) -> Void
     ) throws(UVError) {
         try checkOpen("uv_listen")
-        // An error of `uv_tcp_bind` that libuv reports when the socket is used.
+        // An error of `uv_tcp_bind`, which libuv reports only when the socket is used.
         try UVError.check(stream.pointee.delayed_error, "uv_listen", operand)
         let socket = try socketToListen()
         let status = Platform.listen(socket, backlog) == 0 ? 0 : -errno
@@ -87,7 +89,7 @@ public class UVStream: UVHandle {
         self.site = core.recorder.name(of: site)
     }
 
-    /// The detail of an error of listening.
+    /// The detail for errors of listening.
     var operand: String? { nil }
 
     /// Returns the descriptor of the socket to listen on.
@@ -100,7 +102,7 @@ public class UVStream: UVHandle {
         return descriptor
     }
 
-    /// Accepts the connection that `onPending` announced without making a handle, for use on another loop.
+    /// Accepts the connection that `onPending` announced, without creating a handle, for use on another loop.
     ///
     /// ```swift
     /// let descriptor = try server.acceptDescriptor()
@@ -108,7 +110,7 @@ public class UVStream: UVHandle {
     /// ```
     ///
     /// - Returns: The descriptor of the connection's socket, in non-blocking mode. The caller owns it.
-    /// - Throws: ``UVError/Code/resourceTemporarilyUnavailable`` if none waits.
+    /// - Throws: ``UVError/Code/resourceTemporarilyUnavailable`` if no connection is waiting.
     public final func acceptDescriptor() throws(UVError) -> Int32 {
         try checkOpen("accept")
         if let descriptor = listener?.takeConnection() { return descriptor }
@@ -126,26 +128,26 @@ public class UVStream: UVHandle {
 
     // MARK: Reading
 
-    /// Whether bytes can arrive: connected, and the peer has not ended its side. The corresponding libuv function is
-    /// `uv_is_readable`.
+    /// Whether bytes can arrive: the stream is connected and the peer has not ended its side. The corresponding libuv
+    /// function is `uv_is_readable`.
     public final var isReadable: Bool { isOpenHere && uv_is_readable(stream) != 0 }
 
-    /// Calls back with each piece of bytes that arrives, until ``stopReading()``,
+    /// Starts reading, and calls back with each chunk of bytes that arrives, until ``stopReading()``,
     /// ``UVHandle/close(name:file:line:function:_:)`` or the end.
     ///
-    /// The bytes are the loop's own buffer, of up to 256 KiB, lent for the time of the call: the compiler does not let
-    /// them out. `Array(uvBytes: bytes)` and `String(uvBytes: bytes)` make copies.
+    /// The bytes are in the loop's own buffer of up to 256 KiB, borrowed for the call: the compiler rejects escapes.
+    /// `Array(uvBytes: bytes)` and `String(uvBytes: bytes)` make copies.
     ///
     /// - Parameters:
     ///   - name: The name of the dispatches; by default the place of the call.
     ///   - file: The file of the call.
     ///   - line: The line of the call.
     ///   - function: The function of the call.
-    ///   - onBytes: Gets at least one byte.
-    ///   - onEnd: Called once when there will be no more bytes; the stream stays open, for writing and until it is
-    ///     closed. By default the stream is closed then.
-    /// - Throws: ``UVError/Code/notConnected`` on a stream that neither has a connection nor is connecting,
-    ///   ``UVError/Code/alreadyInProgress`` on one that reads already.
+    ///   - onBytes: Called with at least one byte.
+    ///   - onEnd: Called once when no more bytes will come; the stream stays open, for writing, until it is closed. By
+    ///     default, the stream is then closed.
+    /// - Throws: ``UVError/Code/notConnected`` on a stream that is neither connected nor connecting,
+    ///   ``UVError/Code/alreadyInProgress`` on a stream that is already reading.
     ///
     /// The corresponding libuv function is `uv_read_start`.
     public final func startReading(
@@ -178,17 +180,17 @@ public class UVStream: UVHandle {
         self.site = core.recorder.name(of: site)
     }
 
-    /// Ends the calls; what arrives meanwhile stays in the kernel, so that a fast peer has to wait. Neither end of
-    /// stream nor reset is noticed until reading starts again. The corresponding libuv function is `uv_read_stop`.
+    /// Stops reading; data that arrives meanwhile stays in the kernel, so a fast peer has to wait. Neither end of
+    /// stream nor a reset is noticed until reading starts again. The corresponding libuv function is `uv_read_stop`.
     public final func stopReading() {
         guard isOpenHere else { return }
         UVError.require(uv_read_stop(stream), "uv_read_stop")
         replaceReader(nil)
     }
 
-    /// Why no more bytes will come.
+    /// The reason why no more bytes will come.
     public enum ReadEnd: Sendable, Hashable {
-        /// The peer has sent everything it had to send.
+        /// The peer has sent everything and ended its side.
         case endOfStream
         /// The connection is broken, for example by ``UVError/Code/connectionReset``.
         case failed(UVError)
@@ -218,7 +220,7 @@ public class UVStream: UVHandle {
         }
     }
 
-    /// libuv has stopped reading; at the end of a stream it may not even have asked for a buffer.
+    /// Called when libuv has stopped reading; at the end of a stream it may not even have asked for a buffer.
     @inline(never)
     private final func readingEnded(_ status: Int32) {
         guard let reader else { return }
@@ -231,7 +233,8 @@ public class UVStream: UVHandle {
         core.dispatch(.read, dispatchName(site), .io(raw)) { reader._withUnsafeGuaranteedRef { $0.onEnd(end) } }
     }
 
-    /// The error of a connection that broke. libuv takes a reset for the end of the stream if bytes came right before it.
+    /// The error of a broken connection. libuv mistakes a reset for the end of the stream if bytes arrived right before
+    /// it.
     private final var resetBehindEnd: Int32? {
         guard let descriptor = try? descriptor(), case let error = Descriptor.socketError(descriptor), error != 0 else {
             return nil
@@ -244,16 +247,17 @@ public class UVStream: UVHandle {
         reader = new.map(Unmanaged.passRetained)
     }
 
-    /// It may be the one that is running.
+    /// Releases an object after the current dispatch, which may be running it.
     private final func deferRelease<Object: AnyObject>(_ object: Unmanaged<Object>?) {
         if let object { core.recorder.deferRelease(object.takeRetainedValue(), dispatchName(site)) }
     }
 
     // MARK: Shutting down
 
-    /// Ends this side once all writes are through: the peer sees end of stream, and can still send.
+    /// Shuts down this side once all writes have completed: the peer sees end of stream, and can still send.
     ///
-    /// - Throws: ``UVError/Code/notConnected`` without a connection, also while connecting, and for a second shutdown.
+    /// - Throws: ``UVError/Code/notConnected`` without a connection, including while connecting, and on a second
+    ///   shutdown.
     ///
     /// The corresponding libuv function is `uv_shutdown`.
     public final func shutdown(
@@ -272,7 +276,8 @@ public class UVStream: UVHandle {
         wasShutDown = true
     }
 
-    /// Writing is over, whatever the socket's state: what libuv versions after 1.43 check themselves.
+    /// Throws once the stream was shut down, whatever the state of the socket. libuv versions after 1.43 check this
+    /// themselves.
     @inline(__always)
     final func checkWritable(_ operation: StaticString) throws(UVError) {
         try checkOpen(operation)

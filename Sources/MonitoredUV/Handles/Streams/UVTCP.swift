@@ -14,17 +14,18 @@ import MonitoredUVPlatform
 ///
 /// The corresponding libuv type is `uv_tcp_t`.
 public final class UVTCP: UVStream {
-    /// Makes a socket that is neither bound nor connected, on `loop`, whose thread this must be.
+    /// Creates a socket that is neither bound nor connected, on `loop`, whose thread this must be.
     ///
     /// The corresponding libuv function is `uv_tcp_init`.
     public convenience init(on loop: UVEventLoop) throws(UVError) { try self.init(loop.core) }
 
-    /// Takes over an open socket, such as one from a supervisor; from then on the handle closes it.
+    /// Adopts an open socket, such as one from a supervisor; from then on the handle owns it and closes it.
     ///
-    /// - Throws: ``UVError/Code/invalidArgument`` for descriptors 0 to 2, which libuv does not close: pass a `dup` of
-    ///   it. `EPROTOTYPE` for a socket that is not a stream, such as one of UDP. ``UVError/Code/fileExists`` if a handle of
-    ///   the loop reads or writes it already, ``UVError/Code/notSocket`` and ``UVError/Code/badFileDescriptor`` for what is
-    ///   no socket. After an error the descriptor is still the caller's.
+    /// - Throws: ``UVError/Code/invalidArgument`` for descriptors 0 to 2, which libuv does not close: pass a `dup`
+    ///   instead. `EPROTOTYPE` for a socket that is not a stream, such as a UDP socket. ``UVError/Code/fileExists`` if
+    ///   a handle of the loop already reads or writes it, ``UVError/Code/notSocket`` and
+    ///   ``UVError/Code/badFileDescriptor`` for a descriptor that is not a socket. After an error, the caller still
+    ///   owns the descriptor.
     ///
     /// The corresponding libuv function is `uv_tcp_open`.
     public convenience init(on loop: UVEventLoop, adopting descriptor: Int32) throws(UVError) {
@@ -53,7 +54,7 @@ public final class UVTCP: UVStream {
         }
     }
 
-    /// Takes over a connection's socket, which it closes if that fails.
+    /// Adopts a connection's socket, and closes it on failure.
     convenience init(_ core: LoopCore, owning descriptor: Int32) throws(UVError) {
         do throws(UVError) { try self.init(core, opening: descriptor) } catch {
             Platform.close(descriptor)
@@ -69,13 +70,13 @@ public final class UVTCP: UVStream {
 
     // MARK: Server
 
-    /// Gives the socket its local address; port 0 lets the system choose one, which ``localAddress()`` then tells.
+    /// Sets the socket's local address; with port 0 the system chooses a port, which ``localAddress()`` returns.
     ///
-    /// An address that is in use is reported by what follows, listening or connecting. The socket is bound with
+    /// An address that is in use is reported by the next step, listening or connecting. The socket is bound with
     /// `SO_REUSEADDR`.
     ///
     /// - Parameters:
-    ///   - address: One of this machine's, or `0.0.0.0` or `::` for all of them.
+    ///   - address: An address of this machine, or `0.0.0.0` or `::` for all of them.
     ///   - ipv6Only: Whether an IPv6 socket refuses IPv4 peers.
     ///
     /// The corresponding libuv function is `uv_tcp_bind`.
@@ -86,15 +87,15 @@ public final class UVTCP: UVStream {
         boundAddress = address
     }
 
-    /// The address that was passed to `bind`.
+    /// The address passed to `bind`.
     private var boundAddress: UVSocketAddress?
     override var operand: String? { boundAddress.map { "\($0)" } }
 
-    /// Listens, and calls back with each connection, accepted; see
+    /// Listens, and calls back with each accepted connection; see
     /// ``UVStream/listen(backlog:whenOutOfDescriptors:name:file:line:function:onPending:)`` for accepting later.
     ///
-    /// If accepting fails, the callback gets a failure, once until a connection is accepted again; the server continues.
-    /// By default, clients wait while the process is out of descriptors.
+    /// If accepting fails, the callback receives a failure, once until a connection is accepted again; the server
+    /// continues. By default, clients wait while the process is out of descriptors.
     ///
     /// The corresponding libuv functions are `uv_listen` and `uv_accept`.
     public func listen(
@@ -112,16 +113,16 @@ public final class UVTCP: UVStream {
         }
     }
 
-    /// Accepts the connection that a pending callback announced; the new handle is on the same loop.
+    /// Accepts the connection that a pending callback announced; the new handle belongs to the same loop.
     ///
-    /// - Throws: ``UVError/Code/resourceTemporarilyUnavailable`` if none waits.
+    /// - Throws: ``UVError/Code/resourceTemporarilyUnavailable`` if no connection is waiting.
     ///
     /// The corresponding libuv function is `uv_accept`.
     public func accept() throws(UVError) -> UVTCP {
         try UVTCP(core, owning: acceptDescriptor())
     }
 
-    /// Lets the system choose a port if the socket is not bound.
+    /// Returns the socket's descriptor; binds an unbound socket to a port that the system chooses.
     override func socketToListen() throws(UVError) -> Int32 {
         do { return try descriptor() } catch UVError.Code.badFileDescriptor {
             try bind(to: UVSocketAddress("0.0.0.0", port: 0))
@@ -131,8 +132,9 @@ public final class UVTCP: UVStream {
 
     // MARK: Client
 
-    /// Connects. `completion` is called once: with `nil` when the connection stands, with ``UVError/Code/canceled``
-    /// when the handle is closed before, with ``UVError/Code/connectionRefused`` and others.
+    /// Connects to `address`. `completion` is called once: with `nil` when the connection is established, with
+    /// ``UVError/Code/canceled`` if the handle is closed first, or with ``UVError/Code/connectionRefused`` or another
+    /// error.
     ///
     /// The corresponding libuv function is `uv_tcp_connect`.
     public func connect(
@@ -165,14 +167,14 @@ public final class UVTCP: UVStream {
 
     // MARK: Options and addresses
 
-    /// Whether small writes go out at once instead of waiting to be joined (`TCP_NODELAY`). May be set before there is
-    /// a connection. The corresponding libuv function is `uv_tcp_nodelay`.
+    /// Sets whether small writes are sent immediately instead of being coalesced (`TCP_NODELAY`). May be set before the
+    /// socket is connected. The corresponding libuv function is `uv_tcp_nodelay`.
     public func setNoDelay(_ isOn: Bool) throws(UVError) {
         try checkOpen("uv_tcp_nodelay")
         try UVError.check(uv_tcp_nodelay(tcp, isOn ? 1 : 0), "uv_tcp_nodelay")
     }
 
-    /// Asks a silent peer for a sign of life after `delay`, rounded up to whole seconds; `nil` ends that.
+    /// Probes a silent peer after `delay`, rounded up to whole seconds; `nil` turns probing off.
     ///
     /// - Throws: ``UVError/Code/invalidArgument`` for a delay of zero or less, or of more than 32,767 seconds.
     ///
@@ -190,27 +192,27 @@ public final class UVTCP: UVStream {
         try UVError.check(uv_tcp_keepalive(tcp, delay == nil ? 0 : 1, UInt32(seconds)), "uv_tcp_keepalive")
     }
 
-    /// The address of this end. The corresponding libuv function is `uv_tcp_getsockname`.
+    /// Returns the local address. The corresponding libuv function is `uv_tcp_getsockname`.
     public func localAddress() throws(UVError) -> UVSocketAddress {
         try checkOpen("uv_tcp_getsockname")
         return try UVSocketAddress("uv_tcp_getsockname") { uv_tcp_getsockname(tcp, $0, $1) }
     }
 
-    /// The address of the peer; throws ``UVError/Code/notConnected`` where there is none. The corresponding libuv
+    /// Returns the address of the peer. Throws ``UVError/Code/notConnected`` if there is none. The corresponding libuv
     /// function is `uv_tcp_getpeername`.
     public func remoteAddress() throws(UVError) -> UVSocketAddress {
         try checkOpen("uv_tcp_getpeername")
         return try UVSocketAddress("uv_tcp_getpeername") { uv_tcp_getpeername(tcp, $0, $1) }
     }
 
-    /// The socket's descriptor, which stays the handle's. The corresponding libuv function is `uv_fileno`.
+    /// Returns the socket's descriptor, which the handle still owns. The corresponding libuv function is `uv_fileno`.
     public func fileDescriptor() throws(UVError) -> Int32 { try descriptor() }
 
-    /// Closes with a reset instead of an orderly end: what was not yet sent is dropped, and the peer sees
+    /// Closes the connection with a reset instead of an orderly end: unsent data is dropped, and the peer sees
     /// ``UVError/Code/connectionReset``.
     ///
-    /// - Throws: ``UVError/Code/invalidArgument`` while a shutdown is under way, and ``UVError/Code/badFileDescriptor``
-    ///   for a handle without a socket; the handle is then still open.
+    /// - Throws: ``UVError/Code/invalidArgument`` while a shutdown is in progress, and
+    ///   ``UVError/Code/badFileDescriptor`` for a handle without a socket; the handle then stays open.
     ///
     /// The corresponding libuv function is `uv_tcp_close_reset`.
     public func closeReset(
