@@ -1,6 +1,6 @@
 import MonitoredUV
 
-/// A figure of a loop, under the name that dashboards know.
+/// A metric of a loop, under the name that dashboards use.
 struct LoopMetric: Sendable {
     enum Kind: String { case counter, gauge, histogram }
 
@@ -10,13 +10,13 @@ struct LoopMetric: Sendable {
         case durations(DurationHistogram)
     }
 
-    /// A value and its labels, apart from that of the loop.
+    /// A value and its labels, apart from the label of the loop.
     typealias Sample = (labels: [(String, String)], value: Value)
 
     let name: String
     let type: Kind
     let help: String
-    /// Reads the samples from a snapshot; of names only the first `names`.
+    /// Reads the samples from a snapshot; for names, only the first `names`.
     let samples: @Sendable (_ snapshot: LoopSnapshot, _ names: Int) -> [Sample]
 
     private init(
@@ -150,7 +150,7 @@ struct LoopMetric: Sendable {
         values.map { ([(label, $0.0)], value($0.1)) }
     }
 
-    /// The total of the durations from each limit on: its rate is the share of time that they take.
+    /// Returns the total of the durations from each limit on, whose rate is the share of time that they take.
     private static func sums(_ durations: DurationHistogram, _ labels: [(String, String)] = []) -> [Sample] {
         LoopSnapshot.shareLimits.map { limit in
             (labels + [("over", "\(limit.seconds)")], .number(durations.sum(over: limit).seconds))

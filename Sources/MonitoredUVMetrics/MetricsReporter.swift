@@ -1,15 +1,15 @@
 public import CoreMetrics
 public import MonitoredUV
 
-/// Tells swift-metrics what the process's loops do: counters and gauges under the names of the Prometheus text, and of
-/// histograms how many values there were and their sum.
+/// An actor that reports the process's loops to swift-metrics: counters and gauges under the names of the Prometheus
+/// text, and the count and sum of each histogram.
 ///
 /// ```swift
 /// let reporter = MetricsReporter()
 /// try await reporter.run(every: .seconds(10))
 /// ```
 ///
-/// Durations are in seconds. The label of the loop is the dimension `loop`.
+/// Durations are in seconds. The name of the loop is the dimension `loop`.
 public actor MetricsReporter {
     private let factory: any MetricsFactory
     private let loops: @Sendable () -> [Monitoring]
@@ -22,8 +22,8 @@ public actor MetricsReporter {
     }
 
     /// - Parameters:
-    ///   - factory: By default the process's.
-    ///   - loops: By default those that are open when it reports.
+    ///   - factory: The metrics factory; by default the process's.
+    ///   - loops: Returns the loops to report; by default those that are open when it reports.
     public init(
         factory: any MetricsFactory = MetricsSystem.factory,
         loops: @escaping @Sendable () -> [Monitoring] = { Monitoring.all }
@@ -32,7 +32,7 @@ public actor MetricsReporter {
         self.loops = loops
     }
 
-    /// Reports again and again, until its task is canceled.
+    /// Reports repeatedly, with a pause of `interval`, until the task is canceled.
     public func run(every interval: Duration) async throws {
         while true {
             report()
@@ -40,7 +40,7 @@ public actor MetricsReporter {
         }
     }
 
-    /// Reports once: gauges as they are, counters by what was added since the last report.
+    /// Reports once: gauges with their current values, counters with their increase since the last report.
     public func report() {
         for snapshot in loops().map({ $0.snapshot() }) {
             let loop = [("loop", snapshot.loopNames.joined(separator: "+"))]
@@ -72,7 +72,7 @@ public actor MetricsReporter {
         let key = key(label, dimensions)
         var entry =
             counters[key] ?? (FloatingPointCounter(label: label, dimensions: dimensions, factory: factory), 0)
-        // Less than before: another loop of the same name, which has begun anew.
+        // A decrease means another loop of the same name, which has started over.
         entry.counter.increment(by: value < entry.last ? value : value - entry.last)
         entry.last = value
         counters[key] = entry

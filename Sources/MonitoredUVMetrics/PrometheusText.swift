@@ -3,16 +3,16 @@ public import MonitoredUV
 extension LoopSnapshot {
     /// Options for what to export besides the figures of whole loops.
     public struct PrometheusOptions: Sendable {
-        /// How many names to export, heaviest first, each with its count, time, and blame, under the label `name`. By default
-        /// none: each is a time series of its own.
+        /// The number of names to export, heaviest first, each with its count, time, and blame, under the label `name`.
+        /// By default none, because each is a time series of its own.
         public var names = 0
 
-        /// - Parameter names: How many names to export, heaviest first.
+        /// - Parameter names: The number of names to export, heaviest first.
         public init(names: Int = 0) { self.names = names }
     }
 
-    /// Snapshots of loops in Prometheus' text format, version 0.0.4: what an HTTP server answers to `GET /metrics`, with
-    /// `Content-Type: text/plain; version=0.0.4`.
+    /// Returns snapshots of loops in Prometheus' text format, version 0.0.4: the response of an HTTP server to
+    /// `GET /metrics`, with `Content-Type: text/plain; version=0.0.4`.
     ///
     /// Durations are in seconds. The histograms' buckets are powers of two of nanoseconds, from 8 us to 17 s, at which
     /// the counts are exact. Each snapshot should be of one loop, whose name is the label `loop`.
@@ -34,7 +34,7 @@ extension LoopSnapshot {
     }
 }
 
-/// Puts the format's lines together.
+/// A builder of the format's lines.
 struct PrometheusText {
     private(set) var text = ""
 

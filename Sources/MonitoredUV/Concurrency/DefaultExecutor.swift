@@ -1,6 +1,7 @@
-/// Runs what has no executor of its own: on the main loop, or on workers that share a pool.
+/// The executor of jobs that have no executor of their own. Runs them on the main loop, or on workers that share a
+/// pool.
 final class DefaultExecutor: TaskExecutor {
-    /// Runs everything where there are no workers.
+    /// The loop that runs everything if there are no workers.
     private let main: UVEventLoop
     private let pool: JobPool?
 
@@ -21,7 +22,7 @@ final class DefaultExecutor: TaskExecutor {
         pool.push(job)
     }
 
-    /// Runs `job` after a `delay`. With workers the main loop's timer sees to it, for each of them may be busy.
+    /// Runs `job` after a `delay`. With workers, the main loop's timer triggers it, because every worker may be busy.
     func enqueue(_ job: consuming ExecutorJob, after delay: UInt64) {
         let job = Job(job)
         if let pool {

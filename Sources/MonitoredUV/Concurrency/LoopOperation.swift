@@ -4,12 +4,12 @@
 final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendable {
     private var continuation: UnsafeContinuation<Value, any Error>?
     private var isCanceled = false
-    /// Takes back what was begun when the task is canceled, before it is resumed.
+    /// Undoes what was started. Called before the task resumes because of its cancellation or the loop's shutdown.
     var onCancel: (() -> Void)?
 
-    /// Waits on `loop` for what `start` begins there; `start` runs at once if this is the loop's thread.
+    /// Waits for the operation that `start` begins on `loop`; `start` runs at once if this is the loop's thread.
     ///
-    /// - Throws: What the operation is resumed with; `CancellationError` if the task is canceled;
+    /// - Throws: The error that the operation is resumed with; `CancellationError` if the task is canceled;
     ///   ``UVError/Code/invalidArgument`` if the loop is closed, ``UVError/Code/canceled`` if it is shut down.
     nonisolated(nonsending) static func wait(
         on loop: UVEventLoop,
@@ -46,7 +46,7 @@ final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendabl
         self.continuation = continuation
         loop.core.members.operations.add(self)
         if !loop.core.isShuttingDown { return start(self) }
-        // Later, for a task that begins again and again must leave its loop a turn.
+        // Deferred, so that a task that keeps starting operations leaves its loop a turn.
         loop.core.post(.posted, CallSite(named: "shutdown")) { self.shutDown() }
     }
 
@@ -84,11 +84,11 @@ extension UVEventLoop {
         return shared.post(site, body)
     }
 
-    /// Behind an operation that may have completed at once: lets others have their turn, if the task has had its share.
-    /// Never within an operation, whose parts must not be taken apart.
+    /// Yields to other jobs if the task has used up its budget. Called after an operation that may have completed at
+    /// once, and never within an operation, whose parts must not be separated.
     nonisolated(nonsending) func giveWay() async { if shared.isRunningHere && core.isTurnOver { await Task.yield() } }
 
-    /// The loop that an asynchronous function is to use: the one given, else the one that runs its task.
+    /// Returns the loop that an asynchronous function uses: the one given, or else the one that runs its task.
     static func orCurrent(_ loop: UVEventLoop?, for operation: StaticString) throws(UVError) -> UVEventLoop {
         if let loop = loop ?? UVEventLoop.current { return loop }
         let detail = "no loop runs here: call it from a task on a loop, or say which with 'on:'"

@@ -1,15 +1,16 @@
 #if RuntimeInterfaces && os(Linux) && compiler(>=6.3)
     @_spi(ExperimentalCustomExecutors) @_spi(ExperimentalScheduling) import _Concurrency
 
-    // The one place that uses interfaces of the standard library which are not public yet.
+    // The only place that uses standard library interfaces that are not public yet.
 
-    /// Takes over Swift's own executors, those of `MainActor` and of everything that has no other.
+    /// The replacement of Swift's own executors: that of `MainActor`, and that of everything that has no other.
     enum ProcessExecutors {
         static let areReplaceable = true
 
-        /// Once in the life of a process. What runs already on other executors stays there until it next waits.
+        /// Replaces the executors, once in the life of a process. Tasks already running on other executors stay there
+        /// until they next suspend.
         ///
-        /// - Returns: Whether this runtime has taken them; if not, all is as it was.
+        /// - Returns: Whether this runtime has accepted them; if not, nothing has changed.
         static func install(main: UVEventLoop, default executor: DefaultExecutor) -> Bool {
             Factory.executors.withLock { $0 = (main, executor) }
             _createExecutors(factory: Factory.self)
@@ -34,7 +35,7 @@
 
     @_spi(UVExecutors)
     extension UVEventLoop: MainExecutor {
-        /// As `run(.untilDone)`, by the name that Swift's run loops have for it.
+        /// Runs the loop as `run(.untilDone)` does, under the name that Swift's run loops use.
         @_implements(RunLoopExecutor,run())
         public func runAsMainExecutor() throws { try run(.untilDone) }
     }
@@ -91,7 +92,8 @@
         return delay.nanosecondsClamped
     }
 #else
-    /// There is no access to Swift's own executors: on this system, with this toolchain, or by choice, without the trait.
+    /// A stand-in where Swift's own executors cannot be replaced: on this system, with this toolchain, or without the
+    /// trait.
     enum ProcessExecutors {
         static let areReplaceable = false
         static func install(main: UVEventLoop, default executor: DefaultExecutor) -> Bool { false }

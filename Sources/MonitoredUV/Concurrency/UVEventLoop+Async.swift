@@ -1,7 +1,8 @@
 extension UVEventLoop {
-    /// Suspends the task for `duration`, counted by this loop, wherever the task runs.
+    /// Suspends the task for `duration`, measured by this loop, wherever the task runs.
     ///
-    /// The wake-up itself is not a dispatch: the job with which the task goes on has waited since the instant asked for.
+    /// The wake-up itself is not a dispatch: the job that resumes the task counts as waiting since the requested
+    /// instant.
     ///
     /// - Throws: `CancellationError` as soon as the task is canceled.
     public nonisolated(nonsending) func sleep(
@@ -13,11 +14,11 @@ extension UVEventLoop {
         }
     }
 
-    /// Looks up the addresses of `host`, with `port` in them, as
-    /// ``getaddrinfo(_:port:name:file:line:function:_:)`` does, from any task.
+    /// Looks up the addresses of `host`, with `port` filled in, like
+    /// ``getaddrinfo(_:port:name:file:line:function:_:)``, but from any task.
     ///
-    /// - Throws: ``UVError``; `CancellationError` as soon as the task is canceled, though the lookup may go on behind
-    ///   it.
+    /// - Throws: ``UVError``; `CancellationError` as soon as the task is canceled, though the lookup may continue in
+    ///   the background.
     public nonisolated(nonsending) func getaddrinfo(
         _ host: String,
         port: Int,
@@ -42,12 +43,12 @@ extension UVEventLoop {
 
     /// Runs `operation` and returns its result; cancels it if it takes longer than `limit`.
     ///
-    /// The timeout uses a timer of the loop that runs the task or, outside a loop, Swift's clock. An operation that completes
-    /// although it was canceled has its result returned, so that nothing it received is lost. If it ignores its cancellation,
-    /// this waits until it finishes.
+    /// The timeout uses a timer of the loop that runs the task or, outside a loop, Swift's clock. If the operation
+    /// completes although it was canceled, its result is returned, so that nothing it received is lost. If it ignores
+    /// its cancellation, this function waits until it finishes.
     ///
-    /// - Throws: ``UVError/Code/timedOut`` if the operation failed after the timeout had canceled it; what `operation` throws
-    ///   before; `CancellationError` if the task itself was canceled.
+    /// - Throws: ``UVError/Code/timedOut`` if the operation failed after the timeout had canceled it; the error of
+    ///   `operation` if it failed before; `CancellationError` if the task itself was canceled.
     public nonisolated(nonsending) static func withTimeout<T: Sendable>(
         _ limit: Duration,
         _ operation: @escaping @Sendable () async throws -> T

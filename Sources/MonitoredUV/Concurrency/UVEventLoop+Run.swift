@@ -1,8 +1,8 @@
 import Synchronization
 
 extension UVEventLoop {
-    /// Runs `body` on a loop of its own on this thread, and returns what it returns or throws what it throws: for
-    /// synchronous code what `asyncio.run(main(), loop_factory: …)` is to Python.
+    /// Runs `body` on a loop of its own on this thread, and returns its result or throws its error: the equivalent for
+    /// synchronous code of Python's `asyncio.run(main(), loop_factory: …)`.
     ///
     /// ```swift
     /// try UVEventLoop.run(monitor: { print($0) }) {
@@ -10,25 +10,25 @@ extension UVEventLoop {
     /// }
     /// ```
     ///
-    /// On the loop run `body`, its child tasks (`async let`, task groups), the actors and nonisolated functions that
-    /// they call, and their `Task.sleep`. Not on it run `Task {}`, `Task.detached` and `MainActor`, which stay with
-    /// Swift's own executors; ``runMain(monitor:workers:body:)`` takes these as well. On the main thread of a Linux
-    /// program the loop runs `DispatchQueue.main`, and with it `MainActor`, as dispatches of the kind
+    /// The loop runs `body`, its child tasks (`async let`, task groups), the actors and nonisolated functions that they
+    /// call, and their `Task.sleep`. It does not run `Task {}`, `Task.detached`, and `MainActor`, which stay with
+    /// Swift's own executors; ``runMain(monitor:workers:body:)`` takes over these as well. On the main thread of a
+    /// Linux program, however, the loop runs `DispatchQueue.main`, and with it `MainActor`, as dispatches of the kind
     /// ``CallbackKind/mainQueue``.
     ///
-    /// When `body` has returned, what is still open on the loop is closed. Of the tasks that it left behind on the
-    /// loop, those in `Task.sleep` are canceled, what others wait for on the loop fails with ``UVError/Code/canceled``,
-    /// and those that go on and on stop after some seconds, which a warning says. Only one that never waits holds the
-    /// run: `while true { try? await Task.sleep(…) }` does not once it is canceled. A task that waits for something
+    /// When `body` has returned, everything still open on the loop is closed. Of the tasks that it left behind on the
+    /// loop, those in `Task.sleep` are canceled, other waits on the loop fail with ``UVError/Code/canceled``, and tasks
+    /// that keep running are stopped after some seconds, with a warning. Only a task that never suspends blocks the
+    /// return, such as `while true { try? await Task.sleep(…) }` once it is canceled. A task that waits for something
     /// else and resumes later continues on Swift's own threads, with one warning.
     ///
-    /// Called from a task or from a callback of a loop this traps: it would block what runs those. Use
-    /// `withTaskExecutorPreference` with a loop of ``UVEventLoopGroup`` there.
+    /// Traps if called from a task or from a callback of a loop, because it would block what runs those. There, use
+    /// `withTaskExecutorPreference` with a loop of ``UVEventLoopGroup``.
     ///
     /// - Parameters:
-    ///   - name: What monitors and messages call the loop.
-    ///   - monitor: Told of each dispatch after it ended, on this thread; see ``Monitoring/setMonitor(_:)``.
-    ///   - body: What the loop runs until it returns.
+    ///   - name: The name of the loop in monitors and messages.
+    ///   - monitor: Called with each dispatch after it has ended, on this thread; see ``Monitoring/setMonitor(_:)``.
+    ///   - body: The operation that the loop runs until it returns.
     @available(
         *,
         noasync,
@@ -64,7 +64,7 @@ extension UVEventLoop {
         return try loop.run(until: body) { Task(executorPreference: loop, operation: $0) }
     }
 
-    /// Runs the loop on this thread until the task that `start` makes of `body` has ended.
+    /// Runs the loop on this thread until the task that `start` makes from `body` has ended.
     func run<T: Sendable>(
         until body: @escaping @Sendable () async throws -> T,
         _ start: (@escaping @Sendable () async -> Void) -> Task<Void, Never>
@@ -83,7 +83,7 @@ extension UVEventLoop {
         }
     }
 
-    /// Ends the loop of a run whose body has ended, and all that is open on it.
+    /// Closes the loop of a run whose body has ended, and everything open on it.
     func closeDown() {
         core.holdOpen(true)  // until the request is seen
         requestShutdown()
@@ -91,7 +91,8 @@ extension UVEventLoop {
         closeBehindShutdown()
     }
 
-    /// Traps where waiting for a loop would block what it waits for; `place` is where to go instead.
+    /// Traps where waiting for a loop would block what the loop waits for; `place` says where to call the function
+    /// instead.
     static func preconditionOutsideOfTasks(_ function: StaticString, _ place: String) {
         let isInTask = withUnsafeCurrentTask { $0 != nil }
         if isInTask {
@@ -115,7 +116,7 @@ extension UVEventLoop {
     }
 }
 
-/// The outcome of a task, for the thread that runs its loop.
+/// The outcome of a task, for the thread that runs the task's loop.
 private final class Outcome<T: Sendable>: Sendable {
     private let value = Lock<Result<T, any Error>?>(nil)
     var result: Result<T, any Error>? { value.withLock { $0 } }

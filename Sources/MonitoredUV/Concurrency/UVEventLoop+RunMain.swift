@@ -1,6 +1,6 @@
 extension UVEventLoop {
-    /// Runs `body` with the whole process on monitored loops, and returns what it returns or throws what it throws:
-    /// what `uvloop.install()` is to Python.
+    /// Runs `body` with the whole process on monitored loops, and returns its result or throws its error: the
+    /// equivalent of Python's `uvloop.install()`.
     ///
     /// ```swift
     /// @main struct Server {
@@ -10,23 +10,23 @@ extension UVEventLoop {
     /// }
     /// ```
     ///
-    /// From then on every task, actor, task group, `MainActor` and `Task.sleep` of the process runs on the loop of this
-    /// thread, and `DispatchQueue.main` with them. With `workers`, `MainActor` stays there, and everything that has no
-    /// executor of its own, `body` included, is spread over that many loops on threads of their own, named `worker-1`
-    /// and so on: a job goes to whichever of them is free. `Task.sleep` ends with the main loop's timer then.
+    /// From then on, every task, actor, task group, `MainActor`, and `Task.sleep` of the process runs on the loop of
+    /// this thread, and `DispatchQueue.main` with them. With `workers`, `MainActor` stays there, and everything that
+    /// has no executor of its own, including `body`, is distributed over that many loops on threads of their own, named
+    /// `worker-1` and so on: each job runs on whichever of them is free. `Task.sleep` then uses the main loop's timer.
     ///
-    /// Only a synchronous main program can do this: in an `async` main Swift's own executor holds the main thread
-    /// already. Anywhere else this traps. It may be called again after it has returned, with the same `workers`; tasks
-    /// that were left behind wait meanwhile, those on workers that do not sleep go on.
+    /// Only a synchronous main program can do this: in an `async` main, Swift's own executor already holds the main
+    /// thread. Anywhere else, this traps. It may be called again after it has returned, with the same `workers`. In the
+    /// meantime, tasks that were left behind wait, except that tasks on workers continue unless they sleep.
     ///
-    /// Replacing the executors needs Swift 6.3 or later on Linux, and the package's trait `RuntimeInterfaces`, which is on
-    /// by default. Elsewhere this prints one warning, and does what ``run(name:monitor:body:)`` does.
+    /// Replacing the executors needs Swift 6.3 or later on Linux, and the package's trait `RuntimeInterfaces`, which is
+    /// on by default. Elsewhere, this prints a warning and behaves like ``run(name:monitor:body:)``.
     ///
     /// - Parameters:
-    ///   - monitor: Told of each dispatch of each loop, on that loop's thread: with workers several threads call it at
-    ///     once.
-    ///   - workers: How many loops share what needs no particular one; 0 for none but the main one.
-    ///   - body: What the loop runs until it returns.
+    ///   - monitor: Called with each dispatch of each loop, on that loop's thread; with workers, several threads call
+    ///     it at once.
+    ///   - workers: The number of loops that share jobs without an executor of their own; 0 for only the main loop.
+    ///   - body: The operation that runs until it returns.
     @available(*, noasync, message: "runMain needs a synchronous main: one without 'async' and 'await'")
     public static func runMain<T: Sendable>(
         monitor: (@Sendable (borrowing IOLoopMonitorState) -> Void)? = nil,
@@ -54,7 +54,7 @@ extension UVEventLoop {
     }
 }
 
-/// The loops that the process has been given to, for the rest of its life.
+/// The loops that run the process for the rest of its life.
 struct ProcessLoops {
     let main: UVEventLoop
     let workers: UVEventLoopGroup?
@@ -63,7 +63,8 @@ struct ProcessLoops {
     private static let isRefused = Lock(false)
     static var current: ProcessLoops? { taken.withLock { $0 } }
 
-    /// Makes the loops and installs them, the first time; `nil` where this runtime does not take them.
+    /// Returns the process's loops; the first call makes and installs them. Returns `nil` if this runtime does not
+    /// accept them.
     static func take(workers: Int) throws(UVError) -> ProcessLoops? {
         if let process = current {
             let count = process.workers?.loops.count ?? 0

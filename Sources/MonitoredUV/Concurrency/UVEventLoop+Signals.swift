@@ -1,16 +1,16 @@
 extension UVEventLoop {
-    /// The signals of these numbers, as they come: from the call on if it is made by what the loop runs, else from when
-    /// the loop gets to it; until then a signal has its default effect.
+    /// Returns the signals of these numbers as they arrive: from the call on if it is made by code that the loop runs,
+    /// otherwise from when the loop processes the request; until then, a signal has its default effect.
     ///
     /// ```swift
     /// for try await signal in loop.signals(.interrupt, .terminate) { … }
     /// ```
     ///
-    /// The wait does not keep a run of the loop going. It ends when the iterating task is canceled or the sequence is released,
-    /// and the sequence ends when the loop is shut down; the loop cannot be closed before. Up to 64 unconsumed signals are
-    /// buffered; later ones are dropped, whichever they are. Only one task may iterate. Any thread.
+    /// The wait does not keep `run` alive. It ends when the iterating task is canceled or the sequence is released, and
+    /// the sequence ends when the loop is shut down; the loop cannot be closed before that. Up to 64 unconsumed signals
+    /// are buffered; later ones are dropped, whichever they are. Only one task may iterate. Any thread.
     ///
-    /// - Throws: When iterated, what ``UVSignal/start(_:)`` throws.
+    /// - Throws: When iterated, the errors of ``UVSignal/start(_:)``.
     ///
     /// The corresponding libuv function is `uv_signal_start`.
     public func signals(
@@ -47,7 +47,7 @@ private final class SignalHandles: Sendable {
 
     init(_ continuation: Continuation) { self.continuation = continuation }
 
-    /// Ends the sequence when the handles let go of it, whoever closes them.
+    /// Ends the sequence when the handles release it, whoever closes them.
     private final class End {
         let continuation: Continuation
         init(_ continuation: Continuation) { self.continuation = continuation }

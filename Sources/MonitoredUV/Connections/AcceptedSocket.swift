@@ -1,7 +1,7 @@
 import MonitoredUVPlatform
 import Synchronization
 
-/// A client that was accepted, on its way to the loop that it will be on. Closes its descriptor unless it is opened.
+/// An accepted client on its way to its loop. Closes its descriptor unless it is opened.
 final class AcceptedSocket: Sendable {
     let loop: UVEventLoop
     private let descriptor: Atomic<Int32>
@@ -23,7 +23,7 @@ final class AcceptedSocket: Sendable {
         return descriptor
     }
 
-    /// Any thread: makes the connection, once, on the thread of its loop.
+    /// Makes the connection on the thread of its loop. Call it once, from any thread.
     nonisolated(nonsending) func open() async -> Result<UVTCPConnection, UVError> {
         if loop.shared.isRunningHere { return openHere() }
         return await withUnsafeContinuation { continuation in

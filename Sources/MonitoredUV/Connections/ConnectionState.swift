@@ -1,19 +1,19 @@
 import MonitoredUVPlatform
 
-/// The loop thread's side of a ``UVTCPConnection``: the handle, the bytes that came before somebody asked for them,
-/// and who waits for more.
+/// The loop thread's side of a ``UVTCPConnection``: the handle, the buffered bytes, and the operations that wait for
+/// more.
 ///
 /// `@unchecked Sendable`: used on the loop's thread alone.
 final class ConnectionState: @unchecked Sendable {
     /// Reading pauses once this many bytes are buffered.
     static let bufferLimit = 64 * 1024
-    /// Smaller pieces are joined while they are buffered.
+    /// Pieces below this size are joined while they are buffered.
     private static let smallPiece = 4096
 
     let tcp: UVTCP
     private var pieces: [[UInt8]] = []
     private var firstPiece = 0
-    /// Bytes that were taken and put back. They come before all pieces.
+    /// Bytes that were taken and put back. They precede all pieces.
     private var front: ArraySlice<UInt8> = []
     private var buffered = 0
     private(set) var reader: LoopOperation<[UInt8]?>?
@@ -25,7 +25,7 @@ final class ConnectionState: @unchecked Sendable {
     private var lookout: UVTimer?
     var isLookingOut: Bool { lookout != nil }
 
-    /// The lookout has found an error.
+    /// Whether the lookout has found an error.
     private var isBroken = false
 
     private struct Watcher {
@@ -37,7 +37,7 @@ final class ConnectionState: @unchecked Sendable {
 
     // MARK: Reading
 
-    /// Takes what is buffered; `nil` if the caller has to wait or there will be no more.
+    /// Takes the next buffered piece; returns `nil` if the caller has to wait or there will be no more.
     func takeBytes() -> [UInt8]? {
         guard let bytes = takeSlice() else { return nil }
         tcp.core.jobs.budget.spend(bytes: bytes.count)
@@ -64,9 +64,9 @@ final class ConnectionState: @unchecked Sendable {
         return bytes[...]
     }
 
-    /// Bytes that were taken, and are to be read again.
+    /// Puts bytes that were taken back at the front of the buffer, to be read again.
     func putBack(_ bytes: ArraySlice<UInt8>) {
-        // A few of many would keep the memory of all.
+        // A short slice would keep the memory of a large array alive.
         let bytes = bytes.endIndex >= Self.bufferLimit && bytes.count < bytes.endIndex / 16 ? Array(bytes)[...] : bytes
         buffered += bytes.count
         front = front.isEmpty ? bytes : bytes + front
@@ -106,7 +106,7 @@ final class ConnectionState: @unchecked Sendable {
             return reader.resume(returning: bytes)
         }
         buffered += bytes.count
-        // An array takes memory of its own besides its bytes.
+        // Each array has memory overhead besides its bytes.
         if bytes.count < Self.smallPiece, let last = pieces.indices.last, pieces[last].count < Self.smallPiece {
             pieces[last] += bytes
         } else {
@@ -169,7 +169,7 @@ final class ConnectionState: @unchecked Sendable {
         guard let descriptor = try? tcp.descriptor() else { return endLookout() }
         var polled = pollfd(fd: descriptor, events: 0, revents: 0)
         if poll(&polled, 1, 0) <= 0 { return }
-        // Once both sides have ended the connection in order, it is hung up as well.
+        // Once both sides have ended the connection in order, `POLLHUP` is set as well.
         if polled.revents & Int16(POLLERR) == 0 && end == .endOfStream && tcp.wasShutDown { return }
         isBroken = true
         notifyGone()
@@ -197,7 +197,7 @@ final class ConnectionState: @unchecked Sendable {
 
     func spend(bytes: Int) { tcp.core.jobs.budget.spend(bytes: bytes) }
 
-    /// Writes what the kernel takes at once.
+    /// Writes as much as the kernel accepts at once.
     func tryWrite(_ bytes: [UInt8]) throws(UVError) -> Int {
         let written = try tcp.tryWrite(bytes)
         tcp.core.jobs.budget.spend(bytes: written)
@@ -227,7 +227,7 @@ final class ConnectionState: @unchecked Sendable {
         attempt(operation) { completion throws(UVError) in try tcp.shutdown(completion) }
     }
 
-    /// Starts what cannot be taken back: a task that is canceled meanwhile closes the connection.
+    /// Starts an operation that cannot be undone: a task that is canceled in the meantime closes the connection.
     private func attempt(
         _ operation: LoopOperation<Void>,
         _ start: (@escaping (UVError?) -> Void) throws(UVError) -> Void

@@ -1,7 +1,7 @@
-/// Hands the clients of a server to the loops of a group, in turn. A loop that does not get around to its clients is passed
-/// over, as long as there is another. Any thread.
+/// The distribution of a server's clients to the loops of a group, in turn. A loop that falls behind on its clients is
+/// skipped as long as another one keeps up. Any thread.
 final class LoopRotation: Sendable {
-    /// A loop with this many clients that it has not taken over gets no more.
+    /// A loop with this many clients on their way to it is skipped.
     static let capacity = 16
 
     private struct State {
@@ -17,7 +17,7 @@ final class LoopRotation: Sendable {
         state = Lock(State(underWay: group.loops.map { _ in 0 }))
     }
 
-    /// The loop for the next client, which is on its way there until ``arrived(at:)``.
+    /// Returns the loop for the next client, which counts as on its way there until ``arrived(at:)``.
     func next() -> (loop: UVEventLoop, number: Int) {
         let number = state.withLock { state in
             let count = state.underWay.count

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Counts the handlers that `serve` runs, and holds their deadline once the server is closing.
+/// The handlers that `serve` runs: their count and, once the server is closing, their deadline.
 final class ServedHandlers: Sendable {
     private struct State {
         var count = 0
@@ -9,7 +9,7 @@ final class ServedHandlers: Sendable {
         var waiters: [Waiter] = []
     }
 
-    /// Waits for the last handler to end or for a new deadline.
+    /// A waiter for the last handler to end or for a new deadline.
     private final class Waiter: Sendable {
         private let state = Lock<(continuation: UnsafeContinuation<Void, Never>?, isOver: Bool)>((nil, false))
 
@@ -33,7 +33,8 @@ final class ServedHandlers: Sendable {
     private let state = Lock(State())
     private let hasWarned = Atomic<Bool>(false)
 
-    /// Prints the first error of the program's own that a handler throws. For servers without `onError`.
+    /// Prints a warning for the first error thrown by a handler, ``UVError`` and `CancellationError` aside. For servers
+    /// without `onError`.
     func warn(of error: any Error, in server: UVTCPServer) {
         if error is UVError || error is CancellationError || hasWarned.exchange(true, ordering: .relaxed) { return }
         MonitoredUV.warn(
@@ -61,7 +62,7 @@ final class ServedHandlers: Sendable {
         waiters.forEach { $0.end() }
     }
 
-    /// Returns when no handler is left, when the deadline has come, or when the task is canceled.
+    /// Waits until no handler is left, the deadline has passed, or the task is canceled.
     nonisolated(nonsending) func waitUntilEndedOrDue() async {
         while !Task.isCancelled {
             let (count, deadline) = state.withLock { ($0.count, $0.deadline) }

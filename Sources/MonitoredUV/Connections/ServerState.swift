@@ -1,13 +1,13 @@
-/// The loop thread's side of a ``UVTCPServer``: the handle, the clients that nobody has taken yet, and the task waiting for
-/// one.
+/// The loop thread's side of a ``UVTCPServer``: the handle, the clients that no task has taken yet, and the task that
+/// waits for one.
 ///
 /// `@unchecked Sendable`: used on the loop's thread alone.
 final class ServerState: @unchecked Sendable {
-    /// The number of clients accepted ahead; then one more waits in the listener, and the others in the kernel.
+    /// The number of clients accepted ahead. One more waits in the listener, and the others in the kernel.
     static let acceptAhead = 64
 
     let tcp: UVTCP
-    /// Distributes the clients; without one they stay on the handle's loop.
+    /// The distribution of clients to loops; without one, clients stay on the handle's loop.
     let rotation: LoopRotation?
     private let onAcceptError: (@Sendable (UVError) -> Void)?
     private(set) var accepted: [AcceptedSocket] = []
@@ -19,7 +19,7 @@ final class ServerState: @unchecked Sendable {
         self.tcp = tcp
         rotation = group.map { LoopRotation($0) }
         self.onAcceptError = onAcceptError
-        // Also when the loop is shut down.
+        // This also runs when the loop is shut down.
         tcp.onClosing = { [weak self] in self?.accepted = [] }
     }
 
@@ -30,7 +30,7 @@ final class ServerState: @unchecked Sendable {
         }
     }
 
-    /// Takes a client that was accepted already.
+    /// Takes a client that has already been accepted.
     func takeSocket() -> AcceptedSocket? {
         guard !accepted.isEmpty else { return nil }
         let socket = accepted.removeFirst()
@@ -68,7 +68,7 @@ final class ServerState: @unchecked Sendable {
 
     func failed(_ error: UVError) {
         if let onAcceptError { return onAcceptError(error) }
-        // A client that has reset its connection by now is nothing that the server's author could mend.
+        // The server's author can do nothing about a client that has already reset its connection.
         if error.code == .notConnected { return }
         let now = MonotonicClock.read()
         if let lastWarning, now - lastWarning < 60_000_000_000 { return }

@@ -1,8 +1,9 @@
 extension UVTCPConnection {
-    /// The next `count` bytes, neither more nor fewer. They are collected in memory: check a count that the peer chose.
+    /// Reads exactly the next `count` bytes. They are collected in memory: check a count that the peer chose.
     ///
-    /// - Throws: ``UVError/Code/endOfFile`` if the peer ends its side first; what it sent can still be read with ``read()``.
-    ///   ``UVError/Code/invalidArgument`` for a negative count. Otherwise what ``read()`` throws; then, too, nothing is lost.
+    /// - Throws: ``UVError/Code/endOfFile`` if the peer ends its side first; the bytes that it sent can still be read
+    ///   with ``read()``. ``UVError/Code/invalidArgument`` for a negative count. Otherwise the errors of ``read()``; no
+    ///   bytes are lost then, either.
     public nonisolated(nonsending) func read(exactly count: Int) async throws -> [UInt8] {
         if count < 0 {
             throw UVError(.invalidArgument, operation: "UVTCPConnection.read", detail: "exactly \(count) bytes")
@@ -12,15 +13,16 @@ extension UVTCPConnection {
         throw endOfFile(0)
     }
 
-    /// The next bytes up to and including `delimiter`; `nil` if the peer has ended its side and nothing is left.
+    /// Reads the next bytes up to and including `delimiter`; returns `nil` if the peer has ended its side and nothing
+    /// is left.
     ///
     /// - Parameters:
     ///   - delimiter: At least one byte.
-    ///   - limit: How many bytes there may be, the delimiter included.
+    ///   - limit: The maximum number of bytes, including the delimiter.
     /// - Throws: ``UVError/Code/endOfFile`` if the peer ends its side before the delimiter, and
-    ///   ``UVError/Code/messageTooLong`` if it does not appear within `limit` bytes; what came can still be read with
-    ///   ``read()``. ``UVError/Code/invalidArgument`` for an empty delimiter or one that is longer than `limit`. Otherwise
-    ///   what ``read()`` throws; then, too, nothing is lost.
+    ///   ``UVError/Code/messageTooLong`` if the delimiter does not appear within `limit` bytes; the bytes that arrived
+    ///   can still be read with ``read()``. ``UVError/Code/invalidArgument`` for an empty delimiter or one that is
+    ///   longer than `limit`. Otherwise the errors of ``read()``; no bytes are lost then, either.
     public nonisolated(nonsending) func read(
         until delimiter: [UInt8],
         limit: Int = 64 * 1024
@@ -28,19 +30,19 @@ extension UVTCPConnection {
         try await collect(until: delimiter, limit: limit, orEnd: false)
     }
 
-    /// Reads up to a delimiter that is given as text: `read(until: "\r\n")`.
+    /// Reads up to a delimiter given as text: `read(until: "\r\n")`.
     public nonisolated(nonsending) func read(until delimiter: String, limit: Int = 64 * 1024) async throws -> [UInt8]? {
         try await read(until: Array(delimiter.utf8), limit: limit)
     }
 
-    /// The lines of text that the peer sends, without their `\n` or `\r\n`, until it ends its side; the last line need not
-    /// be terminated. What is not valid UTF-8 is replaced by U+FFFD.
+    /// Returns the lines of text that the peer sends, without their `\n` or `\r\n`, until it ends its side; the last
+    /// line need not be terminated. Invalid UTF-8 is replaced by U+FFFD.
     ///
-    /// - Parameter limit: How many bytes a line may have, its end included: beyond that the iterator throws
-    ///   ``UVError/Code/messageTooLong``, again each time; the bytes can still be read with ``read()``.
+    /// - Parameter limit: The maximum number of bytes in a line, including its terminator. Beyond it, the iterator
+    ///   throws ``UVError/Code/messageTooLong`` on every call; the bytes can still be read with ``read()``.
     public func lines(limit: Int = 64 * 1024) -> Lines { Lines(connection: self, limit: limit) }
 
-    /// See ``UVTCPConnection/lines(limit:)``.
+    /// The sequence that ``UVTCPConnection/lines(limit:)`` returns.
     public struct Lines: AsyncSequence, Sendable {
         fileprivate let connection: UVTCPConnection
         fileprivate let limit: Int
@@ -48,15 +50,15 @@ extension UVTCPConnection {
         /// Makes an iterator. All iterators of a connection consume the same bytes.
         public func makeAsyncIterator() -> Iterator { Iterator(connection: connection, limit: limit) }
 
-        /// Waits for lines.
+        /// An iterator that waits for lines.
         public struct Iterator: AsyncIteratorProtocol {
             fileprivate let connection: UVTCPConnection
             fileprivate let limit: Int
 
-            /// The next line; `nil` at the end.
+            /// Returns the next line; `nil` at the end.
             public mutating func next() async throws -> String? { try await connection.line(limit) }
 
-            /// The next line; `nil` at the end.
+            /// Returns the next line; `nil` at the end.
             public mutating func next(isolation actor: isolated (any Actor)?) async throws -> String? {
                 try await connection.line(limit)
             }
@@ -82,7 +84,7 @@ extension UVTCPConnection {
             let detail = "a delimiter of \(delimiter.count) bytes within \(limit)"
             throw UVError(.invalidArgument, operation: "UVTCPConnection.read", detail: detail)
         }
-        // The number of bytes that hold no beginning of a delimiter.
+        // The number of bytes already searched, in which no delimiter begins.
         var searched = 0
         return try await collect(orEnd: orEnd) { bytes throws(UVError) in
             while let start = bytes.dropFirst(searched).firstIndex(of: delimiter[0]) {
@@ -103,10 +105,10 @@ extension UVTCPConnection {
         }
     }
 
-    /// Reads until `length` says how many of the bytes are wanted; `nil` at the end without any. The others stay to be read,
-    /// as do all of them after an error.
+    /// Reads until `length` returns the number of bytes wanted; returns `nil` at the end if there are no bytes. The
+    /// bytes beyond that number remain to be read, as do all bytes after an error.
     ///
-    /// - Parameter orEnd: The end of the stream ends what is wanted.
+    /// - Parameter orEnd: Whether the end of the stream also ends the wanted bytes.
     private nonisolated(nonsending) func collect(
         orEnd: Bool = false,
         _ length: (ArraySlice<UInt8>) throws(UVError) -> Int?
@@ -138,7 +140,7 @@ extension UVTCPConnection {
         return try await read()?[...]
     }
 
-    /// Comes before whatever this task reads next.
+    /// Puts back bytes ahead of whatever this task reads next.
     private func putBack(_ bytes: ArraySlice<UInt8>) {
         if bytes.isEmpty { return }
         if loop.shared.isRunningHere { return state.putBack(bytes) }
@@ -151,7 +153,7 @@ extension UVTCPConnection {
 
     // MARK: Writing
 
-    /// Writes borrowed bytes. What the kernel accepts right away is not copied; see ``write(_:)-([UInt8])``.
+    /// Writes borrowed bytes. Those that the kernel accepts at once are not copied; see ``write(_:)-([UInt8])``.
     public nonisolated(nonsending) func write(_ bytes: RawSpan) async throws {
         try Task.checkCancellation()
         let written = loop.shared.isRunningHere ? try state.tryWrite(bytes) : 0
@@ -159,12 +161,12 @@ extension UVTCPConnection {
         try await writeRest([UInt8](uvBytes: bytes.extracting(droppingFirst: written)), hasBegun: written > 0)
     }
 
-    /// Writes a slice, `Data`, or another collection of bytes, from a copy; see ``write(_:)-([UInt8])``.
+    /// Writes a copy of a slice, `Data`, or another collection of bytes; see ``write(_:)-([UInt8])``.
     public nonisolated(nonsending) func write(_ bytes: some Collection<UInt8>) async throws {
         try await write(Array(bytes))
     }
 
-    /// Writes several arrays as one: what the kernel takes at once without joining them; see ``write(_:)-([UInt8])``.
+    /// Writes several arrays as one, without joining what the kernel accepts at once; see ``write(_:)-([UInt8])``.
     public nonisolated(nonsending) func write(vectored buffers: [[UInt8]]) async throws {
         try Task.checkCancellation()
         let written = loop.shared.isRunningHere ? try state.tryWrite(vectored: buffers) : 0
@@ -177,7 +179,8 @@ extension UVTCPConnection {
         try await writeRest(rest, hasBegun: written > 0)
     }
 
-    /// A task that was canceled meanwhile has sent an unknown part of `bytes`.
+    /// Writes the remaining bytes. If writing has begun and the task is canceled, an unknown part of the bytes has been
+    /// sent, so the connection is closed.
     private nonisolated(nonsending) func writeRest(_ bytes: [UInt8], hasBegun: Bool) async throws {
         do { try await write(bytes) } catch let error as CancellationError {
             if hasBegun { abandon() }

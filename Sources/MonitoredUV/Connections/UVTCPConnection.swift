@@ -1,4 +1,5 @@
-/// A TCP connection for tasks: bytes come in as an asynchronous sequence, and writing waits for the kernel.
+/// A TCP connection for tasks: bytes arrive as an asynchronous sequence, and writing suspends until the kernel accepts
+/// them.
 ///
 /// ```swift
 /// let connection = try await UVTCPConnection.connect(host: "localhost", port: 7000)
@@ -6,19 +7,19 @@
 /// for try await bytes in connection.inbound { … }
 /// ```
 ///
-/// A connection belongs to one loop, and may be used from any task: on its loop no thread changes. It closes when the
-/// last reference to it goes, so at the latest with the scope that holds it, also when that ends by an error; if its loop
-/// is not running then, it closes as soon as that runs again.
-/// ``executeThenClose(_:)`` closes at the end of its closure whoever else holds on to it. Small writes go out at once
-/// (`TCP_NODELAY`).
+/// A connection belongs to one loop and may be used from any task; on its loop, it is used without a change of threads.
+/// It closes when its last reference is released, at the latest at the end of the scope that holds it, even if that
+/// ends with an error. If its loop is not running then, the connection closes as soon as the loop runs again.
+/// ``executeThenClose(_:)`` closes it at the end of its closure, even if other references remain. Small writes go out
+/// at once (`TCP_NODELAY`).
 ///
 /// The corresponding libuv type is `uv_tcp_t`.
 public final class UVTCPConnection: Sendable {
     /// The loop that the connection is on.
     public let loop: UVEventLoop
-    /// The address of this end, and of the peer, as they were when the connection was made.
+    /// The address of this end, as it was when the connection was made.
     public let localAddress: UVSocketAddress
-    /// The address of the peer.
+    /// The address of the peer, as it was when the connection was made.
     public let remoteAddress: UVSocketAddress
     let state: ConnectionState
 
@@ -28,20 +29,20 @@ public final class UVTCPConnection: Sendable {
         localAddress = try tcp.localAddress()
         remoteAddress = try tcp.remoteAddress()
         state = ConnectionState(tcp)
-        // Of a connection that is broken already the first read tells.
+        // If the connection is already broken, the first read reports it.
         try? tcp.setNoDelay(true)
     }
 
     deinit { abandon() }
 
-    /// Connects to the first of the addresses of `host` that accepts. Addresses are tried one after the other, and the timeout
-    /// is for all of them: one that does not answer at all keeps the next from being tried.
+    /// Connects to the first address of `host` that accepts the connection. Addresses are tried one after another, and
+    /// the timeout covers all of them: an address that does not answer at all keeps the next from being tried.
     ///
     /// - Parameters:
     ///   - host: A name, or a numeric address.
     ///   - port: From 0 to 65,535.
     ///   - loop: The loop of the connection; by default the one that runs the task.
-    ///   - timeout: How long looking up and connecting may take together; by default as long as the system allows.
+    ///   - timeout: The time limit for lookup and connecting together; by default, as long as the system allows.
     ///   - name: The name of the dispatches; by default the place of the call.
     ///   - file: The file of the call.
     ///   - line: The line of the call.
@@ -115,37 +116,39 @@ public final class UVTCPConnection: Sendable {
 
     // MARK: Reading
 
-    /// The bytes that the peer sends, in pieces as they come, until it ends its side or this end is closed.
+    /// The bytes that the peer sends, in pieces as they arrive, until it ends its side or this end is closed.
     ///
-    /// Reading pauses once 64 KiB and one piece, of up to 256 KiB, are buffered, so a fast peer has to wait. A
-    /// second loop over the sequence goes on where the first one stopped; two tasks cannot wait for bytes at once.
+    /// Reading pauses once 64 KiB are buffered; the last piece may exceed that by up to 256 KiB. A fast peer then has
+    /// to wait. A second loop over the sequence continues where the first one stopped; two tasks cannot wait for bytes
+    /// at the same time.
     ///
     /// The iterator throws ``UVError/Code/connectionReset`` and others when the connection breaks, and
-    /// `CancellationError` when the task is canceled while it waits: then nothing is lost, and reading can go on.
+    /// `CancellationError` when the task is canceled while it waits; no bytes are lost then, and reading can continue.
     public var inbound: Inbound { Inbound(connection: self) }
 
-    /// See ``UVTCPConnection/inbound``.
+    /// The sequence of ``UVTCPConnection/inbound``.
     public struct Inbound: AsyncSequence, Sendable {
         fileprivate let connection: UVTCPConnection
 
-        /// Makes an iterator; all of a connection's take from the same bytes.
+        /// Makes an iterator. All iterators of a connection consume the same bytes.
         public func makeAsyncIterator() -> Iterator { Iterator(connection: connection) }
 
-        /// Waits for pieces of bytes.
+        /// An iterator that waits for pieces of bytes.
         public struct Iterator: AsyncIteratorProtocol {
             fileprivate let connection: UVTCPConnection
 
-            /// The next bytes, at least one; `nil` at the end.
+            /// Returns the next bytes, at least one; `nil` at the end.
             public mutating func next() async throws -> [UInt8]? { try await connection.read() }
 
-            /// The next bytes, at least one; `nil` at the end.
+            /// Returns the next bytes, at least one; `nil` at the end.
             public mutating func next(isolation actor: isolated (any Actor)?) async throws -> [UInt8]? {
                 try await connection.read()
             }
         }
     }
 
-    /// The next bytes that the peer sends, at least one; `nil` at the end. As the iterator of ``inbound``.
+    /// Returns the next bytes that the peer sends, at least one; `nil` at the end. Behaves like the iterator of
+    /// ``inbound``.
     public nonisolated(nonsending) func read() async throws -> [UInt8]? {
         try Task.checkCancellation()
         if loop.shared.isRunningHere, let bytes = state.takeBytes() {
@@ -157,12 +160,13 @@ public final class UVTCPConnection: Sendable {
 
     // MARK: Writing
 
-    /// Writes all of `bytes`, and waits until the kernel has taken them: a peer that reads slowly slows its writer
-    /// down. Writes of several tasks go out one after the other, in the order of the calls on the loop. A task whose
-    /// reads and writes never have to wait gives way to others after 256 KiB or a millisecond, behind such an operation.
+    /// Writes all of `bytes`, and suspends until the kernel has accepted them: a peer that reads slowly slows its
+    /// writer down. Writes by several tasks go out one after another, in the order of the calls on the loop. A task
+    /// whose reads and writes never have to wait yields to others after 256 KiB or one millisecond, at the end of such
+    /// an operation.
     ///
-    /// A task that is canceled while it waits here has sent an unknown part of `bytes`: the connection is closed with a reset,
-    /// so that the peer does not take what it got for all.
+    /// If the task is canceled while it waits here, an unknown part of `bytes` has been sent: the connection is closed
+    /// with a reset, so that the peer does not mistake what it received for the whole.
     ///
     /// - Throws: ``UVError/Code/brokenPipe`` after ``shutdown()`` or a peer's close, ``UVError/Code/badFileDescriptor``
     ///   once closed, ``UVError/Code/connectionReset`` and others; `CancellationError`.
@@ -186,19 +190,19 @@ public final class UVTCPConnection: Sendable {
         }
     }
 
-    /// Closes without waiting for it.
+    /// Closes the connection without waiting for that.
     func abandon() {
         if loop.shared.isRunningHere { return state.abandon() }
         _ = loop.shared.post(CallSite(named: "UVTCPConnection.close")) { [state] in state.abandon() }
     }
 
-    /// Writes a text as UTF-8; see ``write(_:)-([UInt8])``.
+    /// Writes `text` as UTF-8; see ``write(_:)-([UInt8])``.
     public nonisolated(nonsending) func write(_ text: String) async throws { try await write(Array(text.utf8)) }
 
-    /// Ends this side once all writes are through: the peer sees the end of the stream, and can still send.
+    /// Ends this side once all writes have completed: the peer sees the end of the stream, and can still send.
     ///
-    /// - Throws: ``UVError/Code/notConnected`` for a second time, ``UVError/Code/badFileDescriptor`` once closed;
-    ///   `CancellationError`, and the connection is closed.
+    /// - Throws: ``UVError/Code/notConnected`` the second time, ``UVError/Code/badFileDescriptor`` once closed;
+    ///   `CancellationError`, after which the connection is closed.
     ///
     /// The corresponding libuv function is `uv_shutdown`.
     public nonisolated(nonsending) func shutdown() async throws {
@@ -210,11 +214,11 @@ public final class UVTCPConnection: Sendable {
         }
     }
 
-    /// Asks a silent peer for a sign of life after `delay`, rounded up to whole seconds, so that the system notices a peer that
-    /// vanished and breaks the connection; `nil` ends that. Off by default: a peer that loses its network says nothing, and a
-    /// task that waits for its bytes waits on.
+    /// Probes a silent peer after `delay`, rounded up to whole seconds, so that the system notices a peer that has
+    /// vanished and breaks the connection; `nil` turns this off. Off by default: a peer that loses its network sends
+    /// nothing, and a task that waits for its bytes keeps waiting.
     ///
-    /// - Throws: What ``UVTCP/setKeepAlive(_:)`` throws; `CancellationError`.
+    /// - Throws: The errors of ``UVTCP/setKeepAlive(_:)``; `CancellationError`.
     ///
     /// The corresponding libuv function is `uv_tcp_keepalive`.
     public nonisolated(nonsending) func setKeepAlive(_ delay: Duration?) async throws {
@@ -225,12 +229,12 @@ public final class UVTCPConnection: Sendable {
 
     // MARK: Closing
 
-    /// Waits until the connection is closed on this side, reset by the peer, or broken otherwise. The peer's end of stream
-    /// alone does not count: the peer can still receive. Returns at once when the task is canceled. A peer that vanished
-    /// without a word is noticed with ``setKeepAlive(_:)`` alone. The wait does not keep a `run()` of the loop going.
+    /// Waits until the connection is closed on this side, reset by the peer, or broken otherwise. The peer's end of
+    /// stream alone does not count: the peer can still receive. Returns at once when the task is canceled. A peer that
+    /// vanished silently is noticed only with ``setKeepAlive(_:)``. The wait does not keep a `run()` of the loop alive.
     ///
-    /// Reads ahead meanwhile, up to 64 KiB and one piece. Once that is full, and after the end of the stream, a reset is
-    /// noticed within a second.
+    /// Reads ahead during the wait, up to 64 KiB plus one piece. Once that is full, and after the end of the stream, a
+    /// reset is noticed within a second.
     public var closed: Void {
         get async { _ = await isPeerGone(orEndOfStream: false) }
     }
@@ -243,11 +247,12 @@ public final class UVTCPConnection: Sendable {
         return isPeerGone ?? false
     }
 
-    /// Closes the connection, and waits until nothing is left of it. If bytes of the peer are unread, the system resets the
-    /// connection, and the peer may lose the last bytes it was sent: shut down and read to the end first. What waits to be written is dropped, who waits for
-    /// bytes gets the end, and who writes gets ``UVError/Code/canceled``. A second call waits as well.
+    /// Closes the connection, and waits until it is completely closed. If bytes from the peer are unread, the system
+    /// resets the connection, and the peer may lose the last bytes it was sent: shut down and read to the end first.
+    /// Bytes waiting to be written are dropped; a pending read returns `nil`, and a pending write throws
+    /// ``UVError/Code/canceled``. A second call also waits.
     ///
-    /// Canceling the task does not keep it from closing. The corresponding libuv function is `uv_close`.
+    /// Canceling the task does not prevent the close. The corresponding libuv function is `uv_close`.
     public nonisolated(nonsending) func close() async {
         let site = CallSite(named: "UVTCPConnection.close")
         let shared = loop.shared
@@ -258,7 +263,7 @@ public final class UVTCPConnection: Sendable {
         }
     }
 
-    /// Runs `body` with the connection and closes it afterwards, also after an error.
+    /// Runs `body` with the connection and closes it afterwards, even after an error.
     public nonisolated(nonsending) func executeThenClose<T>(
         _ body: nonisolated(nonsending) (UVTCPConnection) async throws -> T
     ) async throws -> T {
@@ -279,7 +284,7 @@ extension UVTCPConnection: CustomStringConvertible {
 }
 
 extension UVEventLoop {
-    /// A numeric address needs no lookup.
+    /// Returns the addresses of `host`. A numeric address needs no lookup.
     nonisolated(nonsending) func addresses(of host: String, port: Int) async throws -> [UVSocketAddress] {
         if let address = try? UVSocketAddress(host, port: port) { return [address] }
         return try await getaddrinfo(host, port: port)

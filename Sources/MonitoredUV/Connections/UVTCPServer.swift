@@ -1,4 +1,4 @@
-/// A listening TCP socket for tasks: connections come in as an asynchronous sequence.
+/// A listening TCP socket for tasks: connections arrive as an asynchronous sequence.
 ///
 /// ```swift
 /// let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 7000)
@@ -7,12 +7,12 @@
 /// }
 /// ```
 ///
-/// It stops listening when the last reference to it goes, or with ``close(gracePeriod:)``; if its loop is not running then,
-/// as soon as that runs again.
+/// It stops listening when its last reference is released, or with ``close(gracePeriod:)``. If its loop is not running
+/// then, it stops as soon as the loop runs again.
 ///
 /// The corresponding libuv type is `uv_tcp_t`.
 public final class UVTCPServer: Sendable {
-    /// The loop that accepts. Connections are on it as well, unless the server was given a group.
+    /// The loop that accepts connections. They stay on it, unless the server was given a group.
     public let loop: UVEventLoop
     /// The address that the server listens on.
     public let localAddress: UVSocketAddress
@@ -30,18 +30,18 @@ public final class UVTCPServer: Sendable {
         _ = loop.shared.post(CallSite(named: "UVTCPServer.close")) { [state] in state.close(nil) }
     }
 
-    /// Listens on the first address of `host`; `0.0.0.0` and `::` stand for all of this machine's, and port 0 for one
-    /// that is free, which ``localAddress`` then tells.
+    /// Listens on the first address of `host`. `0.0.0.0` and `::` stand for all addresses of this machine, and port 0
+    /// for a free port, which ``localAddress`` then contains.
     ///
     /// - Parameters:
     ///   - host: A name, or a numeric address.
     ///   - port: From 0 to 65,535.
-    ///   - backlog: How many connections the kernel keeps until they are accepted.
+    ///   - backlog: The maximum number of connections that the kernel queues until they are accepted.
     ///   - loop: The loop of the server and its connections; by default the one that runs the task.
-    ///   - policy: What to do with clients while the process is out of descriptors.
-    ///   - onAcceptError: Called on the loop's thread when accepting fails, once until a connection is accepted again, and
-    ///     with ``UVError/Code/notConnected`` for each client that has reset its connection already; the server continues. By
-    ///     default other errors are printed on standard error, one a minute.
+    ///   - policy: How to treat clients while the process is out of descriptors.
+    ///   - onAcceptError: Called on the loop's thread when accepting fails: once until a connection is accepted again,
+    ///     and with ``UVError/Code/notConnected`` for each client that has already reset its connection. The server
+    ///     continues. By default, other errors are printed to standard error, at most one a minute.
     ///   - name: The name of the dispatches; by default the place of the call.
     ///   - file: The file of the call.
     ///   - line: The line of the call.
@@ -66,11 +66,11 @@ public final class UVTCPServer: Sendable {
         return try await listen(host, port, backlog, policy, on: loop, nil, onAcceptError, site)
     }
 
-    /// Listens on one loop of a group, and hands connections to all loops of the group in turn, so that as many threads serve.
-    /// A connection stays on its loop, and so does the task with its handler.
+    /// Listens on one loop of a group, and distributes connections to all loops of the group in turn, so that the
+    /// threads of all loops serve them. A connection stays on its loop, and so does the task with its handler.
     ///
-    /// A loop that does not get around to its connections, such as one that is blocked, is passed over once 16 of them wait
-    /// for it. The server keeps the group alive, which must be shut down after the server was closed.
+    /// A loop that falls behind on its connections, such as one that is blocked, is skipped once 16 of them wait for
+    /// it. The server keeps the group alive; shut the group down after closing the server.
     ///
     /// The corresponding libuv functions are `uv_tcp_bind`, `uv_listen`, and `uv_tcp_open`.
     public nonisolated(nonsending) static func listen(
@@ -118,29 +118,29 @@ public final class UVTCPServer: Sendable {
         }
     }
 
-    /// The connections, as clients make them, until the server is closed.
+    /// The connections that clients make, until the server is closed.
     ///
-    /// As long as nobody takes them no more than 64 are accepted; the kernel keeps the others waiting. All iterators
-    /// take from the same connections; two tasks cannot wait for one at once. The iterator throws `CancellationError`
-    /// when the task is canceled while it waits for a client. With a group, it also waits, without regard to that, until the
-    /// connection's loop takes the client over; `serve` does not.
+    /// While no task takes them, at most 65 are accepted; the kernel keeps the others waiting. All iterators consume
+    /// the same connections; two tasks cannot wait for one at the same time. The iterator throws `CancellationError`
+    /// when the task is canceled while it waits for a client. With a group, it also waits until the connection's loop
+    /// takes over the client, and cancellation does not end that wait; `serve` does not have this wait.
     public var connections: Connections { Connections(server: self) }
 
-    /// See ``UVTCPServer/connections``.
+    /// The sequence of ``UVTCPServer/connections``.
     public struct Connections: AsyncSequence, Sendable {
         fileprivate let server: UVTCPServer
 
         /// Makes an iterator.
         public func makeAsyncIterator() -> Iterator { Iterator(server: server) }
 
-        /// Waits for connections.
+        /// An iterator that waits for connections.
         public struct Iterator: AsyncIteratorProtocol {
             fileprivate let server: UVTCPServer
 
-            /// The next connection; `nil` once the server is closed.
+            /// Returns the next connection; `nil` once the server is closed.
             public mutating func next() async throws -> UVTCPConnection? { try await server.accept() }
 
-            /// The next connection; `nil` once the server is closed.
+            /// Returns the next connection; `nil` once the server is closed.
             public mutating func next(isolation actor: isolated (any Actor)?) async throws -> UVTCPConnection? {
                 try await server.accept()
             }
@@ -165,7 +165,8 @@ public final class UVTCPServer: Sendable {
         }
     }
 
-    /// The connection of a client; `nil` for one that is gone already, of which `onAcceptError` is told.
+    /// Opens the connection of a client; returns `nil` if the client is already gone, which is reported to
+    /// `onAcceptError`.
     private nonisolated(nonsending) func open(_ socket: AcceptedSocket) async -> UVTCPConnection? {
         switch await socket.open() {
         case .success(let connection): return connection
@@ -179,38 +180,39 @@ public final class UVTCPServer: Sendable {
         }
     }
 
-    /// When `serve` cancels the handler of a client that is gone.
+    /// The event on which `serve` cancels the handler of a client that is gone.
     public enum HandlerCancellation: Sendable {
         /// Never: the handler finds out when it next reads or writes.
         case never
         /// When the client resets the connection, or the connection breaks otherwise.
         case onReset
-        /// On a reset and on the client's end of stream. A client that half-closes to say that its request is complete gets
-        /// no answer with this.
+        /// When the client resets the connection or ends its stream. A client that half-closes to mark the end of its
+        /// request gets no answer with this.
         case onEndOfStream
     }
 
-    /// Serves each connection with a child task of its own on the connection's loop, and closes it when that task's
-    /// `handler` returns or throws. Returns when the server is closed and all handlers have ended; those that go on for
-    /// longer than ``close(gracePeriod:)`` allows are canceled.
+    /// Serves each connection in a child task of its own on the connection's loop, and closes the connection when the
+    /// task's `handler` returns or throws. Returns when the server is closed and all handlers have ended; handlers that
+    /// run for longer than ``close(gracePeriod:)`` allows are canceled.
     ///
-    /// An error of a handler ends its own connection alone. Canceling the task cancels the handlers; the server listens
+    /// An error in a handler ends only its own connection. Canceling the task cancels the handlers; the server listens
     /// until it is closed.
     ///
     /// - Parameters:
     ///   - cancellation: When to cancel the handler of a client that is gone. Any case but `never` reads ahead, as
     ///     ``UVTCPConnection/closed`` does.
-    ///   - handler: Talks to one client.
-    ///   - onError: Receives what handlers throw, including resets by clients and the `CancellationError` of handlers that a
-    ///     closing server or this task cancels, but not that of a handler that was canceled because its client was gone. By
-    ///     default the first error that is neither of these nor a ``UVError`` is printed on standard error.
+    ///   - handler: Called with the connection of one client.
+    ///   - onError: Called with each error that a handler throws, including resets by clients and the
+    ///     `CancellationError` of handlers that a closing server or this task cancels, but not that of a handler that
+    ///     was canceled because its client was gone. By default, the first error that is neither a ``UVError`` nor a
+    ///     `CancellationError` is printed to standard error.
     public nonisolated(nonsending) func serve(
         cancelingHandlers cancellation: HandlerCancellation = .never,
         _ handler: @escaping @Sendable (UVTCPConnection) async throws -> Void,
         onError: (@Sendable (any Error, UVTCPConnection) -> Void)? = nil
     ) async throws {
         let handlers = handlers
-        // Clients are handed out where they are accepted, however busy the caller's executor is.
+        // Distributes clients on the loop that accepts them, however busy the caller's executor is.
         try await withTaskExecutorPreference(loop) {
             try await withThrowingDiscardingTaskGroup { group in
                 while let socket = try await acceptSocket() {

@@ -1,7 +1,8 @@
-/// Attributes the loop's time, stamp by stamp, and derives the lag of what it dispatches. It reads no clock itself.
+/// A meter that attributes the loop's time, stamp by stamp, and derives the lag of its dispatches. It reads no clock
+/// itself.
 ///
-/// At every instant of a run exactly one part is going on, so nothing is counted twice or left out. The sums themselves
-/// live with the loop, where other threads may read them.
+/// At every instant of a run, exactly one part is active, so nothing is counted twice or left out. The sums themselves
+/// are stored with the loop, where other threads may read them.
 struct DispatchMeter {
     private let sums: LoopTimeSums
     private(set) var polls: PollTimes
@@ -10,9 +11,9 @@ struct DispatchMeter {
     private var isOn = false
     /// The last stamp.
     private(set) var last: UInt64 = 0
-    /// When monitoring began; what came before counts as ready then, unless it carries an instant of its own.
+    /// When monitoring began; earlier work counts as ready then, unless it carries an instant of its own.
     private(set) var monitoredSince: UInt64
-    /// When the poll before the last one's dispatches returned.
+    /// When the last iteration began: when its poll returned, or when the run or monitoring began.
     private(set) var iterationStart: UInt64
 
     init(at now: UInt64, _ sums: LoopTimeSums) {
@@ -26,7 +27,7 @@ struct DispatchMeter {
         @inline(__always) get { part == .poll }
     }
 
-    /// The level rose above `off`.
+    /// Starts measuring, because the level rose above `off`.
     mutating func beginMonitoring(at now: UInt64) {
         polls = PollTimes(at: now)
         monitoredSince = now
@@ -34,19 +35,19 @@ struct DispatchMeter {
         if isRunning { begin(at: now) } else { change(to: .outside, at: now) }
     }
 
-    /// The level is `off` again.
+    /// Stops measuring, because the level is `off` again.
     mutating func endMonitoring(at now: UInt64) {
         end(at: now)
         isOn = false
     }
 
-    /// The loop runs (again): what lies between two runs belongs to no part.
+    /// Begins a run. The time between two runs belongs to no part.
     mutating func resume(at now: UInt64) {
         isRunning = true
         if isOn { begin(at: now) }
     }
 
-    /// The run ends.
+    /// Ends a run.
     mutating func pause(at now: UInt64) {
         isRunning = false
         if isOn { end(at: now) }
@@ -74,7 +75,8 @@ struct DispatchMeter {
         change(to: .poll, at: now)
     }
 
-    /// The poll returned at `now`, the first stamp after it: how long it had waited. A change to the next part follows.
+    /// Ends the poll at `now`, the first stamp after it, and returns how long it waited. A change to the next part
+    /// follows.
     @inline(__always)
     mutating func leavePoll(at now: UInt64, work: (Bool) -> ThreadWork?) -> UInt64 {
         let waited = now &- last
@@ -89,19 +91,19 @@ struct DispatchMeter {
         sums.setIteration(now)
     }
 
-    /// The loop is in its own code.
+    /// Records that the loop is in its own code.
     @inline(__always)
     mutating func stamp(at now: UInt64) { change(to: .overhead, at: now) }
 
-    /// The user's code begins.
+    /// Records that the user's code begins.
     @inline(__always)
     mutating func beginCallback(at now: UInt64) { change(to: .callbacks, at: now) }
 
-    /// The monitor begins.
+    /// Records that the monitor begins.
     @inline(__always)
     mutating func beginMonitor(at now: UInt64) { change(to: .monitor, at: now) }
 
-    /// The lag of I/O on a handle, whose callback begins at `start`; before ``beginCallback(at:)``.
+    /// Returns the lag of I/O on a handle whose callback begins at `start`. Call it before ``beginCallback(at:)``.
     @inline(__always)
     mutating func ioLag(of handle: UnsafeRawPointer, start: UInt64) -> DispatchLag {
         polls.lag(of: handle, start: start, previous: last)

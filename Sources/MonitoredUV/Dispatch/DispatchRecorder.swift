@@ -1,26 +1,26 @@
-/// Notes each dispatch of one loop, and reports it to the loop's monitor, whatever makes the dispatches.
+/// The recorder of one loop's dispatches, whatever makes them. Reports each dispatch to the loop's monitor.
 ///
-/// It belongs to the loop's thread. What it notes is in ``LoopVitals``, for any thread. Properties are
-/// `@exclusivity(unchecked)`: only that thread touches them, and none is borrowed across a call to user code.
+/// It belongs to the loop's thread. Its records are in ``LoopVitals``, for any thread. Properties are
+/// `@exclusivity(unchecked)`: only that thread accesses them, and none is borrowed across a call to user code.
 final class DispatchRecorder {
     let vitals: LoopVitals
     let watchdog: LoopWatchdog
     let settings: MonitorSwitch
     let clock = MonotonicClock()
 
-    /// The metrics, which the vitals keep; `nil` at level `off`.
+    /// The metrics, which the vitals own; `nil` at level `off`.
     @exclusivity(unchecked) private var metrics: Unmanaged<LoopMetrics>?
-    /// At level `callbacks`, where there is one.
+    /// The monitor at level `callbacks`, if there is one.
     @exclusivity(unchecked) private var monitor: Unmanaged<LoopMonitor>?
     @exclusivity(unchecked) private var meter: DispatchMeter
     /// The name and kind of the dispatch that is running.
     @exclusivity(unchecked) private(set) var currentName = CallbackName.unnamed
     @exclusivity(unchecked) private(set) var currentKind = CallbackKind.posted
-    /// In a batch: the last stamp is that of this instant, near enough.
+    /// Whether, in a batch, the last stamp is close enough to the current time.
     @exclusivity(unchecked) private var isStampFresh = false
     /// The timeout of the current poll, in nanoseconds; `.max` if it has none, or does not block.
     @exclusivity(unchecked) private var pollTimeout = UInt64.max
-    /// Dispatches and iterations that run for longer are reported.
+    /// The duration from which dispatches and iterations are reported.
     @exclusivity(unchecked) private var slowLimit = UInt64.max
     /// The thread of the last run at a level above `off`.
     @exclusivity(unchecked) private var sampledThread: SampledThread?
@@ -41,15 +41,15 @@ final class DispatchRecorder {
     @inline(__always)
     var isOn: Bool { metrics != nil }
 
-    /// The instant to stamp things with that become ready now; 0 at level `off`.
+    /// The stamp for work that becomes ready now; 0 at level `off`.
     @inline(__always)
     var readyNow: UInt64 { isOn ? clock.now() : 0 }
 
-    /// The instant of a stamp, or for 0 when monitoring began.
+    /// Returns the instant of a stamp, or when monitoring began if the stamp is 0.
     @inline(__always)
     func ready(since stamp: UInt64) -> UInt64 { stamp == 0 ? meter.monitoredSince : stamp }
 
-    /// The name of callbacks that were registered at `site`.
+    /// Returns the name of callbacks that were registered at `site`.
     @inline(__always)
     func name(of site: CallSite) -> CallbackName { siteNames.name(of: site) }
 
@@ -58,8 +58,9 @@ final class DispatchRecorder {
     /// Runs `body` as a dispatch. At level `off` it costs one branch.
     ///
     /// - Parameters:
-    ///   - held: What the loop holds apart from this dispatch, asked for after it.
-    ///   - isNext: In a batch, where the end of one dispatch is the start of the next: one reading of the clock serves both.
+    ///   - held: What the loop holds apart from this dispatch, evaluated after it.
+    ///   - isNext: Whether the dispatch is in a batch, where the end of one dispatch is the start of the next and one
+    ///     clock reading serves both.
     @inline(__always)
     func dispatch(
         _ kind: CallbackKind,
@@ -89,7 +90,7 @@ final class DispatchRecorder {
         if meter.isPolling { leavePoll() } else { meter.stamp(at: clock.now()) }
     }
 
-    /// Something took its time that is no part of the next dispatch; or the batch is over.
+    /// Invalidates the last stamp: something took time that is not part of the next dispatch, or the batch is over.
     @inline(__always)
     func breakBatch() { isStampFresh = false }
 
@@ -121,7 +122,7 @@ final class DispatchRecorder {
         }
     }
 
-    /// Notes and reports the dispatch, unless its body put an end to monitoring.
+    /// Records and reports the dispatch, unless its body ended monitoring.
     @inline(__always)
     private func end(_ kind: CallbackKind, _ lag: DispatchLag, _ start: UInt64, held: @autoclosure () -> Int) {
         if _slowPath(!deferred.isEmpty) { release() }
@@ -148,11 +149,11 @@ final class DispatchRecorder {
         monitor._withUnsafeGuaranteedRef { $0.call(state) }
         if _slowPath(!deferred.isEmpty) { release() }
         vitals.inFlight.end()
-        // It may have put an end to monitoring.
+        // The monitor may have ended monitoring.
         if isOn { meter.stamp(at: clock.now()) }
     }
 
-    /// The running dispatch gets another name.
+    /// Renames the running dispatch.
     func rename(_ name: CallbackName) {
         currentName = name
         vitals.inFlight.rename(currentKind, name)
@@ -163,12 +164,12 @@ final class DispatchRecorder {
 
     // MARK: Iterations
 
-    /// The loop goes into its poll.
+    /// Enters the loop's poll.
     ///
     /// - Parameters:
-    ///   - timeout: How long the poll waits at most, in nanoseconds; `.max` if it has no limit, or does not block.
-    ///   - mayWrite: Enough bytes are queued that writing them takes the poll a while.
-    ///   - mayRepeat: The events of all watched descriptors may not fit into one poll.
+    ///   - timeout: The maximum time that the poll waits, in nanoseconds; `.max` if it has no limit, or does not block.
+    ///   - mayWrite: Whether enough bytes are queued that writing them takes the poll a while.
+    ///   - mayRepeat: Whether the events of all watched descriptors may not fit into one poll.
     @inline(__always)
     func enterPoll(
         timeout: @autoclosure () -> UInt64,
@@ -184,11 +185,11 @@ final class DispatchRecorder {
         pollTimeout = timeout()
     }
 
-    /// The poll has ended, if no dispatch was first to say so.
+    /// Ends the poll, if no dispatch has done so first.
     @inline(__always)
     func afterPoll() { if meter.isPolling { leavePoll() } }
 
-    /// The poll ended at `now`; a change to what comes next follows.
+    /// Ends the poll at `now`; a change to the next part follows.
     @inline(__always)
     private func leavePoll(at now: UInt64) {
         let waited = meter.leavePoll(at: now, work: ThreadWork.read)
@@ -204,7 +205,7 @@ final class DispatchRecorder {
         meter.stamp(at: now)
     }
 
-    /// The loop begins a run on this thread, within `depth` others.
+    /// Begins a run of the loop on this thread, nested in `depth` others.
     func resume(depth: Int) {
         isRunning = true
         applySettings()
@@ -213,7 +214,7 @@ final class DispatchRecorder {
         showThread()
     }
 
-    /// The run ends, and perhaps the thread.
+    /// Ends the run, and perhaps the thread.
     func pause() {
         let now = clock.now()
         if isOn && now &- meter.iterationStart >= slowLimit { reportSlowIteration(at: now) }
@@ -225,8 +226,8 @@ final class DispatchRecorder {
 
     // MARK: Settings
 
-    /// Takes over what other threads asked for. May come from within a callback or the monitor, whose time goes on as if
-    /// nothing had happened.
+    /// Applies the settings that other threads requested. May be called from within a callback or the monitor, whose
+    /// time continues uninterrupted.
     func applySettings() {
         guard let setting = settings.take() else { return }
         let new = setting.level == .callbacks ? setting.monitor : nil
@@ -260,31 +261,32 @@ final class DispatchRecorder {
         deferRelease(UnmonitoredDispatch(vitals), currentName)
     }
 
-    /// The loop is closed: lets go of the monitor, and of all that waits for that.
+    /// Closes the recorder with its loop: releases the monitor, and all objects whose release was deferred.
     func close() {
         let last = monitor
         monitor = nil
         last?.release()
         settings.removeMonitors()
         release()
-        // Those who still hold this need not hold the thread's files.
+        // Remaining holders of the recorder need not hold the thread's files.
         sampledThread = nil
         watchdog.thread.forget()
     }
 
     // MARK: Objects of the program
 
-    /// Keeps what may be running alive until no dispatch can be in it.
+    /// Keeps an object whose code may be running alive until no dispatch can be in it.
     func deferRelease(_ object: AnyObject, _ name: CallbackName) { if isRunning { deferred.append(object, name) } }
 
     @inline(__always)
     var hasDeferredReleases: Bool { !deferred.isEmpty }
 
-    /// At the end of a dispatch, or of the monitor: lets go within its time. What that runs may retire more.
+    /// Releases deferred objects at the end of a dispatch, or of the monitor, within its time. Code that this runs may
+    /// defer more.
     @inline(never)
     func release() { while !deferred.isEmpty { _ = deferred.takeAll() } }
 
-    /// Lets go between dispatches, by one for each object that `dispatch` makes.
+    /// Releases deferred objects between dispatches, each in a dispatch of its own that `dispatch` makes.
     @inline(never)
     func release(_ dispatch: (CallbackName, _ letGo: () -> Void) -> Void) {
         while !deferred.isEmpty {
@@ -295,14 +297,14 @@ final class DispatchRecorder {
 
     // MARK: Being watched
 
-    /// The dispatch that has ended ran for longer than somebody's limit.
+    /// Reports a dispatch that has ended and ran for longer than a listener's limit.
     @inline(never)
     private func reportSlow(_ kind: CallbackKind, _ start: UInt64, _ wall: UInt64) {
         watchdog.append(.dispatch(InFlight.Dispatch(start: start, name: currentName, kind: kind), wall: wall))
     }
 
-    /// The iteration that ends at `now` took longer than somebody's limit. What it is made of is looked up now, before
-    /// the flight recorder forgets it.
+    /// Reports the iteration that ends at `now` and took longer than a listener's limit. Its dispatches are looked up
+    /// now, before the flight recorder forgets them.
     @inline(never)
     private func reportSlowIteration(at now: UInt64) {
         metrics?._withUnsafeGuaranteedRef { metrics in
@@ -317,7 +319,8 @@ final class DispatchRecorder {
         }
     }
 
-    /// A run has begun, or the level has risen within one: others may look at this thread until ``pause()``.
+    /// Makes this thread visible to others until ``pause()``, because a run has begun or the level has risen within
+    /// one.
     private func showThread() {
         guard isOn, watchdog.thread.current == nil else { return }
         if sampledThread?.isThisThread != true || sampledThread?.lacksFiles == true { sampledThread = SampledThread() }
@@ -326,7 +329,7 @@ final class DispatchRecorder {
     }
 }
 
-/// Ends the visibility of an unrecorded dispatch when that releases it at its end.
+/// An object whose release, at the end of an unrecorded dispatch, ends the visibility of that dispatch.
 private final class UnmonitoredDispatch {
     private let vitals: LoopVitals
 

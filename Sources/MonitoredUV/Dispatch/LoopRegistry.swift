@@ -1,6 +1,7 @@
 /// The loops of this process that are open.
 enum LoopRegistry {
-    // Not weak: that would slow down every retain and release of a loop. It is removed by its close, which comes first.
+    // The references are not weak, which would slow down every retain and release of a loop. A loop's close removes it
+    // first.
     private static let loops = Lock<[ObjectIdentifier: any MonitoredLoop]>([:])
 
     static func add(_ loop: any MonitoredLoop) { loops.withLock { $0[ObjectIdentifier(loop)] = loop } }
@@ -9,6 +10,6 @@ enum LoopRegistry {
         loops.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(loop)) }
     }
 
-    /// In the order of their names.
+    /// All open loops, in the order of their names.
     static var all: [any MonitoredLoop] { loops.withLock { Array($0.values) }.sorted { $0.name.text < $1.name.text } }
 }

@@ -1,11 +1,11 @@
 import Synchronization
 
-/// Changes of the level or the monitor, left by any thread for the loop's thread to apply.
+/// Changes of the level or the monitor, requested by any thread for the loop's thread to apply.
 final class MonitorSwitch: Sendable {
-    /// The level and monitors that the loop is to have.
+    /// The level and monitors that the loop should have.
     struct Setting {
         var level: MonitoringLevel
-        /// Calls all of them.
+        /// The monitor that calls all of them.
         fileprivate(set) var monitor: LoopMonitor?
         /// The level without a monitor.
         fileprivate var base: MonitoringLevel
@@ -13,7 +13,8 @@ final class MonitorSwitch: Sendable {
         fileprivate var own: LoopMonitor?
         fileprivate var added: [LoopMonitor] = []
 
-        /// One more monitor means that it is called; with one less the level stays, as long as there is another.
+        /// Changes the monitors. A new monitor raises the level to `callbacks`; removing one keeps the level as long as
+        /// another remains.
         fileprivate mutating func changeMonitors(_ body: (inout Setting) -> Void) {
             let monitors = allMonitors
             body(&self)
@@ -44,13 +45,14 @@ final class MonitorSwitch: Sendable {
     /// The level that was requested last. Any thread.
     var level: MonitoringLevel { state.withLock { $0.setting.level } }
 
-    /// Any thread. A new monitor raises the level to `callbacks`; without any it is again what it was.
+    /// Replaces the loop's own monitor. A new monitor raises the level to `callbacks`; without any, the level returns
+    /// to what it was. Any thread.
     func request(_ monitor: LoopMonitor?) { change { $0.changeMonitors { $0.own = monitor } } }
 
-    /// Any thread: one more.
+    /// Adds a monitor. Any thread.
     func add(_ monitor: LoopMonitor) { change { $0.changeMonitors { $0.added.append(monitor) } } }
 
-    /// Any thread.
+    /// Removes a monitor that was added. Any thread.
     func remove(_ monitor: LoopMonitor) {
         change { setting in
             guard setting.added.contains(where: { $0 === monitor }) else { return }
@@ -58,7 +60,7 @@ final class MonitorSwitch: Sendable {
         }
     }
 
-    /// The loop is closed.
+    /// Removes all monitors, because the loop is closed.
     func removeMonitors() {
         change {
             $0.changeMonitors {
@@ -68,7 +70,7 @@ final class MonitorSwitch: Sendable {
         }
     }
 
-    /// Any thread.
+    /// Sets the level. Any thread.
     func request(_ level: MonitoringLevel) {
         change { setting in
             setting.level = level
@@ -76,7 +78,7 @@ final class MonitorSwitch: Sendable {
         }
     }
 
-    /// Any thread: from now on at least `metrics`, also without a monitor.
+    /// Raises the level to at least `metrics` from now on, even without a monitor. Any thread.
     func requestMetrics() {
         change { setting in
             setting.base = max(setting.base, .metrics)
@@ -84,11 +86,11 @@ final class MonitorSwitch: Sendable {
         }
     }
 
-    /// Any thread: the loop is to look at what else was set.
+    /// Asks the loop to check what else was set. Any thread.
     func requestLook() { change { _ in } }
 
     private func change(_ body: (inout Setting) -> Void) {
-        // Released once the lock is open: freeing a closure may run code that comes back here.
+        // Released outside the lock: freeing a closure may run code that calls back here.
         let replaced = state.withLock { state in
             defer {
                 body(&state.setting)
@@ -99,7 +101,7 @@ final class MonitorSwitch: Sendable {
         withExtendedLifetime(replaced) {}
     }
 
-    /// Loop thread: the setting to apply, if it was changed since the last look.
+    /// Returns the setting to apply, if it has changed since the last call. Loop thread only.
     func take() -> Setting? {
         state.withLock { state in
             defer { state.isNew = false }
@@ -108,7 +110,7 @@ final class MonitorSwitch: Sendable {
     }
 }
 
-/// A monitor in a box of its own, so that the trampoline can call it without reference counting.
+/// A monitor in its own box, so that the trampoline can call it without reference counting.
 ///
 /// `@unchecked Sendable`: the closure is called by the loop's thread alone, and was either sent in by its setter, which
 /// keeps no part of it, or set on that thread.
@@ -122,7 +124,7 @@ final class LoopMonitor: @unchecked Sendable {
         self.init(call)
     }
 
-    /// Calls each of several; `nil` without any.
+    /// Makes a monitor that calls each of several; `nil` without any.
     fileprivate convenience init?(_ monitors: [LoopMonitor]) {
         switch monitors.count {
         case 0: return nil

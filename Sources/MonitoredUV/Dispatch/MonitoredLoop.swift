@@ -4,15 +4,15 @@ protocol MonitoredLoop: AnyObject, Sendable {
     var vitals: LoopVitals { get }
     var watchdog: LoopWatchdog { get }
     var settings: MonitorSwitch { get }
-    /// Nothing is asked of a closed loop any more.
+    /// Whether the loop is closed. A closed loop is asked for nothing more.
     var isClosed: Bool { get }
     /// Whether this thread is inside a run of the loop.
     var isRunningHere: Bool { get }
-    /// The loop looks at ``settings`` as soon as it can: at once on its own thread.
+    /// Makes the loop check ``settings`` as soon as it can: at once on its own thread.
     func applySettingsSoon()
     /// The number of closures and jobs from other threads that the loop has not taken over yet.
     var remoteCount: Int { get }
-    /// How often another thread has woken the loop.
+    /// The number of times that another thread has woken the loop.
     var wakeupCount: Int { get }
     /// The names of the types that ``LoopVitals`` counts handles and requests by.
     static func handleName(_ type: Int) -> String
@@ -29,7 +29,7 @@ extension MonitoredLoop {
         return MonitoringSubscription { [self] in change { $0.remove(monitor) } }
     }
 
-    /// Tells `listener` of dispatches that run for too long, as soon as the loop has noticed.
+    /// Notifies `listener` of dispatches that run for too long, as soon as the loop has noticed the request.
     @discardableResult
     func listen(_ listener: StallListener) -> MonitoringSubscription {
         if !isClosed {

@@ -1,11 +1,11 @@
-/// A dispatch, or an iteration made of many, ran for longer than a test allows: what `failOnStall` throws.
+/// The error that `failOnStall` throws: a dispatch, or an iteration made of many, ran for longer than a test allows.
 public struct LoopStalledError: Error, CustomStringConvertible {
-    /// The dispatches and iterations past the limit, longest first, each with the stack that the watchdog found.
+    /// The dispatches and iterations past the limit, longest first, each with the stack that the watchdog captured.
     public let stalls: [StallReport]
     /// The limit that they exceeded.
     public let limit: Duration
 
-    /// A line for each stall, and its stack.
+    /// A summary, then one line for each stall, followed by its stack.
     public var description: String {
         let count = stalls.count
         let iterations = stalls.filter { $0.dispatches != nil }.count
@@ -17,8 +17,8 @@ public struct LoopStalledError: Error, CustomStringConvertible {
 }
 
 extension Monitoring {
-    /// For tests: throws if a dispatch of this loop, or an iteration made of many, runs for longer than `limit` while
-    /// `body` does.
+    /// Runs `body`, and throws if a dispatch of this loop, or an iteration made of many, runs for longer than `limit`
+    /// in the meantime. For tests.
     ///
     /// ```swift
     /// try loop.monitoring.failOnStall(over: .milliseconds(50)) {
@@ -26,11 +26,11 @@ extension Monitoring {
     /// }
     /// ```
     ///
-    /// Raises the ``level`` to `metrics`. What `body` throws comes first.
+    /// Raises the ``level`` to `metrics`. An error that `body` throws takes precedence.
     ///
     /// - Throws: ``UVError/Code/resourceTemporarilyUnavailable`` if the watchdog's thread cannot be started, and
-    ///   ``LoopStalledError``, which names the dispatches and shows where their thread was. Only the part of a
-    ///   dispatch counts that lies within.
+    ///   ``LoopStalledError``, which names the dispatches and shows where their thread was. Only the part of a dispatch
+    ///   that lies within `body` counts.
     @discardableResult
     public func failOnStall<T>(over limit: Duration, _ body: () throws -> T) throws -> T {
         let collector = StallCollector(limit, on: loop, isPartOfADispatch: loop.isRunningHere)
@@ -41,7 +41,7 @@ extension Monitoring {
         return result
     }
 
-    /// Checks an asynchronous body, on this loop or on another one.
+    /// Runs an asynchronous `body`, on this loop or on another one, with the same check.
     @discardableResult
     public func failOnStall<T: Sendable>(
         over limit: Duration,
@@ -65,14 +65,14 @@ extension Monitoring {
     }
 }
 
-/// Keeps what a listener is told from now on.
+/// A collector of the reports that a listener receives from now on.
 private final class StallCollector: Sendable {
     private let loop: any MonitoredLoop
     private let limit: UInt64
     private let began = MonotonicClock.read()
     private let listener: StallListener
 
-    /// - Parameter isPartOfADispatch: All of the body runs in the callback that the loop is in.
+    /// - Parameter isPartOfADispatch: Whether all of the body runs in the loop's current callback.
     init(_ limit: Duration, on loop: any MonitoredLoop, isPartOfADispatch: Bool = false) {
         require(limit >= .milliseconds(1), "failOnStall(over: \(limit)): the limit is 1 ms at least")
         self.loop = loop
@@ -83,7 +83,7 @@ private final class StallCollector: Sendable {
         listener = StallListener(limit: self.limit, isWatching: true, isDirect: true, reports: nil) { report in
             reports.withLock { $0[report.id] = report }
         }
-        // The time that a dispatch has run for already does not count.
+        // The time for which a dispatch has already run does not count.
         listener.resetDeadline(at: began)
         loop.listen(listener)
     }
@@ -108,7 +108,7 @@ private final class StallCollector: Sendable {
         var reports = reports.withLock { $0 }
         for report in recorded(at: end) where reports[report.id] == nil { reports[report.id] = report }
         var stalls = reports.values.filter { $0.lies(over: limit, between: began, and: end) }
-        // In a callback of the loop the body is a part of that.
+        // In a callback of the loop, the body is part of that callback's dispatch.
         if stalls.isEmpty && isPartOfADispatch && end - began > limit { stalls = [stallOfThisCallback(end - began)] }
         if stalls.isEmpty { return }
         stalls = stalls.map { report in loop.watchdog.archive[report.id].map { report.with($0.stack) } ?? report }
@@ -126,8 +126,8 @@ private final class StallCollector: Sendable {
         return report(of: dispatch, wall)
     }
 
-    /// The dispatches that ran for too long, from the flight recorder: a loop does not tell of one that was under way when
-    /// the body began, and on a busy machine nobody may have looked before it ended.
+    /// Returns the dispatches that ran for too long, from the flight recorder: a loop does not report one that was
+    /// under way when the body began, and on a busy machine the watchdog may not have looked before it ended.
     private func recorded(at now: UInt64) -> [StallReport] {
         let (ended, running) = Trace.dispatches(of: loop.vitals)
         let long = ended.filter { $0.end > began && $0.wallTime > limit }.map { record in

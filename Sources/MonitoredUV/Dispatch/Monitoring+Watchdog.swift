@@ -1,27 +1,29 @@
 public import Logging
 
 extension Monitoring {
-    /// Notices dispatches that run for longer than `limit`, while they run, and says where the loop's thread is. An
-    /// iteration made of many dispatches is noticed as well, by the name that took the largest share of it: it keeps
-    /// others waiting for as long.
+    /// Starts a watchdog, which notices dispatches that run for longer than `limit`, while they run, and reports where
+    /// the loop's thread is. It also notices an iteration made of many dispatches, which keeps others waiting for as
+    /// long, and reports it under the name that took the largest share of it.
     ///
-    /// One thread of its own looks at all loops that have a watchdog. When a dispatch passes the limit, it takes the loop
-    /// thread's stack, once for each such dispatch. A thread that waits in a call does not notice; one that computes is
-    /// interrupted by a signal for some ten microseconds. Functions, files, and lines are looked up on another thread,
-    /// which also calls `onStall`: when the dispatch passes the limit, again while it goes on (after four times as long,
-    /// and so on), and at its end. Of more than five stalls a minute the others are counted: ``StallReport/suppressed``.
-    /// While a debugger holds the process, and after it was stopped as a whole, the watchdog is quiet. It can be set up
-    /// while the loop is stuck already, if its level is `metrics` at least; at level `off`, only from the stuck callback
-    /// itself, which is then reported as `began unmonitored`. What is still to be reported when the program ends by `exit`
-    /// or by returning from `main` is reported first, if that takes no longer than a second.
+    /// One dedicated thread checks all loops that have a watchdog. When a dispatch passes the limit, it captures the
+    /// loop thread's stack, once for each such dispatch. A thread that is blocked in a call does not notice; one that
+    /// is on CPU is interrupted by a signal for about ten microseconds. Functions, files, and lines are looked up on
+    /// another thread, which also calls `onStall`: when the dispatch passes the limit, again while it continues (after
+    /// four times as long, and so on, at least a second apart), and at its end. At most five stalls a minute are reported; the rest are counted
+    /// in ``StallReport/suppressed``. While a debugger holds the process, and after the whole process was stopped, the
+    /// watchdog is quiet. It can be started while the loop is already stuck, if the level is at least `metrics`; at
+    /// level `off`, only from the stuck callback itself, which is then reported as `began unmonitored`. Reports that
+    /// are pending when the program ends by `exit` or by returning from `main` are delivered first, if that takes no
+    /// longer than a second.
     ///
-    /// Raises the ``level`` to `metrics`. A loop may have several watchdogs, each with its own limit. Without free descriptors
-    /// or threads, a warning says that loops are not watched, until one of them is given a watchdog again.
+    /// Raises the ``level`` to `metrics`. A loop may have several watchdogs, each with its own limit. If there are no
+    /// free descriptors or threads, a warning says that loops are not watched, until a watchdog is started on one of
+    /// them again.
     ///
     /// - Parameters:
-    ///   - limit: One millisecond at least.
-    ///   - traces: Where to write the flight recorder's picture when a stall has ended; by default nowhere.
-    ///   - onStall: Called on a thread of the watchdog's, one report after the other.
+    ///   - limit: At least one millisecond.
+    ///   - traces: Where to write the contents of the flight recorder when a stall has ended; by default nowhere.
+    ///   - onStall: Called on a thread of the watchdog, with one report at a time.
     @discardableResult
     public func startWatchdog(
         limit: Duration = .milliseconds(100),
@@ -42,12 +44,12 @@ extension Monitoring {
         return loop.listen(listener)
     }
 
-    /// Does the same, and logs each report as a warning. The message is one line that says what is stuck, for how long, and
-    /// why; the metadata has each of these by itself, and the stack.
+    /// Starts a watchdog that logs each report as a warning. The message is one line that says what is stuck, for how
+    /// long, and why; the metadata contains each of these separately, and the stack.
     ///
     /// - Parameters:
-    ///   - limit: One millisecond at least.
-    ///   - traces: Where to write the flight recorder's picture when a stall has ended; by default nowhere.
+    ///   - limit: At least one millisecond.
+    ///   - traces: Where to write the contents of the flight recorder when a stall has ended; by default nowhere.
     ///   - logger: The logger for the warnings.
     @discardableResult
     public func startWatchdog(
@@ -60,20 +62,21 @@ extension Monitoring {
         }
     }
 
-    /// Returns where the loop's thread is at this moment, innermost function first, including the functions of libraries and
-    /// all async callers. Empty while the loop runs no dispatch, at level `off`, and where the thread cannot be examined.
+    /// Returns the stack of the loop's thread at this moment, innermost function first, including the functions of
+    /// libraries and all async callers. Empty while the loop runs no dispatch, at level `off`, and where the thread
+    /// cannot be examined.
     ///
-    /// Any thread but the loop's own; it waits for a thread that computes, up to a quarter of a second, and looks up
-    /// functions, files, and lines, which takes some milliseconds.
+    /// Call it from any thread but the loop's own. It waits up to a quarter of a second for a thread that is on CPU,
+    /// and looks up functions, files, and lines, which takes some milliseconds.
     public func currentStack() -> [StackFrame] {
         loop.watchdog.thread.sample(in: loop.vitals.inFlight)?.stack.frames ?? []
     }
 
-    /// Logs a warning for each dispatch, and for each iteration made of many, that took longer than `limit`, when it has
-    /// ended: what asyncio's `slow_callback_duration` does in its debug mode for callbacks. At most 60 a minute; those that
-    /// are left out are counted. The metadata has the name, the duration, and so on by themselves.
+    /// Logs a warning for each dispatch, and for each iteration made of many, that took longer than `limit`, once it
+    /// has ended, like asyncio's `slow_callback_duration` in its debug mode for callbacks. At most 60 a minute are
+    /// logged; the rest are counted. The metadata contains the name, the duration, and so on as separate values.
     ///
-    /// The log is written by the watchdog's thread, so that the loop does not wait for it. Raises the ``level`` to
+    /// A thread of the watchdog writes the log, so that the loop does not wait for it. Raises the ``level`` to
     /// `metrics`.
     @discardableResult
     public func logSlowCallbacks(

@@ -6,22 +6,23 @@ import Synchronization
 public struct Monitoring: Sendable {
     let loop: any MonitoredLoop
 
-    /// Those of all loops of this process that are open, in the order of their names.
+    /// The monitoring of all open loops of this process, in the order of their names.
     public static var all: [Monitoring] { LoopRegistry.all.map { Monitoring(loop: $0) } }
 
     /// The name of the loop.
     public var loopName: String { loop.name.text }
 
-    /// Sets, replaces or (with `nil`) removes the loop's own monitor: the closure that is told of each dispatch after it
-    /// ended. ``addMonitor(_:)`` adds others.
+    /// Sets, replaces, or (with `nil`) removes the loop's own monitor: the closure that is called with each dispatch
+    /// after it has ended. ``addMonitor(_:)`` adds others.
     ///
-    /// Setting a monitor raises the ``level`` to `callbacks`; without one it is again what it was. The monitor runs on the loop's
-    /// thread. It may post to the loop, stop it, close the handle that was dispatched, and replace itself; its time is
-    /// summed apart and charged to no callback. On the loop's own thread the change holds from the next dispatch on;
-    /// from another thread, from the loop's next iteration on, for which it is woken.
+    /// Setting a monitor raises the ``level`` to `callbacks`; without one, the level returns to what it was. The
+    /// monitor runs on the loop's thread. It may post to the loop, stop it, close the handle that was dispatched, and
+    /// replace itself; its time is counted separately and charged to no callback. On the loop's own thread, the change
+    /// takes effect at the next dispatch; from another thread, at the loop's next iteration, for which the loop is
+    /// woken.
     ///
-    /// Work that came in while the level was `off` is reported like any other; a closure posted then counts as ready from
-    /// when that changed.
+    /// Work that came in while the level was `off` is reported like any other; a closure posted then counts as ready
+    /// from when the level changed.
     public func setMonitor(_ monitor: sending ((borrowing IOLoopMonitorState) -> Void)?) {
         loop.requestMonitor(LoopMonitor(monitor))
     }
@@ -35,26 +36,28 @@ public struct Monitoring: Sendable {
         loop.addMonitor(LoopMonitor(monitor))
     }
 
-    /// The amount of detail that the loop records about its dispatches; `off` at first, unless the environment says otherwise.
+    /// The amount of detail that the loop records about its dispatches; initially `off`, unless the environment says
+    /// otherwise.
     ///
-    /// A change holds from when a new monitor would, and until another monitor is set or added. At `callbacks` a loop without a monitor does the same as at
-    /// `metrics`; at `metrics` one that has a monitor does not call it.
+    /// A change takes effect when that of a monitor would, and lasts until another monitor is set or added. At
+    /// `callbacks`, a loop without a monitor does the same as at `metrics`; at `metrics`, a loop with a monitor does
+    /// not call it.
     public var level: MonitoringLevel {
         get { loop.settings.level }
         nonmutating set { loop.requestLevel(newValue) }
     }
 
-    /// Whether the loop had a level above `off` when it last looked.
+    /// Whether the loop's level was above `off` when the loop last checked.
     public var isMonitored: Bool { loop.vitals.isMonitored.load(ordering: .relaxed) }
 
-    /// The loop's time while it was monitored, by use. A callback or a wait for I/O that is under way counts up to
-    /// this instant.
+    /// The loop's time while it was monitored, by use. A callback or a wait for I/O that is under way counts up to this
+    /// instant.
     public var time: LoopTime { loop.vitals.time.read { MonotonicClock.read() } }
 
-    /// All that is known of the loop up to this instant, the dispatches of the iteration that is going on included.
+    /// Returns the statistics of the loop up to this instant, including the dispatches of the current iteration.
     ///
-    /// Takes some hundred microseconds, without a lock; the loop does not wait, and may be stuck. Only
-    /// ``NameStatistics/blame`` is counted at the end of an iteration.
+    /// Takes a few hundred microseconds, without a lock; the loop does not wait, and may be stuck. Only
+    /// ``NameStatistics/blame`` is not counted until the end of an iteration.
     public func snapshot() -> LoopSnapshot {
         let vitals = loop.vitals
         var snapshot = LoopSnapshot(loopName: vitals.name.text, time: time)
@@ -83,17 +86,17 @@ public struct Monitoring: Sendable {
         return snapshot
     }
 
-    /// The lag of the loop's dispatches, smoothed over about half a second, up to this instant: a loop that is stuck has
-    /// one that grows, one that waits for I/O one that falls.
+    /// The lag of the loop's dispatches, smoothed over about half a second, up to this instant. It grows while the loop
+    /// is stuck, and falls while the loop waits for I/O.
     public var smoothedLag: Duration {
         Duration(nanoseconds: UInt64(loop.vitals.smoothedLag(at: MonotonicClock.read())))
     }
 
-    /// Whether ``smoothedLag`` is over ``overloadLimit``, or has not fallen below half of it since it was: time to turn
-    /// work away. `false` at level `off`.
+    /// Whether ``smoothedLag`` is above ``overloadLimit``, or has not fallen below half of it since it was: time to
+    /// turn work away. `false` at level `off`.
     public var isOverloaded: Bool { loop.vitals.isOverloaded(at: MonotonicClock.read()) }
 
-    /// From which ``smoothedLag`` on the loop ``isOverloaded``; 100 ms at first.
+    /// The ``smoothedLag`` from which the loop ``isOverloaded``; initially 100 ms.
     public var overloadLimit: Duration {
         get { Duration(nanoseconds: loop.vitals.overloadLimit.load(ordering: .relaxed)) }
         nonmutating set { loop.vitals.overloadLimit.store(newValue.nanosecondsClamped, ordering: .relaxed) }

@@ -1,17 +1,17 @@
 import MonitoredUVPlatform
 
-/// Settings from environment variables, for every loop of a program that one cannot change.
+/// Settings from environment variables, for every loop of a program that you cannot change.
 ///
 /// - `MONITOREDUV_LEVEL`: `off`, `metrics` or `callbacks`, the level that loops start with.
 /// - `MONITOREDUV_STALL_LIMIT`: the limit of a watchdog on every loop, such as `100ms`.
-/// - `MONITOREDUV_SLOW_CALLBACKS`: from which duration callbacks are logged.
+/// - `MONITOREDUV_SLOW_CALLBACKS`: the duration from which callbacks are logged.
 /// - `MONITOREDUV_SNAPSHOT_SIGNAL`: a signal, such as `USR1`, that writes a snapshot of every loop to standard error.
 /// - `MONITOREDUV_TRACE_SIGNAL`: a signal that writes a trace of all loops.
-/// - `MONITOREDUV_TRACE_DIRECTORY`: the directory for that, by default the current one; with a stall limit, stalls write their
-///   traces there as well.
+/// - `MONITOREDUV_TRACE_DIRECTORY`: the directory for those traces, by default the current one; with a stall limit,
+///   stalls also write their traces there.
 /// - `MONITOREDUV_NAMES`, `MONITOREDUV_RECORDED_DISPATCHES`, `MONITOREDUV_LIBRARY_MODULES`: see ``MonitoringOptions``.
 ///
-/// Variables that cannot be understood are ignored with a warning.
+/// Variables with values that cannot be parsed are ignored with a warning.
 struct MonitoringEnvironment: Sendable {
     var level = MonitoringLevel.off
     var stallLimit: Duration?
@@ -22,10 +22,10 @@ struct MonitoringEnvironment: Sendable {
     var names: Int?
     var recordedDispatches: Int?
     var libraryModules: Set<String> = []
-    /// Messages about variables that could not be understood.
+    /// Messages about variables with values that could not be parsed.
     var problems: [String] = []
 
-    /// The process's own, from when its first loop is made.
+    /// The settings of the process, read when its first loop is made.
     static let shared: MonitoringEnvironment = {
         let environment = MonitoringEnvironment { name in getenv(name).map { String(cString: $0) } }
         (environment.problems + problems(ofNames: namesOfAll)).forEach { warn($0) }
@@ -60,7 +60,7 @@ struct MonitoringEnvironment: Sendable {
         libraryModules = Set(
             (variable("MONITOREDUV_LIBRARY_MODULES") ?? "").split { ", ".contains($0) }.map(String.init)
         )
-        // A signal has something to say only if there is something known.
+        // A signal has something to report only if something was recorded.
         if snapshotSignal != nil || traceSignal != nil { level = .metrics }
         let levels = MonitoringLevel.allCases
         level = read("LEVEL", "off, metrics, or callbacks") { text in levels.first { "\($0)" == text } } ?? level
@@ -71,7 +71,7 @@ struct MonitoringEnvironment: Sendable {
         "RECORDED_DISPATCHES", "LIBRARY_MODULES",
     ]
 
-    /// A message for each name with the prefix of these variables that is not one of them.
+    /// Returns a message for each name with the prefix of these variables that is not one of them.
     static func problems(ofNames names: [String]) -> [String] {
         names.filter { $0.hasPrefix("MONITOREDUV_") && !Self.names.contains(String($0.dropFirst(12))) }.sorted().map {
             "\($0) is unknown and ignored; the variables are \(Self.names.map { "MONITOREDUV_\($0)" }.joined(separator: ", "))"
@@ -95,7 +95,7 @@ struct MonitoringEnvironment: Sendable {
             && access(directory, W_OK | X_OK) == 0
     }
 
-    /// `100ms`, `0.1s`, `250us`.
+    /// Parses a duration, such as `100ms`, `0.1s`, or `250us`.
     static func duration(_ text: String) -> Duration? {
         let units: [(String, Duration)] = [("us", .microseconds(1)), ("ms", .milliseconds(1)), ("s", .seconds(1))]
         guard let (name, unit) = units.first(where: { text.hasSuffix($0.0) }),
@@ -126,7 +126,7 @@ struct MonitoringEnvironment: Sendable {
         warn("signal \(signal), which the environment names, has no effect: \(reason)")
     }
 
-    /// A loop was made.
+    /// Applies the settings to a loop that was made.
     func apply(to loop: Monitoring) {
         if let stallLimit {
             loop.startWatchdog(limit: stallLimit, traces: traceDirectory.map { TraceFiles(directory: $0) })

@@ -1,8 +1,10 @@
 import MonitoredUVPlatform
 
-/// Writes a whole file, or none, that only its owner can read: to a temporary name first, which then replaces `path`.
+/// Writes a file that only its owner can read, completely or not at all: first to a temporary name, which then replaces
+/// `path`.
 ///
-/// - Parameter keepingDevices: Writes to a device, a pipe, or where a symbolic link leads to, instead of replacing it.
+/// - Parameter keepingDevices: Whether to write to a device, a pipe, or the target of a symbolic link instead of
+///   replacing it.
 func writeFile(_ bytes: [UInt8], to path: String, keepingDevices: Bool = false) throws(UVError) {
     if keepingDevices, let device = try openDevice(path) { return try write(bytes, to: device, path) }
     let temporary = "\(path).\(getpid())-\(MonotonicClock.read()).part"
@@ -17,7 +19,7 @@ func writeFile(_ bytes: [UInt8], to path: String, keepingDevices: Bool = false) 
     }
 }
 
-/// `nil` for a file, and if there is nothing yet. Fails if nobody reads a pipe.
+/// Opens a device or a pipe; returns `nil` for a file, and if nothing exists yet. Fails if no process reads a pipe.
 private func openDevice(_ path: String) throws(UVError) -> Int32? {
     var status = stat()
     if lstat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG { return nil }
@@ -27,7 +29,7 @@ private func openDevice(_ path: String) throws(UVError) -> Int32? {
     return descriptor
 }
 
-/// Writes all of it, and closes the descriptor.
+/// Writes all bytes, and closes the descriptor.
 private func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws(UVError) {
     var block = SignalBlock(SIGXFSZ)  // exceeding the process's file-size limit is an error like others
     defer { block.end() }

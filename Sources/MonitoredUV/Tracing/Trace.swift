@@ -2,7 +2,7 @@ import MonitoredUVPlatform
 
 /// The contents of loops' flight recorders, as a trace.
 enum Trace {
-    /// The last dispatches of each loop.
+    /// Returns a trace of the last dispatches of each loop.
     static func bytes(of loops: [LoopWatchdog], mostRecords: Int = .max) -> [UInt8] {
         let tracks = loops.map { loop in
             let (records, running) = dispatches(of: loop.vitals)
@@ -33,14 +33,14 @@ enum Trace {
         // The one that was running has ended, perhaps after the ring was read.
         if earlier != nil && earlier != running { ended = ring.read() }
         guard let running, let last = ended.last else { return (ended, running) }
-        // It may have ended by now as well, and others behind it. A monitor starts where its dispatch ended.
+        // It may also have ended by now, followed by others. A monitor starts where its dispatch ended.
         let isLast = running.start >= last.end && (running.start > last.start || running.name == .monitor)
         return (ended, isLast ? running : nil)
     }
 
     /// Keeps the newest records that fit in `limit` bytes.
     static func bytes(of loops: [LoopWatchdog], atMost limit: Int) -> [UInt8] {
-        // At a hundred bytes each at least.
+        // Each record takes at least a hundred bytes.
         var count = loops.map { $0.vitals.metrics.map { Int(min($0.ring.count, $0.ring.capacity)) } ?? 0 }.max() ?? 0
         count = min(count, limit / 100 / max(1, loops.count))
         while true {

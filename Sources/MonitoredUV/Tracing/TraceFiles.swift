@@ -2,8 +2,8 @@ import MonitoredUVPlatform
 
 /// A directory for traces that are written automatically, when a stall has ended or on a signal, limited in number and size.
 ///
-/// The limits hold for one process. All loops of a process count their files in a directory together. Another process has
-/// another number in its files' names, so a service that restarts often needs somebody to remove old files.
+/// The limits apply to one process. The files that all loops of a process write to a directory are counted together.
+/// Another process has another number in its file names, so remove old files of a service that restarts often.
 public final class TraceFiles: Sendable {
     /// The directory of the files `monitoreduv-PID-1.json`, `monitoreduv-PID-2.json`, and so on.
     public let directory: String
@@ -11,9 +11,10 @@ public final class TraceFiles: Sendable {
     private let mostBytes: Int
 
     /// - Parameters:
-    ///   - directory: Must exist.
-    ///   - mostFiles: Then the oldest is replaced.
-    ///   - mostBytes: For each file; of more dispatches than fit the last ones are written.
+    ///   - directory: The directory, which must exist.
+    ///   - mostFiles: The maximum number of files; after that, the oldest is replaced.
+    ///   - mostBytes: The maximum size of each file; if more dispatches were recorded than fit, the last ones are
+    ///     written.
     public init(directory: String, mostFiles: Int = 10, mostBytes: Int = 16 << 20) {
         require(mostFiles > 0 && mostBytes >= 65_536, "TraceFiles needs room for a file of 64 KiB at least")
         self.directory = directory
@@ -21,7 +22,7 @@ public final class TraceFiles: Sendable {
         self.mostBytes = mostBytes
     }
 
-    /// The path of the next file, which takes the place of the oldest where there are enough.
+    /// Returns the path of the next file, which replaces the oldest if there are enough.
     private func nextPath() -> String {
         let number = Self.written.withLock { written in
             let number = written[directory, default: 0] % mostFiles + 1

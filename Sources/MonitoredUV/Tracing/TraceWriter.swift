@@ -1,9 +1,9 @@
-/// Writes recorded dispatches in Chrome's trace format (JSON), which Perfetto and `chrome://tracing` show: a track for
+/// A writer of recorded dispatches in Chrome's trace format (JSON), for Perfetto and `chrome://tracing`: a track for
 /// each loop, a slice for each dispatch.
 ///
-/// The events have few forms, and only names need escaping, so they are put together as text.
+/// The events have few forms, and only names need escaping, so they are assembled as text.
 struct TraceWriter {
-    /// A loop's part.
+    /// The part of one loop.
     struct Track {
         let name: String
         let records: [FlightRecord]
@@ -17,7 +17,7 @@ struct TraceWriter {
     private let process: Int32
 
     /// - Parameters:
-    ///   - now: Up to when the dispatches that are running are drawn.
+    ///   - now: The instant up to which running dispatches are drawn.
     static func trace(_ tracks: [Track], process: Int32, now: UInt64) -> [UInt8] {
         var writer = TraceWriter(process: process)
         writer.bytes.reserveCapacity(256 * tracks.reduce(64) { $0 + $1.records.count })
@@ -85,10 +85,10 @@ struct TraceWriter {
         append("}}")
     }
 
-    /// The dispatch during which this one became ready, if it was one: posted by it, or due while it ran.
+    /// Returns the dispatch during which this one became ready, if there was one: posted by it, or due while it ran.
     private func source(of record: FlightRecord, at index: Int, in records: [FlightRecord]) -> FlightRecord? {
         guard record.lagPrecision == .exact, record.lag > 0, index > 0 else { return nil }
-        // The last that had begun when this one was ready.
+        // The last one that had begun when this one was ready.
         var low = 0
         var high = index
         while low < high {
@@ -123,7 +123,7 @@ struct TraceWriter {
 
     private mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
 
-    /// Perfetto wants a name.
+    /// Appends a name; Perfetto requires one.
     private mutating func append(name: CallbackName) {
         if let known = names[name] { return bytes.append(contentsOf: known) }
         let begin = bytes.count

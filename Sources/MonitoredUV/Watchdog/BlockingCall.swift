@@ -1,16 +1,17 @@
-/// Names the call that a thread waits in as a programmer would: `getaddrinfo`, not the `poll` inside it.
+/// The name of the call that blocks a thread, as a programmer would give it: `getaddrinfo`, not the `poll` inside it.
 enum BlockingCall {
     /// - Parameter frames: The functions, innermost first, each with its library; `nil` for the program itself.
     static func name(_ frames: [(frame: StackFrame, library: String?)]) -> String? {
-        // Below the first function of Swift's, the outermost of the system's.
+        // The outermost system function that is called by the innermost Swift function, directly or not.
         let calls = frames.prefix { !$0.frame.isSwift }.filter { $0.frame.function != "syscall" && !$0.frame.isUnknown }
         let found = calls.last { $0.library.map(isOfTheSystem) ?? isKnown(plain($0.frame.function)) } ?? calls.first
         if let found { return plain(found.frame.function) }
-        // Swift's own locks go to the kernel without a function that has a name.
+        // Swift's own locks enter the kernel without a function that has a name.
         return frames.first { $0.frame.isSwift && !$0.frame.isOwn }?.frame.function
     }
 
-    /// As programs call it: C libraries put underscores in front, and leave what takes long to functions of their own.
+    /// Returns the name by which programs call a function: C libraries put underscores in front, and move slow code to
+    /// separate functions.
     private static func plain(_ function: String) -> String {
         var name = function.drop { $0 == "_" }
         if name.hasPrefix("libc_") { name = name.dropFirst("libc_".count) }

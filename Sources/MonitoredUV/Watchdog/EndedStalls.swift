@@ -1,4 +1,5 @@
-/// Dispatches and iterations past the shortest limit, left by the loop's thread when they ended, for the watchdog thread.
+/// Dispatches and iterations past the shortest limit, left by the loop's thread when they ended, for the watchdog
+/// thread.
 final class EndedStalls: Sendable {
     enum Entry: Sendable {
         case dispatch(InFlight.Dispatch, wall: UInt64)
@@ -22,7 +23,7 @@ final class EndedStalls: Sendable {
     private let entries = Lock<[Entry]>([])
     private static let capacity = 1024
 
-    /// `false` if there are too many already.
+    /// Returns `false` if there are already too many.
     func add(_ entry: Entry) -> Bool {
         entries.withLock { entries in
             if entries.count == Self.capacity { return false }

@@ -1,11 +1,11 @@
 import CMonitoredUV
 import Synchronization
 
-/// Finds the stalls of one loop, and sees to it that those are told who listen.
+/// The watchdog of one loop, which finds stalls and notifies the listeners.
 ///
-/// A stall goes one way: the loop's thread leaves what was too long in ``ended``, or the watchdog thread sees it while it
-/// lasts; each listener's rules make a sighting of it; the archive has the one ``Stall`` that all sightings are of, for
-/// which the sampler takes the stack; and a report goes to the listener.
+/// A stall takes one path: the loop's thread leaves what took too long in ``ended``, or the watchdog thread sees it
+/// while it lasts; each listener's rules turn it into a sighting; the archive has the one ``Stall`` of all these
+/// sightings, for which the sampler captures the stack; and a report goes to the listener.
 final class LoopWatchdog: Sendable {
     let vitals: LoopVitals
     let thread = RunThread()
@@ -18,14 +18,14 @@ final class LoopWatchdog: Sendable {
 
     // MARK: Any thread
 
-    /// The number of reports that nobody got.
+    /// The number of reports that were not delivered.
     var dropped: Int { droppedCount.load(ordering: .relaxed) }
 
     private func drop() { droppedCount.wrappingAdd(1, ordering: .relaxed) }
 
     // MARK: Loop thread
 
-    /// A dispatch or an iteration ran for longer than the shortest limit.
+    /// Hands over a dispatch or an iteration that ran for longer than the shortest limit.
     func append(_ new: EndedStalls.Entry) {
         if !ended.add(new) { drop() }
         WatchdogThread.shared.wake()
@@ -33,10 +33,10 @@ final class LoopWatchdog: Sendable {
 
     // MARK: Watchdog thread
 
-    /// Looks once, and says when to look again; `late` if this look was.
+    /// Looks at the loop once, and returns when to look again. `late` is set if this look was late.
     func look(at now: UInt64, _ late: SuspensionDetector.Lateness?, _ sampler: inout StackSampler) -> UInt64 {
         let listeners = listeners.all
-        // Before those that have ended: what ends meanwhile is among these.
+        // Read before the ended ones: a dispatch that ends in between is among those.
         let running = vitals.inFlight.current
         let iteration = vitals.time.iterationStart
         var standstill: UInt64?
@@ -79,7 +79,7 @@ final class LoopWatchdog: Sendable {
         return id.isIteration ? current != nil && vitals.time.iterationStart == id.start : current?.start == id.start
     }
 
-    /// Sums up the iteration that began at `start`, as far as it has come.
+    /// Summarizes the iteration that began at `start`, up to `now`.
     private func summary(
         from start: UInt64,
         running: InFlight.Dispatch?,
@@ -106,7 +106,8 @@ final class LoopWatchdog: Sendable {
         let isKnown = archive.recent.contains { (ended.start...ended.end).contains($0.id.start) }
         if !isKnown && muv_is_traced() { return }
         for listener in listeners {
-            // The length of what went on while the process stood still says nothing; what was reported has an end all the same.
+            // A duration across a suspension of the process is meaningless, but a stall that was reported still needs
+            // an end.
             if let standstill, ended.end >= standstill, !listener.hasReported(ended.start) { continue }
             guard let sighting = sighting(of: ended, for: listener, now) else { continue }
             if listener.isCounted, let cause = sighting.cause { archive.count(sighting.id, cause, sighting.duration) }
@@ -128,8 +129,8 @@ final class LoopWatchdog: Sendable {
         }
     }
 
-    /// The loop's thread says nothing of a dispatch that began before it knew of the limit, nor of its monitor, which would
-    /// cost something for each dispatch.
+    /// Reports stalls that the loop's thread does not: dispatches that began before it knew of the limit, and its
+    /// monitor, because checking that would cost something for each dispatch.
     private func notifyUnannounced(
         _ running: InFlight.Dispatch?,
         _ iteration: UInt64?,
@@ -159,8 +160,8 @@ final class LoopWatchdog: Sendable {
         }
     }
 
-    /// The latest instant at which a dispatch that is not in the flight recorder can have ended: when the next one began, or
-    /// the iteration ended.
+    /// Returns the latest instant at which a dispatch that is not in the flight recorder can have ended: when the next
+    /// one began, or the iteration ended.
     private func lastInstant(
         of gone: InFlight.Dispatch,
         _ records: [FlightRecord],
@@ -173,7 +174,7 @@ final class LoopWatchdog: Sendable {
         return max(gone.start, candidates.compactMap { $0 }.filter { $0 > gone.start }.min() ?? now)
     }
 
-    /// The number of stalls not reported before this one; `nil` if this one is not to be either.
+    /// Returns the number of stalls not reported before this one; `nil` if this one is not to be reported, either.
     private func admit(_ sighting: StallTracker.Sighting, _ listener: StallListener, _ now: UInt64) -> Int? {
         switch listener.admit(sighting, at: now) {
         case .admitted(let suppressed): return suppressed
@@ -184,7 +185,8 @@ final class LoopWatchdog: Sendable {
         }
     }
 
-    /// Only looking is the watchdog thread's: what takes its time is the reporting thread's.
+    /// Delivers a report to the listener: at once if the listener is direct, otherwise on the reporting thread, so that
+    /// the watchdog thread only has to look.
     private func tell(
         _ listener: StallListener,
         _ phase: StallReport.Phase,

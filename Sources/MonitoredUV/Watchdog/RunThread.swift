@@ -2,20 +2,20 @@ import CMonitoredUV
 import MonitoredUVPlatform
 import Synchronization
 
-/// The thread that is inside a run of a loop, for those who look at it from outside. Any thread.
+/// The thread that is inside a run of a loop, as other threads see it. Any thread.
 final class RunThread: Sendable {
     private let thread = Lock<SampledThread?>(nil)
     private let nesting = Atomic<Int>(0)
     /// The last two readings of the thread's usage.
     private let usages = Lock<(thread: SampledThread?, before: ThreadUsage?, last: ThreadUsage?)>((nil, nil, nil))
 
-    /// The number of other loops on the thread, in whose callbacks this one runs.
+    /// The number of other loops on the thread in whose callbacks this one runs.
     var depth: Int {
         get { nesting.load(ordering: .relaxed) }
         set { nesting.store(newValue, ordering: .relaxed) }
     }
 
-    /// `nil` between runs.
+    /// The thread that is inside a run; `nil` between runs.
     var current: SampledThread? {
         get { thread.withLock { $0 } }
         set { thread.withLock { $0 = newValue } }
@@ -24,7 +24,7 @@ final class RunThread: Sendable {
     /// Runs `body` while the thread cannot leave the run.
     func withCurrent<Result>(_ body: (SampledThread?) -> Result) -> Result { thread.withLock { body($0) } }
 
-    /// The processor time of the thread so far; `nil` where that is not known.
+    /// Returns the CPU time of the thread so far; `nil` where that is not known.
     func readUsage() -> ThreadUsage? {
         guard let thread = current else { return nil }
         let usage = withExtendedLifetime(thread) { thread.usage.read() }  // its files are the thread's
@@ -35,16 +35,16 @@ final class RunThread: Sendable {
         return usage
     }
 
-    /// The loop is closed.
+    /// Forgets the readings, because the loop is closed.
     func forget() { usages.withLock { $0 = (nil, nil, nil) } }
 
-    /// A copy of the stack of a thread that was the current one, to be taken step by step.
+    /// Begins a capture of the stack of a thread that was the current one, to be continued step by step.
     func capture(_ thread: SampledThread, into stack: UnsafeMutablePointer<muv_stack>) -> muv_capture {
         let before = usages.withLock { $0.thread === thread ? $0.before : nil }
         return thread.capture(into: stack, since: before)
     }
 
-    /// Goes on with a copy, or gives up if the thread has left the run or `isLast` is `true`.
+    /// Continues a capture, or cancels it if the thread has left the run or `isLast` is `true`.
     func step(_ capture: inout muv_capture, of watched: SampledThread, isLast: Bool) -> muv_capture_state {
         withCurrent { current in
             if current !== watched { return muv_capture_cancel(&capture) }
@@ -53,8 +53,8 @@ final class RunThread: Sendable {
         }
     }
 
-    /// Captures the thread's stack, if it stays in one dispatch meanwhile. Waits for a quarter of a second at most. Not on
-    /// the thread itself.
+    /// Captures the thread's stack, if it stays in one dispatch in the meantime. Waits for at most a quarter of a
+    /// second. Not on the thread itself.
     func sample(in inFlight: borrowing InFlight) -> StackSample? {
         guard let dispatch = inFlight.current, let thread = current, !thread.isThisThread else { return nil }
         let stack = UnsafeMutablePointer<muv_stack>.allocate(capacity: 1)

@@ -5,7 +5,7 @@ import MonitoredUVPlatform
 enum SourceLines {
     private static let known = KnownAddresses<(file: String, line: Int)?>()
 
-    /// Looks up all of a stack at once: each file's table is run through for what is not known yet, which takes some
+    /// Looks up all frames of a stack at once: each file's table is scanned for unknown addresses, which takes some
     /// milliseconds.
     static func add(to frames: [(frame: StackFrame, address: UInt)]) -> [StackFrame] {
         var places = frames.map { known[$0.address] }
@@ -29,11 +29,11 @@ enum SourceLines {
     }
 }
 
-/// Remembers the results of lookups by code address. Any thread.
+/// A cache of lookup results by code address. Any thread.
 final class KnownAddresses<Value: Sendable>: Sendable {
     private struct Key: Hashable {
         let address: UInt
-        /// Tells a library from one that was unloaded from the same addresses.
+        /// Distinguishes a library from one that was unloaded from the same addresses.
         let code: UInt64
 
         init(_ address: UInt) {

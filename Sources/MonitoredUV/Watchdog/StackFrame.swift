@@ -4,28 +4,29 @@ public struct StackFrame: Sendable, Hashable {
     public enum Role: Sendable, Hashable {
         /// On the thread's stack.
         case call
-        /// An async function that waits for the one before to return.
+        /// An async function that waits for the preceding one to return.
         case asyncCaller
     }
 
-    /// For people: `App.Store.put(_:by:)`, or the C function's name; `? in libc.so.6` where it has none.
+    /// The readable name: `App.Store.put(_:by:)`, or the C function's name; `? in libc.so.6` if there is none.
     public let function: String
-    /// The source file, where there is debug information. It may be the file of a function that was inlined into this one.
+    /// The source file, if there is debug information. It may be the file of a function that was inlined into this one.
     public internal(set) var file: String?
     /// The line in that file, from 1.
     public internal(set) var line: Int?
-    /// How the function comes to be there.
+    /// The role in which the function is in the stack.
     public internal(set) var role: Role
-    /// The function is the program's own, as far as its name tells: not of Swift's libraries, this one or the system's.
+    /// Whether the function is the program's own, as far as its name shows, rather than one of Swift's libraries, this
+    /// library, or the system.
     public let isOwn: Bool
 
-    /// Its name is one of Swift's.
+    /// Whether its name is a Swift name.
     let isSwift: Bool
 
-    /// There is no name for it.
+    /// Whether it has no name.
     var isUnknown: Bool { function.hasPrefix("?") }
 
-    /// The compiler made it, between a function and its caller.
+    /// Whether the compiler generated it, between a function and its caller.
     var isGlue: Bool { !isOwn && ["thunk", "partial apply", "@objc "].contains { function.contains($0) } }
 
     init(function: String, file: String? = nil, line: Int? = nil, role: Role = .call, isOwn: Bool, isSwift: Bool = true)

@@ -1,22 +1,22 @@
 import CMonitoredUV
 
-/// The stack of a loop's thread at one instant: addresses, until somebody wants to know the functions.
+/// The stack of a loop's thread at one instant: addresses, until the functions are needed.
 struct StackSample: Sendable {
     /// Innermost first: where the thread was, then where each call returns to.
     private let programCounters: [UInt]
-    /// For each of those functions, if it may be async: where its async callers go on.
+    /// For each of those functions, if it may be async: where its async callers resume.
     private let chains: [[UInt]]
-    /// The thread waited in a system call.
+    /// Whether the thread was blocked in a system call.
     private let isWaiting: Bool
     /// The loop's position among those that run on the thread: 0 is the outermost.
     private let depth: Int
 
     private static let deepest = 128
-    /// The function of the runtime's that calls the parts of tasks.
+    /// The runtime's function that calls the jobs of tasks.
     private static let jobRunner = "runJobInEstablishedExecutorContext"
     private static let loopRunner = "uv_run"
 
-    /// Takes a copy apart, without looking up any names.
+    /// Unwinds a captured stack, without looking up any names.
     init(_ stack: UnsafeMutablePointer<muv_stack>, depth: Int = 0) {
         self.depth = depth
         var bases: [UInt] = []
@@ -31,8 +31,8 @@ struct StackSample: Sendable {
         isWaiting = stack.pointee.is_waiting && stack.pointee.system_call >= 0
     }
 
-    /// A frame of an async function keeps the function's context right below its frame pointer. Each context begins with
-    /// its caller's, and with where that goes on.
+    /// Returns where the async callers resume. A frame of an async function keeps the function's context right below
+    /// its frame pointer. Each context begins with its caller's context and the address where the caller resumes.
     private static func chain(below base: UInt, _ stack: UnsafeMutablePointer<muv_stack>) -> [UInt] {
         var context: UInt = 0
         guard base > 8, muv_stack_read(stack, base - 8, &context) else { return [] }
@@ -47,7 +47,7 @@ struct StackSample: Sendable {
         return found
     }
 
-    /// The async callers of the function that the runtime has called to go on.
+    /// The async callers of the function that the runtime has resumed.
     private var resumePoints: ArraySlice<UInt> {
         let runner = programCounters.dropFirst().firstIndex {
             Symbols.name(at: $0 - 1, contains: Self.jobRunner) || Symbols.name(at: $0 - 1, contains: Self.loopRunner)
@@ -58,8 +58,8 @@ struct StackSample: Sendable {
         return chains[frame].prefix(while: Symbols.isAsync)
     }
 
-    /// The functions, innermost first, up to the dispatch: from the symbol tables, with files and lines from debug
-    /// information. It takes milliseconds.
+    /// The functions, innermost first, up to the dispatch: names from the symbol tables, files and lines from debug
+    /// information. Takes milliseconds.
     var stack: Stack {
         let resumePoints = resumePoints
         let addresses = programCounters.enumerated().map { $0.offset == 0 ? $0.element : $0.element - 1 } + resumePoints
@@ -81,11 +81,12 @@ struct StackSample: Sendable {
 
     struct Stack: Sendable {
         var frames: [StackFrame] = []
-        /// The call that the thread waited in.
+        /// The call that the thread was blocked in.
         var call: String?
     }
 
-    /// A function without a symbol of its own is one that its caller has called.
+    /// Returns the symbol of a function; for one without a symbol of its own, that of the function its caller has
+    /// called.
     private func symbol(at index: Int, _ address: UInt) -> String? {
         if let symbol = Symbols.demangledName(at: address) { return symbol }
         guard index + 1 < programCounters.count else { return nil }
@@ -94,9 +95,9 @@ struct StackSample: Sendable {
     }
 
     private func trimmed(_ frames: [(frame: StackFrame, address: UInt)]) -> [(frame: StackFrame, address: UInt)] {
-        // What runs the loop, and what brought it to the program's code, is of no interest.
+        // The frames that run the loop, and those that lead to the program's code, are of no interest.
         let callers = programCounters.count
-        // Of loops that run in callbacks of others, their own frames are of interest.
+        // For loops that run in callbacks of others, their own frames are of interest.
         let runs = frames[..<callers].indices.filter { frames[$0].frame.function == Self.loopRunner }
         let inner = runs.dropLast(depth + 1).last.map { $0 + 1 } ?? frames.startIndex
         let entry = frames[inner..<callers].firstIndex { (frame, _) in
@@ -105,7 +106,7 @@ struct StackSample: Sendable {
         guard let entry else { return frames }
         let last = frames[..<entry].lastIndex { $0.frame.isOwn }
         return (frames[...(last ?? entry)] + frames[callers...]).reduce(into: []) { kept, next in
-            // A library without names says so once, and so does a closure that is its own caller.
+            // A library without names is listed once, and so is a closure that is its own caller.
             let isRepeated =
                 kept.last?.frame == next.frame
                 && (next.frame.role == .asyncCaller || next.frame.isUnknown)
@@ -115,7 +116,7 @@ struct StackSample: Sendable {
 }
 
 extension StackFrame {
-    /// A function as the symbol table has it, demangled.
+    /// Makes a frame from a function's demangled symbol.
     init(symbol: String?, address: UInt) {
         if let name = symbol.flatMap(FunctionName.init(demangled:)) {
             self.init(function: name.text, isOwn: !name.isLibrary)

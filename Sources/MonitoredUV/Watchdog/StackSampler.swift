@@ -1,9 +1,9 @@
 import CMonitoredUV
 
-/// Takes the stacks of stuck loops' threads, of all of them at the same time, without waiting for any. Watchdog thread
-/// only.
+/// The sampler of the stacks of stuck loops' threads, which captures all of them at the same time, without waiting for
+/// any. Watchdog thread only.
 struct StackSampler {
-    /// A thread that computes answers when it gets a processor; who waited for so long is not waited for any longer.
+    /// The longest wait for a thread that is on CPU, which answers when it is scheduled.
     private static let patience: UInt64 = 250_000_000
 
     private struct Capture {
@@ -18,13 +18,13 @@ struct StackSampler {
     }
 
     private var captures: [Capture] = []
-    /// Memory for the next one.
+    /// Memory for the next capture.
     private var spare: UnsafeMutablePointer<muv_stack>?
 
     var isIdle: Bool { captures.isEmpty }
 
-    /// Takes the stack of a loop's thread, unless that was done before, and then runs `task`: at once or in a later
-    /// ``step(at:)``, with or without one.
+    /// Captures the stack of a loop's thread, unless that was done before, and then runs `task`: at once or in a later
+    /// ``step(at:)``, whether or not there is a stack.
     mutating func sample(_ watchdog: LoopWatchdog, _ stall: Stall, at now: UInt64, then task: @escaping () -> Void) {
         if stall.hasSample { return task() }
         if let index = captures.firstIndex(where: { $0.stall === stall }) {
@@ -47,7 +47,7 @@ struct StackSampler {
         step(at: now)
     }
 
-    /// Takes all of them further that are under way.
+    /// Continues all captures that are under way.
     mutating func step(at now: UInt64) { advance { now >= $0.deadline } }
 
     /// Ends the capture for a loop whose reports cannot wait any longer.

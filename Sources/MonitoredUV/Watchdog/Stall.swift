@@ -1,13 +1,13 @@
-/// Tells a stall of a loop from all others: an iteration may begin together with its first dispatch.
+/// The identity of a stall among all stalls of a loop: an iteration may begin together with its first dispatch.
 struct StallID: Hashable, Sendable {
     let start: UInt64
     let isIteration: Bool
 }
 
-/// A dispatch or an iteration that was reported as too long, and the stack that it was found with. Any thread.
+/// A dispatch or an iteration that was reported as too long, and the stack that was captured for it. Any thread.
 final class Stall: Sendable {
     let id: StallID
-    /// As it was first reported.
+    /// The cause that was first reported.
     let cause: StallCause?
     private let state: Lock<(sample: StackSample?, stack: StackSample.Stack?)>
 
@@ -21,8 +21,8 @@ final class Stall: Sendable {
 
     func keep(_ sample: StackSample) { state.withLock { $0.sample = sample } }
 
-    /// Empty if none could be taken. The first call looks up functions, files, and lines, which takes milliseconds: not on
-    /// the watchdog thread.
+    /// The stack; empty if none could be captured. The first access looks up functions, files, and lines, which takes
+    /// milliseconds. Not on the watchdog thread.
     var stack: StackSample.Stack {
         let (sample, known) = state.withLock { $0 }
         if let known { return known }

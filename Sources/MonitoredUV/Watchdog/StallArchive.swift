@@ -1,16 +1,16 @@
-/// The last stalls of a loop, for reports and traces, and how long all of them took. Any thread.
+/// The last stalls of a loop, for reports and traces, and the durations of all stalls. Any thread.
 final class StallArchive: Sendable {
     private struct State {
         var stalls: [Stall] = []
         var durations: [StallCause: DurationHistogram] = [:]
-        /// Those that were counted last.
+        /// The stalls that were counted last.
         var counted: [StallID] = []
     }
 
     private let state = Lock(State())
     private static let capacity = 64
 
-    /// The stall of this kind and time, which is added if it is new.
+    /// Returns the stall of this kind and time, which is added if it is new.
     func add(_ id: StallID, _ cause: StallCause?) -> Stall {
         state.withLock { state in
             if let known = state.stalls.last(where: { $0.id == id }) { return known }
@@ -23,7 +23,7 @@ final class StallArchive: Sendable {
 
     subscript(_ id: StallID) -> Stall? { state.withLock { $0.stalls.last { $0.id == id } } }
 
-    /// Oldest first.
+    /// The last stalls, oldest first.
     var recent: [Stall] { state.withLock { $0.stalls } }
 
     /// Counts a stall that has ended, once, however many listeners it has.

@@ -1,16 +1,16 @@
 import CMonitoredUV
 import Synchronization
 
-/// Somebody who wants to know of the dispatches and iterations of one loop that run for too long.
+/// A subscriber to the stalls of one loop: dispatches and iterations that run for too long.
 ///
-/// `@unchecked Sendable`: what changes is the watchdog thread's alone.
+/// `@unchecked Sendable`: only the watchdog thread uses the mutable state.
 final class StallListener: @unchecked Sendable {
     let limit: UInt64
-    /// Also while the dispatch is running, with its stack; else when it has ended.
+    /// Whether stalls are also reported while the dispatch is running, with its stack, and not only when it has ended.
     let isWatching: Bool
-    /// Its stalls count in the loop's statistics.
+    /// Whether its stalls count in the loop's statistics.
     let isCounted: Bool
-    /// To be told at once, on the watchdog thread: it does next to nothing.
+    /// Whether it is called at once, on the watchdog thread, because it does next to nothing.
     let isDirect: Bool
     let tell: @Sendable (StallReport) -> Void
 
@@ -19,7 +19,7 @@ final class StallListener: @unchecked Sendable {
     private var tracker: StallTracker
     private var iterations: StallTracker
     private var reports: ReportLimit?
-    /// The stalls that were admitted last, a dispatch and an iteration; all that follows about them is, too.
+    /// The stalls that were admitted last, a dispatch and an iteration. All later reports about them are admitted, too.
     private var admitted = (dispatch: StallID?.none, iteration: StallID?.none)
     private var refused = (dispatch: StallID?.none, iteration: StallID?.none)
 
@@ -51,7 +51,7 @@ final class StallListener: @unchecked Sendable {
         iterations.resetDeadline(at: now)
     }
 
-    /// The report that is due on the running dispatch, if any.
+    /// Returns the report that is due on the running dispatch, if any.
     func observe(
         _ dispatch: InFlight.Dispatch?,
         at now: UInt64,
@@ -62,8 +62,8 @@ final class StallListener: @unchecked Sendable {
         return Self.report(tracker.observe(dispatch, at: now, isStarved: isStarved, usage: usage))
     }
 
-    /// The report that is due on the iteration that is going on, if any. `summary` is asked for only where it has
-    /// been going on for a while.
+    /// Returns the report that is due on the current iteration, if any. `summary` is called only once the iteration has
+    /// lasted for the limit.
     func observeIteration(
         since start: UInt64?,
         running: InFlight.Dispatch?,
@@ -77,11 +77,11 @@ final class StallListener: @unchecked Sendable {
             _ = iterations.observe(nil, at: now, usage: usage)
             return nil
         }
-        // What it is made of matters only past the limit; what its thread does, before.
+        // The iteration's dispatches matter only past the limit; what its thread does matters before.
         let summary = now >= start + limit ? summary(start) : nil
         let own = summary?.ownTime(besides: limit) ?? 0
         let heaviest = summary?.heaviest(besides: limit)
-        // What one dispatch makes up for the most part is told of as that, if it goes on.
+        // An iteration that consists mostly of one dispatch is reported as that dispatch, if it continues.
         let age = running.map { now > $0.start ? now - $0.start : 0 } ?? 0
         let isPast = heaviest != nil && own >= limit && age <= own / 2
         let iteration = InFlight.Dispatch(start: start, name: heaviest?.name ?? .other, kind: heaviest?.kind ?? .posted)
@@ -113,14 +113,14 @@ final class StallListener: @unchecked Sendable {
         wall < limit ? nil : tracker.ended(dispatch, wall: wall, at: now, usage: usage)
     }
 
-    /// An iteration is over: it is a stall if it was reported while it went on, or was too long without its dispatches
-    /// that are stalls themselves.
+    /// Ends an iteration. It is a stall if it was reported while it lasted, or was too long without those of its
+    /// dispatches that are stalls themselves.
     func ended(_ summary: IterationSummary, at now: UInt64, usage: () -> ThreadUsage?) -> StallTracker.Sighting? {
-        // In the one in which monitoring begins nothing may be known of what it is made of.
+        // In the iteration in which monitoring begins, nothing may be known of its dispatches.
         if summary.dispatches == 0 { return nil }
         let known = iterations.reported(summary.start)
         guard known != nil || summary.ownTime(besides: limit) >= limit else { return nil }
-        // Where the flight recorder has lost its beginning, what was seen of it says more.
+        // If the flight recorder has lost its beginning, the earlier observation is more reliable.
         let heaviest = summary.heaviest(besides: limit).map {
             InFlight.Dispatch(start: summary.start, name: $0.name, kind: $0.kind)
         }
@@ -131,21 +131,22 @@ final class StallListener: @unchecked Sendable {
         return stall
     }
 
-    /// A dispatch that may have run for too long, and is over without anybody having said so; and whether it was reported.
+    /// Returns a dispatch that may have run for too long and whose end the loop did not announce, and whether it was
+    /// reported.
     func gone(running: InFlight.Dispatch?, at now: UInt64) -> (InFlight.Dispatch, wasReported: Bool)? {
         tracker.gone(running?.start, at: now)
     }
 
-    /// An iteration that was reported, and is over without anybody having said so.
+    /// Returns an iteration that was reported and whose end the loop did not announce.
     func goneIteration(_ running: UInt64?) -> InFlight.Dispatch? {
         guard let (gone, wasReported) = iterations.gone(running, at: 0), wasReported else { return nil }
         return gone
     }
 
-    /// Whether the dispatch or iteration that began at this instant was reported while it went on.
+    /// Whether the dispatch or iteration that began at this instant was reported while it lasted.
     func hasReported(_ start: UInt64) -> Bool { tracker.reported(start) != nil || iterations.reported(start) != nil }
 
-    /// The number of stalls not reported before this one; `nil` if this one is not to be either.
+    /// Returns the number of stalls not reported before this one; `nil` if this one is not to be reported, either.
     func admit(_ stall: StallTracker.Sighting, at now: UInt64) -> Admission {
         let id = stall.id
         if admitted.dispatch == id || admitted.iteration == id { return .admitted(suppressed: 0) }
@@ -160,7 +161,7 @@ final class StallListener: @unchecked Sendable {
 
     enum Admission: Equatable {
         case admitted(suppressed: Int)
-        /// There were too many, and it is to be counted; or it was.
+        /// There were too many, and this one is to be counted, or already was.
         case refused, refusedBefore
     }
 }

@@ -1,11 +1,11 @@
 import Synchronization
 
-/// All who want to know of a loop's stalls. Any thread.
+/// All subscribers to a loop's stalls. Any thread.
 final class StallListeners: Sendable {
     private let listeners = Lock<[StallListener]>([])
     private let shortest = Atomic<UInt64>(.max)
 
-    /// The shortest limit of all.
+    /// The shortest limit of all listeners.
     var limit: UInt64 { shortest.load(ordering: .relaxed) }
 
     var all: [StallListener] { listeners.withLock { $0 } }
@@ -17,7 +17,7 @@ final class StallListeners: Sendable {
     func removeAll() { change { $0 = [] } }
 
     private func change(_ body: (inout [StallListener]) -> Void) {
-        // Released once the lock is open: freeing a closure may run code that comes back here.
+        // Released outside the lock: freeing a closure may run code that calls back here.
         let before = listeners.withLock { listeners in
             defer {
                 body(&listeners)

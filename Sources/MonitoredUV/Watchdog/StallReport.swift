@@ -1,7 +1,7 @@
 /// The watchdog's report of a dispatch past its limit, or of an iteration made of many dispatches that keeps the loop
 /// from its next poll for as long.
 public struct StallReport: Sendable {
-    /// When the report was made.
+    /// The stage of a stall at which a report is made.
     public enum Phase: Sendable, Hashable {
         /// The dispatch has just passed the limit, and is running.
         case began
@@ -11,33 +11,34 @@ public struct StallReport: Sendable {
         case ended
     }
 
-    /// When it was made.
+    /// The stage at which this report was made.
     public let phase: Phase
     /// The loop that the dispatch holds up.
     public let loopName: String
-    /// As in ``IOLoopMonitorState/callbackPrettyName``; of an iteration, the name whose dispatches took the largest share of
-    /// it, of those that the flight recorder holds.
+    /// The name of the dispatch, as in ``IOLoopMonitorState/callbackPrettyName``; for an iteration, the name whose
+    /// dispatches took the largest share of it, among those that the flight recorder holds.
     public let callbackName: String
-    /// The kind of the dispatch; of an iteration, that of the first dispatch of that name.
+    /// The kind of the dispatch; for an iteration, the kind of the first dispatch of that name.
     public let kind: CallbackKind
     /// The time for which the dispatch has been running; once it has ended, its exact duration.
     public let duration: Duration
-    /// For how long dispatches may run.
+    /// The duration for which dispatches may run.
     public let limit: Duration
-    /// The cause: what the thread did from when the watchdog first saw the dispatch; `nil` where the system does not tell.
+    /// The cause, determined by what the thread did since the watchdog first saw the dispatch; `nil` where the system
+    /// does not provide it.
     public let cause: StallCause?
-    /// The call that the thread waited in when the report began: `getaddrinfo`, `pthread_mutex_lock`, `fsync`. `nil` where
-    /// it computed, or could not be looked at.
+    /// The call that the thread was blocked in when the stall was first reported: `getaddrinfo`, `pthread_mutex_lock`,
+    /// `fsync`. `nil` if the thread was on CPU or could not be examined.
     public private(set) var call: String?
-    /// The stack of the loop's thread when the report began: innermost function first, then those it was called from, then
-    /// async callers. Empty where the thread could not be looked at. The caller of a function that was built without unwind
-    /// tables and frame pointers is missing.
+    /// The stack of the loop's thread when the stall was first reported: innermost function first, then its callers,
+    /// then async callers. Empty if the thread could not be examined. The caller of a function that was built without
+    /// unwind tables and frame pointers is missing.
     public private(set) var stack: [StackFrame]
     /// The number of stalls before this one that were not reported, because there were too many.
     public let suppressed: Int
-    /// Which dispatch it was.
+    /// The start of the dispatch, which identifies it.
     let start: UInt64
-    /// The number of dispatches in the iteration so far, if it is too long and none of them is; else `nil`.
+    /// The number of dispatches in the iteration so far, if it is too long and none of them is; otherwise `nil`.
     public let dispatches: Int?
 
     /// A stall's report without its stack.
@@ -76,10 +77,10 @@ public struct StallReport: Sendable {
 }
 
 extension StallReport: CustomStringConvertible {
-    /// One line, and one more for each function of the stack.
+    /// One line, followed by one for each function of the stack.
     public var description: String { ([summary] + stack.map { "    \($0)" }).joined(separator: "\n") }
 
-    /// One line.
+    /// The report in one line.
     var summary: String {
         let verb =
             switch phase {

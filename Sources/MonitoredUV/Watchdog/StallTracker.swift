@@ -1,9 +1,9 @@
-/// The rules by which a loop's dispatches are found to be stuck: what is seen goes in, what is to be reported comes out.
-/// It reads no clock and no thread.
+/// The rules that decide whether a loop's dispatches are stuck: observations go in, findings to report come out. It
+/// reads no clock and no thread.
 struct StallTracker {
     /// A dispatch past the limit, or an iteration made of many, as it is at one instant.
     struct Sighting: Equatable {
-        /// Of an iteration: when it began, and what took most of it.
+        /// For an iteration: when it began, and what took most of it.
         let dispatch: InFlight.Dispatch
         var duration: UInt64
         var cause: StallCause?
@@ -25,58 +25,59 @@ struct StallTracker {
 
     let limit: UInt64
     private var seen: Seen?
-    /// By the name that it had then: of an iteration that may change.
+    /// The dispatch under the name of its last report; for an iteration, the name may change.
     private var reportedLast: InFlight.Dispatch?
-    /// The dispatch that was last said to have ended; for an instant it may still look as if it were running.
+    /// The start of the dispatch that was last reported as ended; for an instant, it may still look as if it were
+    /// running.
     private var lastEnded: UInt64 = 0
-    /// Up to then the process as a whole did not run.
+    /// The instant until which the whole process did not run.
     private var deadlineResetAt: UInt64 = 0
 
     private struct Seen {
         let dispatch: InFlight.Dispatch
         let firstAt: UInt64
-        /// The thread's usage then; `nil` where it is not known.
+        /// The thread's usage at that time; `nil` where it is not known.
         let firstUsage: ThreadUsage?
-        /// From when the limit counts: its start, unless the whole process stood still.
+        /// The instant from which the limit counts: the dispatch's start, unless the whole process was suspended.
         var since: UInt64
         var next: UInt64
         var wasReported = false
-        /// First seen when it was past the limit, for want of a processor.
+        /// Whether it was already past the limit when first seen, because the watchdog got no CPU.
         let isStarved: Bool
-        /// As it was reported last.
+        /// The cause that was reported last.
         var cause: StallCause?
     }
 
     init(limit: UInt64) { self.limit = limit }
 
-    /// The last report of the stall that began at this instant; `nil` if there was none.
+    /// Returns the last report of the stall that began at this instant; `nil` if there was none.
     func reported(_ start: UInt64) -> InFlight.Dispatch? {
         guard let seen, seen.dispatch.start == start, seen.wasReported else { return nil }
         return reportedLast ?? seen.dispatch
     }
 
-    /// Stalls that were reported, or may have been too long, and whose end nobody noticed: the limit came after it
-    /// began.
+    /// Returns a stall that was reported, or may have been too long, and whose end was not noticed because the limit
+    /// was set after it began.
     func gone(_ running: UInt64?, at now: UInt64) -> (InFlight.Dispatch, wasReported: Bool)? {
         guard let seen, seen.dispatch.start != running else { return nil }
         if seen.wasReported { return (reportedLast ?? seen.dispatch, true) }
         return now >= seen.since + limit ? (seen.dispatch, false) : nil
     }
 
-    /// How often to look at least, so that each dispatch is seen once before its limit.
+    /// The longest time between two looks at which each dispatch is seen once before its limit.
     var interval: UInt64 { max(1_000_000, limit / 2) }
 
-    /// When to look again: at the next report of the dispatch that was seen last, if that comes first.
+    /// Returns when to look again: at the next report of the dispatch that was seen last, if that comes first.
     func nextLook(after now: UInt64) -> UInt64 {
         guard let seen else { return now + interval }
         return seen.wasReported ? min(seen.next, now + Self.shortestPause) : min(seen.next, now + interval)
     }
 
-    /// The loop is in this dispatch now, or in none.
+    /// Records that the loop is in this dispatch now, or in none.
     ///
     /// - Parameters:
-    ///   - isStarved: Whoever looks should have looked before, and got no processor.
-    ///   - isPast: Whether it is past its limit, where more than its length decides.
+    ///   - isStarved: Whether this look should have come earlier, but the watchdog got no CPU.
+    ///   - isPast: Whether the dispatch is past its limit, where more than its duration decides.
     mutating func observe(
         _ dispatch: InFlight.Dispatch?,
         at now: UInt64,
@@ -94,7 +95,7 @@ struct StallTracker {
                 firstAt: now,
                 firstUsage: usage(),
                 since: max(dispatch.start, deadlineResetAt),
-                // What a thread does is not to be told at once.
+                // What a thread does cannot be determined at once.
                 next: max(max(dispatch.start, deadlineResetAt) + limit, isStarved ? now : now + limit / 4),
                 isStarved: isStarved && now >= dispatch.start + limit
             )
@@ -113,8 +114,8 @@ struct StallTracker {
         return known.wasReported ? .continues(stall) : .began(stall)
     }
 
-    /// A dispatch that ran past the limit has ended; `nil` if the process stood still meanwhile, so that its length says
-    /// nothing.
+    /// Ends a dispatch that ran past the limit; returns `nil` if the process was suspended meanwhile, so that the
+    /// duration is meaningless.
     mutating func ended(_ dispatch: InFlight.Dispatch, wall: UInt64, at now: UInt64, usage: () -> ThreadUsage?)
         -> Sighting?
     {
@@ -128,13 +129,13 @@ struct StallTracker {
         if end < known.since + limit && !known.wasReported { return nil }
         var stall = stall(dispatch, known, at: end, hasEnded: true, usage: usage)
         stall.duration = wall
-        // The thread has gone on: what it did after the end must not count for much.
+        // The thread has continued: what it did after the end must not count for much.
         let seenFor = end > known.firstAt ? end - known.firstAt : 0
         if known.wasReported, now > end, now - end > seenFor / 4 { stall.cause = known.cause }
         return stall
     }
 
-    /// The process as a whole did not run until `now`: a dispatch that was under way gets its limit anew.
+    /// Restarts the limit of a dispatch that is under way, because the whole process did not run until `now`.
     mutating func resetDeadline(at now: UInt64) {
         deadlineResetAt = now
         seen?.since = now
@@ -156,16 +157,16 @@ struct StallTracker {
         return Sighting(dispatch: dispatch, duration: now - dispatch.start, cause: cause)
     }
 
-    /// The cause: what the thread did for most of the time.
+    /// Returns the cause: what the thread did for most of the time.
     ///
-    /// - Parameter hasEnded: It may have gone to sleep afterwards.
+    /// - Parameter hasEnded: Whether the dispatch has ended, after which the thread may have gone to sleep.
     static func cause(from first: ThreadUsage, to last: ThreadUsage, of time: UInt64, hasEnded: Bool = false)
         -> StallCause
     {
         let usage = last - first
         let used = usage.running + usage.waitingToRun
         let rest = time > used ? time - used : 0
-        // Who was always ready to run, and neither ran nor was counted as waiting, had its processor taken away.
+        // A thread that was always ready to run, and neither ran nor was counted as waiting, was preempted.
         let isAsleep = !last.isRunnable && !hasEnded
         let sleeps = usage.sleeps - (hasEnded && !last.isRunnable ? min(usage.sleeps, 1) : 0)
         let slept = first.isRunnable && !isAsleep && sleeps == 0 ? 0 : rest

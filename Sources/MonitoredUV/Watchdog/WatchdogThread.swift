@@ -3,14 +3,14 @@ import Dispatch
 import MonitoredUVPlatform
 import Synchronization
 
-/// The one thread of the process that looks at all loops from outside. It starts with the first loop that is watched,
-/// and sleeps while nothing is due.
+/// The one thread of the process that looks at all loops from outside. It starts with the first watched loop, and
+/// sleeps while nothing is due.
 final class WatchdogThread: Sendable {
     static let shared = WatchdogThread()
 
     private struct State {
         var watchdogs: [LoopWatchdog] = []
-        /// Those to be looked at once more.
+        /// Watchdogs to look at once more.
         var finished: [LoopWatchdog] = []
         var tasks: [@Sendable () -> Void] = []
         var signals: [Int32: [@Sendable () -> Void]] = [:]
@@ -18,17 +18,17 @@ final class WatchdogThread: Sendable {
     }
 
     private let state = Lock(State())
-    /// To write to from anywhere, signal handlers included, to wake the thread; -1 until it starts.
+    /// The descriptor to write to from anywhere, including signal handlers, to wake the thread; -1 until it starts.
     private let writeEnd = Atomic<Int32>(-1)
     /// Runs slow work (names and lines of stacks, files, the program's own closures), so that this thread can go on
     /// looking.
     private let reporting = WorkThread(name: "MonitoredUV")
-    /// Answers requests made by signals, which are not to wait for that.
+    /// Answers requests made by signals, which must not wait for that.
     private let answering = WorkThread(name: "MonitoredUV")
 
     // MARK: Any thread
 
-    /// Looks at a loop from now on, or from when there is a thread to look.
+    /// Starts looking at a loop, now or once there is a thread to look.
     func add(_ watchdog: LoopWatchdog) {
         state.withLock { state in
             if !state.watchdogs.contains(where: { $0 === watchdog }) { state.watchdogs.append(watchdog) }
@@ -36,7 +36,7 @@ final class WatchdogThread: Sendable {
         change { _ in }
     }
 
-    /// The loop is closed: what it has left behind is still reported.
+    /// Stops looking at a loop that is closed. What it has left behind is still reported.
     func finish(_ watchdog: LoopWatchdog) {
         let isWatched = state.withLock { state in state.watchdogs.contains { $0 === watchdog } }
         if !isWatched || change({ $0.finished.append(watchdog) }) { return }
@@ -44,22 +44,23 @@ final class WatchdogThread: Sendable {
         watchdog.listeners.removeAll()
     }
 
-    /// Runs `task` on the watchdog thread, after a look at all loops and with the stacks of those that are stuck; `false` if there is no such thread.
+    /// Runs `task` on the watchdog thread, after a look at all loops and the capture of the stacks of those that are
+    /// stuck; returns `false` if there is no such thread.
     @discardableResult
     func perform(_ task: @escaping @Sendable () -> Void) -> Bool { change { $0.tasks.append(task) } }
 
-    /// Runs `task` behind what is to be reported already; `false` if that is too much.
+    /// Runs `task` after the reports that are already pending; returns `false` if there are too many.
     func report(_ task: @escaping @Sendable () -> Void) -> Bool { reporting.perform(task, atMost: 1024) }
 
-    /// Runs `task` whenever the signal comes. Returns why it cannot, if so.
+    /// Runs `task` whenever the signal arrives. Returns the reason if it cannot.
     func onSignal(_ number: Int32, _ task: @escaping @Sendable () -> Void) -> String? {
         if !change({ $0.signals[number, default: []].append(task) }) { return "there is no thread to watch it" }
         if muv_signal_watch(number, writeEnd.load(ordering: .relaxed)) { return nil }
         return "the program has a handler for it, or it cannot be caught"
     }
 
-    /// Waits for a look at all loops, and for the stacks of those that are stuck; `false` if nobody looks. Not on the
-    /// watching thread.
+    /// Waits for a look at all loops, and for the stacks of those that are stuck; returns `false` if there is no
+    /// watchdog thread. Not on the watchdog thread.
     @discardableResult
     func look() -> Bool {
         let looked = DispatchSemaphore(value: 0)
@@ -68,7 +69,7 @@ final class WatchdogThread: Sendable {
         return isLooking
     }
 
-    /// Waits for what is to be reported already. Not on the reporting thread.
+    /// Waits for the reports that are already pending. Not on the reporting thread.
     func flushReports() {
         let flushed = DispatchSemaphore(value: 0)
         if reporting.perform({ flushed.signal() }) { flushed.wait() }
@@ -79,12 +80,12 @@ final class WatchdogThread: Sendable {
         process.store(getpid(), ordering: .relaxed)
         atexit {
             let shared = WatchdogThread.shared
-            // A copy made by `fork` has none of these threads, and who reports must not wait for itself.
+            // A copy made by `fork` has none of these threads, and the reporting thread must not wait for itself.
             if shared.process.load(ordering: .relaxed) != getpid() || shared.reporting.isCurrent { return }
-            // Without a lock: a signal handler that calls `exit` may have interrupted who holds it.
+            // Without a lock: a signal handler that calls `exit` may have interrupted the thread that holds it.
             shared.isExiting.store(true, ordering: .relaxed)
             shared.wake()
-            // Nobody waits for a closure that never returns.
+            // A closure that never returns must not block the exit.
             _ = shared.isFlushed.wait(timeout: .now() + .seconds(1))
         }
     }
@@ -94,7 +95,7 @@ final class WatchdogThread: Sendable {
     private let isExiting = Atomic<Bool>(false)
     private let isFlushed = DispatchSemaphore(value: 0)
 
-    /// Makes it look at once.
+    /// Makes the thread look at once.
     func wake() {
         var byte: UInt8 = 0
         let descriptor = writeEnd.load(ordering: .relaxed)
@@ -120,7 +121,7 @@ final class WatchdogThread: Sendable {
         return isStarted
     }
 
-    /// For want of descriptors or threads the loops run unwatched.
+    /// Starts the thread. Without descriptors or threads, returns `false`, and the loops run unwatched.
     private func start() -> Bool {
         var ends: [Int32] = [-1, -1]
         if pipe(&ends) != 0 {
@@ -138,7 +139,7 @@ final class WatchdogThread: Sendable {
             return false
         }
         writeEnd.store(ends[1], ordering: .releasing)
-        // What takes long the first time.
+        // Loading the symbols takes long the first time.
         reporting.perform { Symbols.load() }
         flushAtExit()
         return true
@@ -179,7 +180,7 @@ final class WatchdogThread: Sendable {
         }
     }
 
-    /// Takes the stacks that are to be taken, as long as nothing else is to be done.
+    /// Continues the captures that are under way, as long as nothing else is due.
     private func finishSampling(_ sampler: inout StackSampler, until next: UInt64) {
         var pause: UInt32 = 100
         while !sampler.isIdle, MonotonicClock.read() < next {
@@ -199,15 +200,15 @@ final class WatchdogThread: Sendable {
     }
 }
 
-/// Finds out that the process as a whole was not running for a while: stopped, frozen, or held by a debugger.
+/// A detector of times in which the whole process was not running: stopped, frozen, or held by a debugger.
 struct SuspensionDetector {
-    /// Shorter ones do not matter.
+    /// Shorter suspensions do not matter.
     private static let shortest: UInt64 = 100_000_000
 
     enum Lateness: Equatable {
-        /// The process as a whole did not run.
+        /// The whole process did not run.
         case stoodStill(since: UInt64)
-        /// The machine had too much else to do.
+        /// The machine was too busy to run the thread.
         case starved
     }
 
@@ -222,7 +223,7 @@ struct SuspensionDetector {
         before = thread?.usage.read()
     }
 
-    /// Why this thread woke much later than planned, if it did.
+    /// Returns why this thread woke much later than planned, if it did.
     mutating func wokeUp(at now: UInt64) -> Lateness? {
         guard now > planned, now - planned >= Self.shortest else { return nil }
         let usage = thread?.usage.read()
