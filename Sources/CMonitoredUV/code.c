@@ -11,7 +11,7 @@ static int32_t word32(const uint8_t *code) {
     return value;
 }
 
-// Through linkage tables and functions that only jump.
+// Follows linkage tables and functions that only jump.
 static uintptr_t follow(uintptr_t target) {
     uint8_t bytes[16];
     for (int hops = 0; hops < 8 && muv_is_code(target); hops++) {
@@ -37,7 +37,7 @@ static uintptr_t follow(uintptr_t target) {
 
 enum { longest_call = 7 };
 
-// The code that ends at `address`, where a call may end.
+// Copies the code that ends at `address`, where a call may end.
 static bool copy_before(uintptr_t address, uint8_t code[longest_call]) {
     if (!muv_is_code(address) || !muv_is_code(address - longest_call)) return false;
     return muv_copy_memory(address - longest_call, code, longest_call) == longest_call;
@@ -78,14 +78,15 @@ enum call muv_call_before(uintptr_t address, uintptr_t callee) {
         if (mode == 0 && base == 4 && length > 2 && (call[2] & 7) == 5) expected += 4;
         if (expected == length) return some_call;
     }
-    // Signal handlers return to code that no call precedes.
+    // Signal handlers return to code without a call in front of it.
     entry caller;
     return muv_find_entry(address, &caller) && caller.is_signal_frame ? some_call : no_call;
 }
 
 enum { piece = 4096, look_ahead = 8, longest_function = 64 * 1024 };
 
-// Whether the function leaves its frame as those do that grow: by `lea rsp, [rbp - n]`, or `mov rsp, rbp`.
+// Returns whether the function leaves its frame as functions with growing frames do: by `lea rsp, [rbp - n]`,
+// or `mov rsp, rbp`.
 static bool grows(uintptr_t from, uintptr_t end) {
     uint8_t code[piece];
     if (end - from > longest_function) end = from + longest_function;
@@ -107,7 +108,7 @@ long muv_frame_size(uintptr_t begin, uintptr_t end, uintptr_t since) {
     uint8_t bytes[5 + 128];
     if (grows(since, end)) return -1;
     size_t count = since - begin >= 5 ? muv_copy_memory(since - 5, bytes, sizeof bytes) : 0;
-    // Async functions of Swift push their context first: `push rbp; push r14; lea rbp, [rsp + 8]`.
+    // Swift's async functions push their context first: `push rbp; push r14; lea rbp, [rsp + 8]`.
     bool is_async = count > 5 && memcmp(bytes, "\x48\x8d\x6c\x24", 4) == 0;
     long size = is_async ? (int8_t)bytes[4] : 0;
     memset(bytes, 0xcc, sizeof bytes);
@@ -121,7 +122,7 @@ long muv_frame_size(uintptr_t begin, uintptr_t end, uintptr_t since) {
         else if (memcmp(code, "\x48\x81\xec", 3) == 0) return size + word32(code + 3);
         else if (memcmp(code, "\x48\x83\xc4", 3) == 0) return size - (int8_t)code[3];         // add rsp, -128
         else if (memcmp(code, "\x48\x83\xe4", 3) == 0) return -1;                             // and rsp, -n
-        // What optimizers put between: moves, and clearing, of registers.
+        // Optimizers put moves and clears of registers in between.
         else if ((*code & 0xf8) == 0x48 && (code[1] == 0x89 || code[1] == 0x8b) && code[2] >> 6 == 3) code += 3;
         else if ((*code == 0x89 || *code == 0x8b || *code == 0x31) && code[1] >> 6 == 3) code += 2;
         else if ((*code & 0xf0) == 0x40 && (code[1] == 0x89 || code[1] == 0x31) && code[2] >> 6 == 3) code += 3;

@@ -1,4 +1,4 @@
-// What machine code tells of the frames that it makes, where no table does: x86_64 alone.
+// The frame layout that machine code shows where no table describes it. x86_64 only.
 #pragma once
 #include "frametable.h"
 
@@ -6,19 +6,19 @@
 
 enum call { no_call, some_call, call_of_this };
 
-// Whether a call ends at `address`, and whether it is one of `callee`, the beginning of a function.
+// Returns whether a call ends at `address`, and whether it calls `callee`, the start of a function.
 __attribute__((visibility("hidden"))) enum call muv_call_before(uintptr_t address, uintptr_t callee);
 
-// What the call that ends at `address` runs in the end, through linkage tables and functions that only jump to another
-// one; 0 if it takes the function from a register or from memory.
+// Returns the function that the call ending at `address` finally runs, through linkage tables and functions that only
+// jump to another one; 0 if the call takes the function from a register or from memory.
 __attribute__((visibility("hidden"))) uintptr_t muv_direct_target(uintptr_t address);
 
-// How far the stack pointer is below the frame pointer, from the code behind the place `since` at which that was set, in
-// a function that lies between `begin` and `end`; -1 if it varies.
+// Returns how far the stack pointer is below the frame pointer in a function between `begin` and `end`, from the code
+// after `since`, where the frame pointer was set; -1 if it varies.
 __attribute__((visibility("hidden"))) long muv_frame_size(uintptr_t begin, uintptr_t end, uintptr_t since);
 
-// How much a function has pushed that begins at `begin`, up to `end`, and whether its caller's frame pointer was first;
-// -1 if it varies.
+// Returns how many bytes the function at `begin` has pushed, up to `end`, and whether its caller's frame pointer was
+// first; -1 if the number varies.
 __attribute__((visibility("hidden"))) long muv_pushed(uintptr_t begin, uintptr_t end, bool *has_pointer);
 
 #endif

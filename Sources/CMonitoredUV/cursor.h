@@ -1,11 +1,11 @@
-// A position in memory that is read in one direction: the numbers and strings of DWARF.
+// A position in memory that is read forward: the numbers and strings of DWARF.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-// Reading beyond the end makes it fail, and everything that follows 0.
+// Reading beyond the end sets `failed`. All later reads return 0.
 typedef struct cursor {
     const uint8_t *at, *end;
     bool failed;

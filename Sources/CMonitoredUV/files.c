@@ -14,14 +14,14 @@
 
 enum { head_size = 4096 };
 
-// Of a file's beginning: its headers, and the identity that the linker has given it.
+// Hashes the beginning of a file: its headers, and the identity that the linker has given it.
 static uint64_t hash(const uint64_t *head, size_t size) {
     uint64_t value = size;
     for (size_t index = 0; index < size / sizeof *head; index++) value = (value ^ head[index]) * 0x9e3779b97f4a7c15;
     return value ? value : 1;
 }
 
-// How much of a file's beginning lies in the first of its segments, and where that is in memory.
+// Returns how much of a file's beginning lies in its first segment, and where that is in memory.
 static size_t find_head(uintptr_t base, const uint64_t *head, size_t size, uintptr_t *place) {
     const ElfW(Ehdr) *header = (const void *)head;
     if (size < sizeof *header || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return 0;
@@ -36,11 +36,11 @@ static size_t find_head(uintptr_t base, const uint64_t *head, size_t size, uintp
     return 0;
 }
 
-// What describes a loaded file may go at any moment, so it is copied.
+// The description of a loaded file may disappear at any moment, so it is copied.
 bool muv_find_file(uintptr_t address, loaded_file *file) {
     struct link_map *map = NULL;
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
-    // Without the lock that a thread holds for as long as it is in dlopen.
+    // Avoids the lock that a thread holds while it is in dlopen.
     struct dl_find_object found;
     if (_dl_find_object((void *)address, &found) == 0) map = found.dlfo_link_map;
 #else
@@ -59,7 +59,7 @@ bool muv_find_file(uintptr_t address, loaded_file *file) {
 #else
     begin = (uintptr_t)info.dli_fbase;
 #endif
-    // Of a file with gaps between its segments this may be another one.
+    // If a file has gaps between its segments, this may be a segment other than the first.
     uintptr_t begins[] = {begin, copy.l_addr};
     file->head = 0;
     for (int index = 0; index < 2 && file->head == 0; index++) {

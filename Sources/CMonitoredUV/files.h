@@ -1,4 +1,4 @@
-// The files that this process is made of: the program and its libraries.
+// The files that make up this process: the program and its libraries.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,8 +9,8 @@ typedef struct loaded_file {
     char path[1024]; // empty for the program itself
 } loaded_file;
 
-// The file that holds `address`. False if none does.
+// Finds the file that contains `address`. False if there is none.
 __attribute__((visibility("hidden"))) bool muv_find_file(uintptr_t address, loaded_file *file);
 
-// Opens it for reading; -1 if it is gone, or another one has its path now.
+// Opens a file for reading; returns -1 if it is gone, or if its path now belongs to another file.
 __attribute__((visibility("hidden"))) int muv_open_file(const loaded_file *file);

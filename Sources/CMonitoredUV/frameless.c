@@ -8,14 +8,14 @@
 
 #if defined(__x86_64__)
 
-// Whether code without a table is such an entry.
+// Returns whether code without a table is such an entry.
 bool muv_is_frameless(uintptr_t counter) {
     uint8_t code[16]; // jmp *address; push number; jmp to the first entry
     if (muv_copy_memory(counter & ~(uintptr_t)15, code, sizeof code) != sizeof code) return false;
     return code[0] == 0xff && code[1] == 0x25 && code[6] == 0x68 && code[11] == 0xe9;
 }
 
-// Some of an entry's instructions have pushed a word.
+// Some instructions of an entry run after a word was pushed.
 bool muv_step_out_of_frameless(const muv_stack *stack, frame *frame) {
     uintptr_t top = frame->registers[stack_pointer], caller;
     if ((frame->registers[program_counter] & 15) >= 11) top += sizeof(uintptr_t);
@@ -28,9 +28,9 @@ bool muv_step_out_of_frameless(const muv_stack *stack, frame *frame) {
 
 #else
 
-// Unless they are asked to, which Swift's compiler does not do, compilers do not describe what the first and the last few
-// instructions of a function do. Before and after the frame is there the return address is in its register, and the frame
-// pointer is the caller's.
+// Unless asked to, which Swift's compiler does not do, compilers do not describe the effects of the first and the last
+// few instructions of a function. Before the frame exists and after it is gone, the return address is in its register,
+// and the frame pointer is the caller's.
 
 static bool is_behind_call(uintptr_t address) {
     uint32_t code;
@@ -38,7 +38,7 @@ static bool is_behind_call(uintptr_t address) {
     return (code & 0xfc000000) == 0x94000000 || (code & 0xfefff000) == 0xd63f0000; // bl, blr
 }
 
-// Whether code without a table is such an entry, or has no frame yet or any more, to judge by what it does next.
+// Returns whether the code without a table is such an entry, or has no frame yet or anymore, judging by what follows.
 bool muv_is_frameless(uintptr_t counter) {
     uint32_t code[64];
     size_t count = muv_copy_memory(counter, code, sizeof code) / sizeof *code;
@@ -61,8 +61,8 @@ bool muv_step_by_link(frame *frame) {
     return true;
 }
 
-// The linkage table's first entry, which has functions looked up, pushes two words: the return address, and a pointer to
-// data.
+// The first entry of the linkage table, which looks functions up, pushes two words: the return address, and a pointer
+// to data.
 bool muv_step_out_of_frameless(const muv_stack *stack, frame *frame) {
     uintptr_t top = frame->registers[stack_pointer], word, link;
     bool is_read = muv_stack_read(stack, top, &word) && muv_stack_read(stack, top + sizeof(uintptr_t), &link);
@@ -89,7 +89,7 @@ bool muv_find_base(const muv_stack *stack, const frame *frame, const row *row, u
     bool is_saved = row->registers[frame_pointer].rule == at_offset && row->registers[link_register].rule == at_offset;
     uintptr_t pointer = (uintptr_t)row->registers[frame_pointer].value;
     uintptr_t link = (uintptr_t)row->registers[link_register].value, word;
-    // Functions that have a frame pointer have it point to where they have saved their caller's.
+    // The frame pointer of a function that has one points to the place where the caller's is saved.
     uintptr_t other = frame->registers[frame_pointer] - pointer;
     if (!is_saved || !muv_has_return_address(stack, other + link)) return frame->top == guessed;
     // Others may just have saved it, so that it still is what they have saved. Where it is not this function that has but

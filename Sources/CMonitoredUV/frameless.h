@@ -1,27 +1,28 @@
-// What frames are where tables do not tell: entries of linkage tables, and on arm64 the beginnings and ends of functions.
+// Frames that tables do not describe: entries of linkage tables, and on arm64 the beginnings and ends of functions.
 #pragma once
 #include "unwind.h"
 
 #define hidden __attribute__((visibility("hidden")))
 
-// Whether code without a table has no frame of its own.
+// Returns whether code without a table has no frame of its own.
 hidden bool muv_is_frameless(uintptr_t counter);
 
-// Goes on to the caller of such code.
+// Steps to the caller of such code.
 hidden bool muv_step_out_of_frameless(const muv_stack *stack, frame *frame);
 
 #if defined(__aarch64__)
 
-// Goes on to where the link register leads. False if that is behind no call.
+// Steps to the address in the link register. False if no call precedes it.
 hidden bool muv_step_by_link(frame *frame);
 
-// Whether the innermost function has left its frame already, whatever its table says: `base` is where that began.
+// Returns whether the innermost function has already left its frame, whatever its table says. The frame began at
+// `base`.
 hidden bool muv_is_gone(const muv_stack *stack, const frame *frame, const entry *entry, const row *row, uintptr_t base);
 
-// Whether the word at `place` leads to behind a call.
+// Returns whether the word at `place` points to the instruction after a call.
 hidden bool muv_has_return_address(const muv_stack *stack, uintptr_t place);
 
-// Mends `base` where it was reckoned from a stack pointer that may be too low. False if it cannot be.
+// Corrects `base` if it was computed from a stack pointer that may be too low. False if that is impossible.
 hidden bool muv_find_base(const muv_stack *stack, const frame *frame, const row *row, uintptr_t *base);
 
 #endif

@@ -8,7 +8,7 @@ static void set_rule(row *row, uint64_t number, enum rule rule, int64_t value) {
     row->registers[number].value = value;
 }
 
-// Runs instructions until those for `address` are through. False for what is malformed or not known.
+// Runs instructions until those for `address` are done. False for malformed or unknown ones.
 static bool run(cursor from, const entry *entry, uintptr_t address, row *row, const struct row *initial) {
     uintptr_t location = entry->begin;
     struct row saved[8];

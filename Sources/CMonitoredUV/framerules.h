@@ -1,10 +1,10 @@
-// How a function's table tells where the registers of its caller are.
+// The rules in a function's table for locating the registers of its caller.
 #pragma once
 #include "frametable.h"
 
 enum rule { same, at_offset, in_register, undefined, unknown };
 
-// How the registers of a function's caller are found from the function's own, at one of its instructions.
+// The rules for finding the registers of a function's caller from its own, at one of its instructions.
 typedef struct row {
     uint64_t base_register;
     int64_t base_offset;
@@ -16,5 +16,5 @@ typedef struct row {
     } registers[register_count];
 } row;
 
-// False without a table, and for one that is malformed.
+// Finds the rules for `address`. False if there is no table, or if it is malformed.
 __attribute__((visibility("hidden"))) bool muv_find_row(const entry *entry, uintptr_t address, row *row);

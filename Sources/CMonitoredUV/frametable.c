@@ -10,7 +10,7 @@
 #include <string.h>
 
 // The tables that compilers write for exceptions (.eh_frame, in the format of DWARF's call frame information). They are
-// read by copies: a library may be unloaded at any moment.
+// copied to be read, because a library may be unloaded at any moment.
 
 // MARK: Reading tables
 
@@ -19,7 +19,7 @@ static cursor copy(uintptr_t address, uint8_t *buffer, size_t size) {
     return (cursor){buffer, buffer + size, size == 0, address - (uintptr_t)buffer};
 }
 
-// The value's form, without what it is relative to.
+// Reads a value of this form, without the base that it is relative to.
 static uint64_t read_form(cursor *from, uint8_t encoding) {
     switch (encoding & 0x0f) {
     case 0x00: return read_fixed(from, sizeof(uintptr_t));
@@ -38,7 +38,7 @@ static uint64_t read_form(cursor *from, uint8_t encoding) {
     }
 }
 
-// An address that is absolute or relative to where it stands.
+// Reads an address that is absolute or relative to its own place.
 static uintptr_t read_address(cursor *from, uint8_t encoding) {
     uintptr_t place = (uintptr_t)from->at + from->distance;
     uint64_t value = read_form(from, encoding);
@@ -59,9 +59,9 @@ typedef struct image {
 static bool find_image(uintptr_t address, image *image) {
     struct dl_find_object found;
     if (_dl_find_object((void *)address, &found) != 0) return false;
-    // The table may lie in another segment than the one that `found` tells of.
+    // The table may lie in a segment other than the one that `found` describes.
     image->table = (uintptr_t)found.dlfo_eh_frame;
-    // What is looked up in a stack lies in few files.
+    // The addresses in a stack lie in few files.
     static _Thread_local struct { uintptr_t start, begin, end; } recent;
     uintptr_t start = (uintptr_t)found.dlfo_map_start, base = 0;
     if (recent.start == start && address >= recent.begin && address < recent.end) {
@@ -70,7 +70,7 @@ static bool find_image(uintptr_t address, image *image) {
         return true;
     }
     if (muv_copy_memory((uintptr_t)&found.dlfo_link_map->l_addr, &base, sizeof base) != sizeof base) return false;
-    // Of a file with gaps between its segments `found` tells of one segment.
+    // In a file with gaps between its segments, `found` describes one segment.
     uintptr_t places[] = {start, base};
     ElfW(Ehdr) header;
     for (int place = 0; place < 2; place++) {
@@ -130,7 +130,7 @@ bool muv_is_code(uintptr_t address) {
 
 static bool read_entry(uintptr_t place, entry *entry);
 
-// The function's row of the table that its neighbors are told by. Gives the room that there is for it.
+// Finds the function's entry in the sorted table. If it has none, stores the space between its neighbors' entries.
 static bool look_up(uintptr_t address, const image *image, entry *entry) {
     uintptr_t table = image->table;
     uint8_t head[32];
@@ -172,7 +172,7 @@ bool muv_find_entry(uintptr_t address, entry *entry) {
     return true;
 }
 
-// A record's contents, which begin with its length.
+// Enters a record's contents, which begin with its length.
 static bool enter_record(cursor *from) {
     uint64_t length = read_fixed(from, 4);
     if (from->failed || length == 0 || length == 0xffffffff) return false;

@@ -1,4 +1,4 @@
-// What loaded files say of their functions: where they are, and how a caller's registers are found.
+// The information that loaded files have about their functions: where they are, and how a caller's registers are found.
 #pragma once
 #include "cursor.h"
 #include "include/stack.h"
@@ -10,7 +10,7 @@ enum { stack_pointer = 31, frame_pointer = 29, link_register = 30, register_coun
 #endif
 enum { program_counter = muv_register_count - 1 };
 
-// A function's entry in its file's table; without one, the room between its neighbors'.
+// A function's entry in its file's table; without one, the space between its neighbors' entries.
 typedef struct entry {
     bool has_table;
     cursor common, own; // the instructions that many functions share, and those of this one
@@ -22,7 +22,7 @@ typedef struct entry {
     uint8_t common_bytes[512], own_bytes[8192]; // of larger ones the beginning
 } entry;
 
-// The function around `address`. False if that lies in no file's code.
+// Finds the function around `address`. False if no file's code contains it.
 __attribute__((visibility("hidden"))) bool muv_find_entry(uintptr_t address, entry *entry);
 
 static inline bool is_of(const entry *entry, uintptr_t address) {

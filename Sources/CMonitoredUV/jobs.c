@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-// One pointer is passed as C passes it, so that compilers that do not know Swift's convention may call this as well.
+// One pointer is passed as in C, so compilers that do not know Swift's calling convention may call this as well.
 #if __has_attribute(swiftcall)
 __attribute__((swiftcall))
 #endif
@@ -17,7 +17,7 @@ void muv_task_cancel(const void *task) {
 
 #if defined(__linux__) && defined(__LP64__)
 
-// Exported by the runtime for debuggers; weak, so that a runtime without them links as well.
+// Exported by the runtime for debuggers; weak, so that a runtime without them links, too.
 extern const uint32_t _swift_concurrency_debug_internal_layout_version __attribute__((weak));
 extern const size_t _swift_concurrency_debug_asyncTaskSize __attribute__((weak));
 extern const void *const _swift_concurrency_debug_future_adapter __attribute__((weak));
@@ -35,7 +35,7 @@ bool muv_task_is_new(const muv_job *task) {
     return resume == _swift_concurrency_debug_future_adapter || resume == _swift_concurrency_debug_non_future_adapter;
 }
 
-// What was found to be in the library; no more than a few functions of it make tasks.
+// Functions found to be in the library. Only a few of its functions create tasks.
 static _Atomic uintptr_t known_in_runtime[4];
 
 bool muv_is_known_in_runtime(uintptr_t function) {
@@ -49,7 +49,7 @@ bool muv_is_in_runtime(uintptr_t function) {
     Dl_info runtime, program, info;
     if (!dladdr((void *)swift_task_cancel, &runtime) || !dladdr((void *)function, &info)) return false;
     if (!dladdr((void *)&muv_is_in_runtime, &program) || info.dli_fbase != runtime.dli_fbase) return false;
-    // Linked into the program itself, the library is told from it by the symbol's name alone.
+    // If the library is linked into the program itself, only the symbol's name distinguishes the two.
     if (info.dli_fbase == program.dli_fbase && !muv_symbol_contains(function, "sleep")) return false;
     for (int index = 0; index < 4; index++) {
         uintptr_t none = 0;

@@ -19,7 +19,7 @@ typedef struct sections {
     cursor lines, line_strings, strings;
 } sections;
 
-// What stands in front of the lines of one unit.
+// The header in front of the lines of one unit.
 typedef struct unit {
     unsigned version, minimum_length, first_special, line_range;
     int line_base;
@@ -28,7 +28,7 @@ typedef struct unit {
     cursor tables, program;
 } unit;
 
-// Goes on to the unit behind it. False at the end. Units of an unknown kind have version 0.
+// Moves on to the next unit. False at the end. Units of an unknown kind have version 0.
 static bool read_unit(cursor *all, unit *unit) {
     uint64_t length = read_fixed(all, 4);
     unit->is_wide = length == 0xffffffff;
@@ -61,7 +61,7 @@ static const char *string_at(cursor section, uint64_t offset) {
     return read_string(&section);
 }
 
-// A string, or a number and NULL.
+// Reads a string, or a number and NULL.
 static const char *read_form(cursor *from, uint64_t form, const unit *unit, const sections *sections, uint64_t *number) {
     size_t word = unit->is_wide ? 8 : 4;
     switch (form) {
@@ -77,7 +77,7 @@ static const char *read_form(cursor *from, uint64_t form, const unit *unit, cons
     }
 }
 
-// An entry of a table of directories or files, as version 5 has them: its path, and the number of its directory.
+// Reads an entry of a table of directories or files, as in version 5: its path, and the number of its directory.
 static const char *find_entry(
     cursor *from, const unit *unit, const sections *sections, uint64_t wanted, uint64_t *directory
 ) {
@@ -108,7 +108,7 @@ static char *joined(const char *directory, const char *name) {
     return asprintf(&path, "%s/%s", directory, name) < 0 ? NULL : path;
 }
 
-// The path of file `wanted` of a unit.
+// Returns the path of file `wanted` of a unit.
 static char *path_of(const unit *unit, const sections *sections, uint64_t wanted) {
     cursor from = unit->tables;
     uint64_t directory = 0, none = 0;
@@ -147,7 +147,7 @@ typedef struct place {
     bool is_there;
 } place;
 
-// What lies between two places was compiled from the first one's line.
+// The code between two places was compiled from the first one's line.
 static void fill(place from, uint64_t end, const unit *unit, const sections *sections, muv_line *lines, int count) {
     if (!from.is_there || from.address == 0 || end <= lines[0].address || from.address > lines[count - 1].address) return;
     int index = 0;
@@ -200,7 +200,7 @@ static void run(const unit *unit, const sections *sections, muv_line *lines, int
         }
         if (!is_row) continue;
         if (now.address > before.address) fill(before, now.address, unit, sections, lines, count);
-        // What the compiler has added is of line 0: it is told by the line before it.
+        // Code that the compiler has added has line 0: the line before it is used.
         place next = {now.address, now.line > 0 ? now.file : before.file, now.line > 0 ? now.line : before.line, true};
         before = next;
         if (is_end) {
@@ -239,7 +239,7 @@ static sections find_sections(const char *file, size_t length) {
     return found;
 }
 
-// Of addresses as they are in the file, sorted.
+// Finds the lines of addresses as they are in the file, sorted.
 static void find_in(const loaded_file *loaded, muv_line *lines, int count) {
     int descriptor = muv_open_file(loaded);
     if (descriptor < 0) return;

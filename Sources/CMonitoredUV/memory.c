@@ -10,7 +10,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-// The kernel reads the set of signals before it finds that what to do with it makes no sense. NULL would be no set.
+// The kernel reads the signal set before it rejects the operation as invalid. NULL would mean no set.
 static bool is_readable(uintptr_t address) {
     return syscall(SYS_rt_sigprocmask, -1, address & ~(uintptr_t)7, NULL, 8) == 0 || errno != EFAULT;
 }
@@ -23,7 +23,8 @@ size_t muv_copy_memory(uintptr_t address, void *to, size_t count) {
     ssize_t result = process_vm_readv(getpid(), &destination, 1, &source, 1, 0);
     if (result >= 0) return (size_t)result;
     if (errno != EPERM && errno != ENOSYS) return 0;
-    // Some containers forbid the call. What is found to be readable stays so unless a library is just being unloaded.
+    // Some containers forbid the call. Memory found to be readable stays so, unless a library is being unloaded just
+    // then.
     size_t copied = 0;
     while (copied < count && is_readable(address + copied)) {
         size_t part = page_size - (address + copied) % page_size;

@@ -3,13 +3,13 @@
 
 #if defined(__linux__) && defined(__x86_64__)
 
-// Frames whose end no table tells, because the frame pointer is not known or there is no table: from the code that set
-// them up, or else by searching the stack upward for a return address that fits.
+// Frames whose end no table gives, because the frame pointer is unknown or there is no table: found from the code that
+// set them up, or else by searching the stack upward for a return address that fits.
 
 enum { searched_bytes = 32 * 1024, word = sizeof(uintptr_t) };
 
-// Whether a caller that goes on at `counter` with this frame pointer, whose stack begins at `top`, fits what its own table
-// says, and so do its callers.
+// Returns whether a caller that continues at `counter` with this frame pointer, and whose stack begins at `top`, agrees
+// with its own table, and so do its callers.
 static bool fits(const muv_stack *stack, uintptr_t counter, uintptr_t top, uintptr_t pointer, int levels) {
     entry caller;
     row row;
@@ -40,7 +40,8 @@ static bool fits(const muv_stack *stack, uintptr_t counter, uintptr_t top, uintp
     return fits(stack, next, base, above, levels - 1);
 }
 
-// Whether the frame of a function that begins at `begin` may end at `base`, with its caller's frame pointer at the end.
+// Returns whether the frame of a function that begins at `begin` may end at `base`, with its caller's frame pointer at
+// the end.
 static enum call check(const muv_stack *stack, uintptr_t begin, uintptr_t base) {
     uintptr_t caller, pointer;
     if (base % 16 != 0 || !muv_stack_read(stack, base - word, &caller)) return no_call;
@@ -53,7 +54,7 @@ uintptr_t muv_base_without_pointer(const muv_stack *stack, const frame *frame, c
     long size = muv_frame_size(entry->begin, entry->begin + entry->size, row->since);
     uintptr_t low = frame->registers[stack_pointer] + (uintptr_t)(size < 0 ? 0 : size) + (uintptr_t)row->base_offset;
     if (size >= 0 && check(stack, entry->begin, low) != no_call) return low;
-    // The first that is proven by a call of this very function, or else the first that fits.
+    // Takes the first one proven by a call of this very function, or else the first that fits.
     uintptr_t likely = 0;
     for (uintptr_t base = (low + 15) & ~(uintptr_t)15; base < low + searched_bytes; base += 16) {
         enum call call = check(stack, entry->begin, base);
@@ -74,7 +75,7 @@ bool muv_step_without_table(const muv_stack *stack, frame *frame, const entry *e
         if (!fits(stack, caller, at, pointer ? pointer : at, 1) && check(stack, 0, at) == no_call) continue;
         uintptr_t target = muv_direct_target(caller);
         if (target >= entry->begin && target < counter) {
-            // Proven if the function that was called has pushed just what lies between.
+            // Proven if the called function has pushed exactly what lies between.
             bool pushes_pointer = false;
             long size = muv_pushed(target, counter, &pushes_pointer);
             if (size >= 0 && top + (uintptr_t)size + word == at) {
@@ -85,7 +86,7 @@ bool muv_step_without_table(const muv_stack *stack, frame *frame, const entry *e
         }
         if (base) continue;
         base = at;
-        // Where the frame pointer is known it says itself whether it is this frame's; else what was pushed must look like
+        // A known frame pointer shows by itself whether it is this frame's; otherwise the pushed word must look like
         // one.
         uintptr_t pushed, above;
         has_pointer = pointer ? pointer == at - 2 * word

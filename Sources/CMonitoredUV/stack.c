@@ -20,7 +20,7 @@
 
 static _Atomic int signal_number; // 0 where there is none
 
-// Threads that a signal was sent to.
+// The threads that a signal was sent to.
 enum { slot_count = 64 };
 enum state { idle, requested, copying, done };
 static struct slot {
@@ -49,18 +49,18 @@ static void copy_registers(const ucontext_t *context, uintptr_t *registers) {
 enum { stack_pointer = 31 };
 #endif
 
-// Functions without calls may use so much beyond the top of the stack, and at the end of any function this is where the
-// registers were that it has just restored.
+// Functions without calls may use this much beyond the top of the stack, and at the end of any function the registers
+// that it has just restored were stored there.
 enum { beyond_top = 128 };
 
-// Reads what the program would not: other functions' frames.
+// Reads memory that the program itself would not: other functions' frames.
 __attribute__((no_sanitize("address", "thread"), noinline))
 static void copy_words(volatile uintptr_t *to, const volatile uintptr_t *from, size_t count) {
     for (size_t index = 0; index < count; index++) to[index] = from[index];
 }
 
 #if defined(__x86_64__)
-// The number of the system call that the code before `counter` has put into eax; -1 if that is not found.
+// Returns the number of the system call that the code before `counter` has put into eax; -1 if it is not found.
 __attribute__((no_sanitize("address", "thread")))
 static long number_before(const volatile uint8_t *counter) {
     uintptr_t room = (uintptr_t)counter & 4095; // what lies before this page may not be readable
@@ -74,7 +74,7 @@ static long number_before(const volatile uint8_t *counter) {
     return room > 4 && counter[-4] == 0x31 && counter[-3] == 0xc0 ? 0 : -1; // xor eax, eax
 }
 
-// Whether the call waits no longer than it would have if it is done again with the same arguments.
+// Returns whether the call, repeated with the same arguments, waits no longer than it would have.
 static bool can_be_restarted(long number, const greg_t *registers) {
     switch (number) {
     case SYS_poll: return (int)registers[REG_RDX] < 0; // nothing tells how much of its time is left
@@ -86,11 +86,11 @@ static bool can_be_restarted(long number, const greg_t *registers) {
     }
 }
 
-// The thread has entered a system call after all, which the signal has ended: it is done again.
+// Repeats the system call that the thread has entered after all and that the signal has ended.
 __attribute__((no_sanitize("address", "thread")))
 static void restart_call(ucontext_t *context) {
     greg_t *registers = context->uc_mcontext.gregs;
-    // After a system call rcx holds where it returns to; -EINTR is there only if a signal has ended it.
+    // After a system call, rcx holds its return address. The result is -EINTR only if a signal has ended it.
     if (registers[REG_RAX] != -EINTR || registers[REG_RCX] != registers[REG_RIP]) return;
     const volatile uint8_t *counter = (const volatile uint8_t *)registers[REG_RIP];
     if (((uintptr_t)counter & 4095) < 2 || counter[-2] != 0x0f || counter[-1] != 0x05) return;
@@ -100,11 +100,11 @@ static void restart_call(ucontext_t *context) {
     registers[REG_RIP] -= 2;
 }
 #else
-// The first argument is where the result is: there is no doing it again.
+// The result has replaced the first argument, so the call cannot be repeated.
 static void restart_call(ucontext_t *context) { (void)context; }
 #endif
 
-// Everything here may interrupt anything: it calls nothing but what is written above.
+// The handler may interrupt anything, so it calls only the functions above.
 __attribute__((no_sanitize("address", "thread")))
 static void handle(int number, siginfo_t *info, void *context) {
     (void)number;
@@ -139,8 +139,8 @@ static void handle(int number, siginfo_t *info, void *context) {
 
 static void install(void) {
     signal_number = 0;
-    // One that nobody uses. Best is one that is ignored where it is not handled: it may be pending when the program replaces
-    // itself by another one. The first few of the others belong to the C library.
+    // An unused signal. The best is one that is ignored by default: it may be pending when the program replaces itself
+    // with another one. The first few of the others belong to the C library.
     for (int number = SIGRTMIN + 4; number <= SIGRTMAX; number++) {
         int number_or_urgent = number == SIGRTMIN + 4 ? SIGURG : number;
         struct sigaction old;
@@ -156,7 +156,7 @@ static void install(void) {
     }
 }
 
-// Whether the signal still comes here: sending it may end the program otherwise.
+// Returns whether the signal still has this handler. Otherwise, sending it may end the program.
 static bool is_installed(void) {
     struct sigaction current;
     return signal_number != 0 && sigaction(signal_number, NULL, &current) == 0
@@ -182,7 +182,7 @@ bool muv_stack_this_thread(muv_stack_range *range, int *number) {
     *range = (muv_stack_range){(uintptr_t)low, (uintptr_t)low + size};
     choose_signal();
     if (signal_number == 0) return true; // threads that wait need none
-    // Threads that a worker of Dispatch has made block nearly all signals, as it does.
+    // Threads created by a worker of Dispatch block nearly all signals, as the worker does.
     sigset_t answered;
     sigemptyset(&answered);
     sigaddset(&answered, signal_number);
@@ -192,8 +192,8 @@ bool muv_stack_this_thread(muv_stack_range *range, int *number) {
 static pthread_key_t alternate_key;
 enum { guard_size = 64 * 1024 }; // a page, whatever size pages have
 
-// Also for the program's own handlers, which would run on the thread's stack otherwise. The kernel's part of it grows with
-// the processor's registers.
+// Also serves the program's own handlers, which would run on the thread's stack otherwise. The kernel's part of it
+// grows with the processor's registers.
 static size_t alternate_size(void) {
     size_t size = guard_size + 128 * 1024 + getauxval(AT_MINSIGSTKSZ);
     return (size + guard_size - 1) / guard_size * guard_size;
@@ -259,8 +259,8 @@ static uint64_t now(void) {
 
 enum { longest_uncounted = 20 * 1000 * 1000 }; // a running thread's time is counted at each tick of the system's clock
 
-// One that was just woken is said to be running as well, and a signal would end the call that it waited in. So it has to be
-// found running twice, with time used between and no sleep.
+// A thread that was just woken is reported as running, too, and a signal would end the call that it was waiting in. So
+// it must be found running twice, with time used in between and no sleep.
 static bool computes(muv_capture *capture) {
     uint64_t ran = muv_thread_ran(&capture->files), sleeps = muv_thread_sleeps(&capture->files), time = now();
     if (capture->was_running && capture->sleeps == sleeps) {
@@ -292,7 +292,7 @@ muv_capture_state muv_capture_step(muv_capture *capture) {
         case muv_elsewhere: return muv_capture_failed;
         case muv_moved: continue;
         case muv_unreadable:
-            // A signal would end the call that it waits in.
+            // A signal would end the call that the thread waits in.
             if (!muv_thread_is_running(&capture->files)) return muv_capture_failed;
             return computes(capture) ? muv_capture_ask(capture) : muv_capture_goes_on;
         case muv_running: return computes(capture) ? muv_capture_ask(capture) : muv_capture_goes_on;
@@ -306,7 +306,7 @@ muv_capture_state muv_capture_cancel(muv_capture *capture) {
     struct slot *slot = &slots[capture->slot];
     int expected = requested;
     if (!atomic_compare_exchange_strong(&slot->state, &expected, idle)) {
-        // Once the copy has begun it also ends.
+        // Once the copy has begun, it also ends.
         while (atomic_load_explicit(&slot->state, memory_order_acquire) != done) sched_yield();
         return ended(capture, slot);
     }

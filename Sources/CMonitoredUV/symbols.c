@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The runtime's own; flags must be 0. Weak for runtimes that do not have it.
+// The runtime's own demangler; flags must be 0. Weak, for runtimes that do not have it.
 extern char *swift_demangle(const char *, size_t, char *, size_t *, uint32_t) __attribute__((weak));
 extern char swift_task_cancel[] __attribute__((weak));
 
@@ -28,7 +28,7 @@ typedef struct symbol {
     const char *name;
 } symbol;
 
-// One loaded file. Its mapping stays: names point into it.
+// A loaded file. Its mapping stays: names point into it.
 typedef struct object {
     uintptr_t base;
     uint64_t head;
@@ -38,7 +38,7 @@ typedef struct object {
     struct object *next;
 } object;
 
-// Only ever grows, in front.
+// Only grows, at the front.
 static _Atomic(object *) objects;
 
 static int by_address(const void *left, const void *right) {
@@ -46,7 +46,7 @@ static int by_address(const void *left, const void *right) {
     return a < b ? -1 : a > b;
 }
 
-// Functions, and the constants that describe async functions.
+// Selects functions, and the constants that describe async functions.
 static bool is_wanted(const ElfW(Sym) *entry) {
     if (entry->st_value == 0 || entry->st_shndx == SHN_UNDEF) return false;
     int type = ELF64_ST_TYPE(entry->st_info);
@@ -58,7 +58,7 @@ static bool lies_within(size_t length, uint64_t offset, uint64_t count, uint64_t
     return offset <= length && (size == 0 || count <= (length - offset) / size);
 }
 
-// Takes over the table of this kind; false if the file has none.
+// Stores the table of this kind; false if the file has none.
 static bool read_table(object *object, const char *file, size_t length, ElfW(Word) kind) {
     const ElfW(Ehdr) *header = (const void *)file;
     if (length < sizeof *header || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return false;
@@ -88,12 +88,12 @@ static bool read_table(object *object, const char *file, size_t length, ElfW(Wor
 }
 
 static object *find_object(const loaded_file *file) {
-    // Where a library was unloaded another one may be.
+    // After a library is unloaded, another one may be at its address.
     for (object *known = atomic_load(&objects); known; known = known->next) {
         if (known->base == file->base && known->head == file->head) return known;
     }
     int descriptor = muv_open_file(file);
-    // For want of descriptors it may be read later.
+    // If descriptors are lacking, it may be read later.
     if (descriptor < 0 && (errno == EMFILE || errno == ENFILE)) return NULL;
     object *found = calloc(1, sizeof *found);
     if (!found) {
@@ -118,7 +118,7 @@ static object *find_object(const loaded_file *file) {
     return found;
 }
 
-// The mangled name, or NULL.
+// Returns the mangled name, or NULL.
 static const char *find(uintptr_t address, size_t *offset) {
     loaded_file file;
     if (!muv_find_file(address, &file)) return NULL;
@@ -133,7 +133,7 @@ static const char *find(uintptr_t address, size_t *offset) {
     }
     if (low == 0) return NULL;
     const symbol *nearest = &object->symbols[low - 1];
-    // Without a size it may reach up to the next one, if that is known.
+    // A symbol without a size may extend to the next one, if that is known.
     if (nearest->size == 0 ? object->is_stripped : wanted >= nearest->address + nearest->size) return NULL;
     *offset = wanted - nearest->address;
     return nearest->name;
@@ -169,7 +169,7 @@ uint64_t muv_code_identity(uintptr_t address) { return 1; }
 bool muv_symbol_is_async(uintptr_t address) {
     size_t offset;
     const char *name = find(address, &offset);
-    // An async function's type says so; its parts bear numbers.
+    // An async function's type says so; its parts have numbers.
     return name && strstr(name, "$s") && (strstr(name, "Ya") || strstr(name, "TQ") || strstr(name, "TY"));
 }
 

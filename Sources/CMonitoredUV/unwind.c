@@ -7,19 +7,19 @@
 #include "include/memory.h"
 #include <string.h>
 
-// Takes a copied stack apart. It reads nothing but the copy, code and tables, the latter two by copies, so that a damaged
+// Unwinds a copied stack. It reads only the copy, code and tables, the latter two by copying them, so that a damaged
 // stack does no harm.
 
 // MARK: Steps
 
-// What a function must leave as it was.
+// The registers that a function must preserve.
 #if defined(__x86_64__)
 enum { callee_saved = 1 << 3 | 1 << 6 | 1 << 7 | 0xf << 12 | 1 << 16 };
 #else
 static const uint64_t callee_saved = 0x1fffull << 19;
 #endif
 
-// Goes on to the caller by what the table says, of a frame that ends at `base`.
+// Steps to the caller by the table, from a frame that ends at `base`.
 static bool step_by_row(const muv_stack *stack, frame *frame, const entry *entry, const row *row, uintptr_t base) {
     struct frame next = *frame;
     for (int number = 0; number < register_count; number++) {
@@ -44,7 +44,7 @@ static bool step_by_row(const muv_stack *stack, frame *frame, const entry *entry
     next.registers[stack_pointer] = base;
     next.known = (next.known & callee_saved) | 1ull << stack_pointer;
 #if defined(__aarch64__)
-    // What looks functions up is described as if the two words that the linkage table pushes were its caller's.
+    // The lookup code is described as if the two words that the linkage table pushes belonged to its caller.
     bool is_saved = row->registers[link_register].rule == at_offset;
     if (is_saved && row->registers[link_register].value == 8) next.registers[stack_pointer] = base + 16;
     next.top = is_saved ? exact : guessed;
@@ -56,7 +56,7 @@ static bool step_by_row(const muv_stack *stack, frame *frame, const entry *entry
 }
 
 #if defined(__x86_64__)
-// The kernel has put all registers on the stack when it ran a signal handler.
+// The kernel saved all registers on the stack when it ran a signal handler.
 static bool step_out_of_signal(const muv_stack *stack, frame *frame) {
     // r8-r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip
     static const int order[] = {8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, 7, program_counter};
@@ -73,12 +73,12 @@ static bool step_out_of_signal(const muv_stack *stack, frame *frame) {
 
 enum step { stepped, lost, outermost };
 
-// `entry` is that of the last frame, which in a recursion is this one's as well.
+// `entry` is that of the last frame, which in a recursion is also this one's.
 static enum step step_by_table(const muv_stack *stack, frame *frame, entry *entry) {
     uintptr_t counter = frame->registers[program_counter], address = counter - (frame->is_return_address ? 1 : 0);
     row row;
 #if defined(__x86_64__)
-    // Handlers return to where no call has left a return address.
+    // Handlers return to code without a call in front of it.
     if (frame->is_return_address && muv_find_entry(counter, entry) && entry->is_signal_frame) {
         return step_out_of_signal(stack, frame) ? stepped : lost;
     }
@@ -98,7 +98,7 @@ static enum step step_by_table(const muv_stack *stack, frame *frame, entry *entr
     if (row.registers[entry->return_register].rule == undefined) return outermost;
 #if defined(__x86_64__)
     if (entry->is_signal_frame) return step_out_of_signal(stack, frame) ? stepped : lost;
-    // The linkers that describe the linkage table do so by an expression.
+    // Linkers that describe the linkage table use an expression.
     if (!row.base_is_known && !frame->is_return_address) return muv_step_out_of_frameless(stack, frame) ? stepped : lost;
 #endif
     if (!row.base_is_known || row.base_register >= register_count) return lost;
@@ -120,7 +120,8 @@ static enum step step_by_table(const muv_stack *stack, frame *frame, entry *entr
 }
 
 #if defined(__aarch64__)
-// Where a function has saved its caller's frame pointer and its return address: the first two words that may be those.
+// Finds where a function has saved its caller's frame pointer and its return address: the first two words that may be
+// these.
 static uintptr_t find_frame_record(const muv_stack *stack, uintptr_t top) {
     for (uintptr_t at = (top + 15) & ~(uintptr_t)15; at < top + 4096; at += 16) {
         uintptr_t next, word;
@@ -152,7 +153,7 @@ static bool step_by_frame_pointer(const muv_stack *stack, frame *frame) {
     return frame->registers[program_counter] != 0;
 }
 
-// A call to where no code is has left its return address on top, or in its register.
+// A call to an address without code has left its return address on top of the stack, or in its register.
 static bool step_out_of_nowhere(const muv_stack *stack, frame *frame) {
     uintptr_t caller;
 #if defined(__x86_64__)
@@ -183,7 +184,8 @@ int muv_stack_unwind(const muv_stack *stack, uintptr_t *counters, uintptr_t *bas
         enum step step = step_by_table(stack, &frame, &entry);
         if (step == stepped) continue;
         bool is_code = muv_is_code(before.registers[program_counter]);
-        // A table that says where frames end is right; without one, what looks like a frame is taken for one.
+        // A table that gives the ends of frames is right; without one, anything that looks like a frame is taken for
+        // one.
         frame = before;
         if (step == outermost || (is_code && entry.size > 0 && entry.has_table && count > 1)) break;
         if (count == 1 && !is_code ? step_out_of_nowhere(stack, &frame) : step_by_frame_pointer(stack, &frame)) continue;

@@ -23,11 +23,11 @@ static inline uintptr_t without_signature(uintptr_t address) {
 
 #if defined(__x86_64__)
 
-// Where the frame of a function ends whose table goes by a frame pointer that is not known; 0 if it is not found.
+// Returns the end of the frame of a function whose table depends on an unknown frame pointer; 0 if it is not found.
 __attribute__((visibility("hidden")))
 uintptr_t muv_base_without_pointer(const muv_stack *stack, const frame *frame, const entry *entry, const row *row);
 
-// Goes on to the caller of a function without a table.
+// Steps to the caller of a function without a table.
 __attribute__((visibility("hidden")))
 bool muv_step_without_table(const muv_stack *stack, frame *frame, const entry *entry);
 

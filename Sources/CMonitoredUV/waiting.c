@@ -18,7 +18,7 @@ static bool read_text(int descriptor, char *text, size_t size) {
     return true;
 }
 
-// A system call's number and arguments, or -1; then the stack pointer and the program counter.
+// Parses a system call's number and arguments, or -1; then the stack pointer and the program counter.
 static bool parse(const char *text, muv_stack *stack) {
     char *at;
     stack->system_call = strtol(text, &at, 10);
@@ -29,7 +29,7 @@ static bool parse(const char *text, muv_stack *stack) {
     stack->registers[stack_pointer] = strtoul(at, &at, 16);
     stack->registers[program_counter] = strtoul(at, &at, 16);
     stack->known = 1ull << stack_pointer;
-    // The arguments are registers as well; on x86_64 vfork keeps its return address in one.
+    // The arguments are registers, too; on x86_64, vfork keeps its return address in one of them.
 #if defined(__x86_64__)
     static const int numbers[] = {5, 4, 1, 10, 8, 9}; // rdi, rsi, rdx, r10, r8, r9
 #else
@@ -43,7 +43,7 @@ static bool parse(const char *text, muv_stack *stack) {
 }
 
 enum muv_copy_result muv_copy_waiting(const muv_thread_files *files, muv_stack_range range, muv_stack *stack) {
-    // The text alone may be that of the next call from the same place: how long the thread has run tells them apart.
+    // The same text may come from the next call at the same place. The time that the thread has run tells them apart.
     char ran[96] = "", text[256], after[256];
     if (!read_text(files->schedstat, ran, sizeof ran)) return muv_unreadable;
     if (!read_text(files->syscall, text, sizeof text)) return muv_unreadable;
@@ -65,7 +65,7 @@ uint64_t muv_thread_ran(const muv_thread_files *files) {
     return read_text(files->schedstat, text, sizeof text) ? strtoull(text, NULL, 10) : 0;
 }
 
-// A number that stands behind `label` in the thread's status.
+// Reads a number that follows `label` in the thread's status.
 static uint64_t read_status(const muv_thread_files *files, const char *label, int base) {
     char text[status_size];
     const char *found = read_text(files->status, text, sizeof text) ? strstr(text, label) : NULL;

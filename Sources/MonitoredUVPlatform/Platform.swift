@@ -1,4 +1,4 @@
-// The system's C library under one name, and what differs between systems in one place.
+// The system's C library under one name, and the differences between systems in one place.
 
 // For `pthread_setname_np`.
 package import CLibUV
@@ -20,7 +20,7 @@ package enum Platform {
         #endif
     }
 
-    /// 0, or -1 with `errno`.
+    /// Returns 0, or -1 with `errno`.
     package static func listen(_ socket: Int32, _ backlog: Int32) -> Int32 {
         #if canImport(Glibc)
             Glibc.listen(socket, backlog)
@@ -38,7 +38,7 @@ package enum Platform {
         #endif
     }
 
-    /// Errors of `accept` that concern one connection, which is then gone from the queue.
+    /// Errors of `accept` that concern one connection, which has then left the queue.
     package static var errorsOfOneConnection: [Int32] {
         let everywhere = [EINTR, ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTUNREACH, ENETUNREACH]
         #if os(Linux)
@@ -48,7 +48,7 @@ package enum Platform {
         #endif
     }
 
-    /// When a file was changed last.
+    /// Returns when a file was last changed.
     package static func modificationTime(_ status: stat) -> timespec {
         #if canImport(Darwin)
             status.st_mtimespec
@@ -78,12 +78,12 @@ package enum Platform {
             self.body = body
         }
 
-        /// Names the thread and goes on there. A thread without its name runs as well.
+        /// Names the thread and runs the body. A thread that cannot be named runs anyway.
         func run() {
             #if canImport(Darwin)
                 pthread_setname_np(name)
             #else
-                // Fifteen bytes; the end tells the threads of a group apart.
+                // Fifteen bytes; the end distinguishes the threads of a group.
                 var name = name
                 while name.utf8.count > 15 { name.removeFirst() }
                 _ = pthread_setname_np(pthread_self(), name)
@@ -92,7 +92,7 @@ package enum Platform {
         }
     }
 
-    /// Starts a thread, or returns why there is none, as `errno` has it.
+    /// Starts a thread, or returns the reason for the failure as an `errno` value.
     package static func startThread(
         name: String,
         _ body: @escaping @Sendable () -> Void
@@ -121,13 +121,13 @@ package enum Platform {
         return nil
     }
 
-    /// Lets a thread go on by itself; the status, as `errno` has it.
+    /// Detaches a thread; returns the status as an `errno` value.
     package static func detach(_ thread: Thread) -> Int32 { pthread_detach(thread.handle) }
 
-    /// Waits until a thread has ended; the status, as `errno` has it.
+    /// Waits until a thread has ended; returns the status as an `errno` value.
     package static func join(_ thread: Thread) -> Int32 { pthread_join(thread.handle, nil) }
 
-    /// How often this thread has given up its processor of its own accord; `nil` where the system does not tell.
+    /// The number of times this thread has voluntarily given up its processor; `nil` if the system does not report it.
     package static var voluntarySwitches: Int? {
         #if os(Linux)
             var usage = rusage()
@@ -140,10 +140,10 @@ package enum Platform {
 
     // MARK: Signals
 
-    /// After a handler of one of these returns, the fault happens again.
+    /// The signals whose fault recurs after a handler returns.
     package static var faultSignals: [Int32] { [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS] }
 
-    /// Gives a signal a handler that does nothing, where it has the default.
+    /// Gives a signal with the default action a handler that does nothing.
     package static func catchQuietly(_ signal: Int32) {
         var current = sigaction()
         guard sigaction(signal, nil, &current) == 0, hasDefaultHandler(current) else { return }
@@ -166,7 +166,7 @@ package enum Platform {
         return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_DFL, to: Int.self)
     }
 
-    /// Consumes a signal of a set that is pending and blocked.
+    /// Consumes a pending, blocked signal of a set.
     package static func consumePending(_ signal: Int32, of set: sigset_t) {
         var set = set
         #if os(Linux)

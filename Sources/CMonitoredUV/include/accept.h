@@ -1,5 +1,5 @@
 #pragma once
 
-// Takes a connection off a listening socket that does not block: its descriptor, which neither blocks nor is inherited by
-// programs that are started, or -1 with errno.
+// Accepts a connection from a nonblocking listening socket. Returns its descriptor, which is nonblocking and not
+// inherited by started programs, or -1 with errno.
 int muv_accept(int socket);

@@ -1,9 +1,9 @@
-// What the Swift runtime's jobs look like inside: the layout that its debugger interface describes.
+// The internal layout of the Swift runtime's jobs, as its debugger interface describes it.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
-// The beginning of every job; tasks go on behind it.
+// The beginning of every job; in a task, more follows.
 typedef struct muv_job {
     const void *metadata;
     uintptr_t reference_counts;
@@ -24,35 +24,36 @@ enum {
     muv_job_has_name = 1u << 30,      // a flag of tasks
 };
 
-// Whether this process's runtime has the layout that the functions below read. False where it cannot be told.
+// Returns whether this process's runtime has the layout that the functions below read. False if that is unknown.
 bool muv_job_layout_is_known(void);
 
-// The name that the task was made with; NULL if it has none. The task must not be running.
+// Returns the name that the task was created with; NULL if it has none. The task must not be running.
 const char *muv_task_name(const muv_job *task);
 
-// Whether the task has not run yet: its frame then tells which closure it will run.
+// Returns whether the task has not run yet. Its frame then shows which closure it will run.
 bool muv_task_is_new(const muv_job *task);
 
-// The function that a new task enters.
+// Returns the function that a new task enters.
 uintptr_t muv_task_entry(const muv_job *task);
 
-// Where the new task's closure keeps what it has captured; 0 if it captures nothing.
+// Returns where the new task's closure keeps its captures; 0 if it captures nothing.
 uintptr_t muv_task_captures(const muv_job *task);
 
-// The word at `index` of that, which must be one of them.
+// Returns the captured word at `index`, which must exist.
 uintptr_t muv_task_capture(const muv_job *task, int index);
 
-// Whether `function` belongs to Swift's concurrency library, which makes tasks of its own to wake sleeping ones.
+// Returns whether `function` belongs to Swift's concurrency library, which creates tasks of its own to wake sleeping
+// ones.
 bool muv_is_in_runtime(uintptr_t function);
 
-// Whether it was found to before. Any thread.
+// Returns whether `function` has been found to belong to it before. Any thread.
 bool muv_is_known_in_runtime(uintptr_t function);
 
-// The task that a resumption, such as a yield's, makes go on.
+// Returns the task that a resumption, such as a yield's, continues.
 const void *muv_job_resumed_task(const muv_job *job);
 
 // Cancels a task that is queued or asleep.
 void muv_task_cancel(const void *task);
 
-// The actor whose queue the job runs down.
+// Returns the actor whose queue the job drains.
 const void *muv_job_actor_of(const muv_job *job);

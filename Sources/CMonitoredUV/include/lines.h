@@ -1,4 +1,4 @@
-// Where in the source code an address was compiled from, by the line tables of debug information (.debug_line).
+// The source locations that addresses were compiled from, by the line tables of debug information (.debug_line).
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,6 +9,6 @@ typedef struct muv_line {
     char *file;        // malloc'ed; NULL where it is not known
 } muv_line;
 
-// Fills in files and lines. Each file's table is run through once for all the addresses in it, and nothing is kept. Any
+// Fills in files and lines. Each file's table is read once for all the addresses in it, and nothing is kept. Any
 // thread.
 void muv_lines_find(muv_line *lines, int count);

@@ -1,13 +1,13 @@
-// Signals that somebody sends a program to be told something.
+// Signals sent to a program to notify it of something.
 #pragma once
 #include <stdbool.h>
 
-// From now on the signal writes a byte to `descriptor`, which must not block. False if the program has a handler of its
-// own, which is left in place, or the signal cannot be caught.
+// Makes the signal write a byte to `descriptor`, which must not block. Returns false if the program has a handler of
+// its own, which is left in place, or if the signal cannot be caught.
 bool muv_signal_watch(int number, int descriptor);
 
-// Whether that is so.
+// Returns whether the signal is being watched.
 bool muv_signal_is_watched(int number);
 
-// Whether the signal came since the last call.
+// Returns whether the signal has come since the last call.
 bool muv_signal_take(int number);

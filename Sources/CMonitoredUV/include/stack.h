@@ -1,6 +1,6 @@
-// The stack of another thread, as it is at this moment. That of a thread that waits is copied without its noticing: the
-// kernel tells where it is. One that computes is asked by a signal, whose handler copies and does nothing else. Copies are
-// taken apart afterwards, on the thread that asked.
+// The current stack of another thread. The stack of a waiting thread is copied without its noticing, because the kernel
+// reports where it is. A thread on CPU is sent a signal, whose handler copies the stack and does nothing else. Copies
+// are unwound afterward, on the thread that requested them.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,18 +26,18 @@ typedef struct muv_stack {
     _Alignas(16) unsigned char bytes[muv_stack_bytes];
 } muv_stack;
 
-// The calling thread, which from now on answers: its stack's range, and its number for the system. False if that cannot
-// be told.
+// Prepares the calling thread to answer from now on. Returns its stack's range, and its number in the system. False if
+// these are unknown.
 bool muv_stack_this_thread(muv_stack_range *range, int *number);
 
-// Whether threads that compute tell their stacks in the handler of this signal.
+// Returns whether threads on CPU copy their stacks in the handler of this signal.
 bool muv_stack_is_signal(int number);
 
-// Gives the calling thread a stack for signal handlers, unless it has one: its own may be used up. It goes with the
-// thread.
+// Gives the calling thread an alternate stack for signal handlers, unless it has one: its own may be exhausted. It is
+// freed when the thread ends.
 void muv_stack_make_alternate(void);
 
-// What the kernel tells of one thread: descriptors of its files in /proc, -1 where they cannot be had.
+// Descriptors of one thread's files in /proc, which hold the kernel's information about it; -1 if they are unavailable.
 typedef struct muv_thread_files {
     int syscall, schedstat, status;
 } muv_thread_files;
@@ -55,38 +55,38 @@ typedef struct muv_capture {
     int slot;                         // of the signal that was sent
 } muv_capture;
 
-// Begins a capture, which muv_capture_step takes further.
+// Begins a capture, which muv_capture_step continues.
 void muv_capture_begin(
     muv_capture *capture, uintptr_t thread, muv_stack_range range, muv_thread_files files, muv_stack *stack
 );
 
-// Does what can be done without waiting; to be called again after 100 microseconds while it goes on. The thread must not
-// end during the call. Failed: the thread uses another stack than its own, or computes and blocks the signal that it would
-// have to be asked by, or waits where the kernel does not tell.
+// Does what can be done without waiting. Call it again after 100 microseconds while it returns muv_capture_goes_on. The
+// thread must not end during the call. Fails if the thread uses a stack other than its own, or is on CPU and blocks the
+// signal that would be sent to it, or waits where the kernel does not report its position.
 muv_capture_state muv_capture_step(muv_capture *capture);
 
-// Asks the thread by the signal, whatever it does; muv_capture_step then sees to the rest.
+// Sends the signal to the thread, whatever it is doing; muv_capture_step does the rest.
 muv_capture_state muv_capture_ask(muv_capture *capture);
 
-// Gives a capture up, unless it has just come to its end.
+// Cancels a capture, unless it has just ended.
 muv_capture_state muv_capture_cancel(muv_capture *capture);
 
-// The word at an address of the copy. False if it is not in it.
+// Reads the word at an address of the copy. False if the copy does not contain it.
 bool muv_stack_read(const muv_stack *stack, uintptr_t address, uintptr_t *word);
 
-// The program counters of the copy's frames, innermost first: behind the first they are return addresses. `bases` are
-// the values of the frame pointer register in each frame, 0 where that is not known. Gives their number.
+// Finds the program counters of the copy's frames, innermost first; all but the first are return addresses. `bases` are
+// the values of the frame pointer register in each frame, 0 if unknown. Returns the number of frames.
 int muv_stack_unwind(const muv_stack *stack, uintptr_t *counters, uintptr_t *bases, int maximum);
 
-// The function that a call runs which returns to `address`, where the code tells: it names a function without a symbol.
-// 0 where it does not.
+// Returns the function that is run by the call that returns to `address`, if the code shows it. Identifies functions
+// without a symbol. 0 if the code does not show it.
 uintptr_t muv_called_function(uintptr_t address);
 
-// Whether code of the program or of a library is at `address`.
+// Returns whether `address` lies in code of the program or of a library.
 bool muv_is_code(uintptr_t address);
 
-// The calling thread's number for the system, which no other thread has at the same time.
+// Returns the calling thread's number in the system, which no other thread has at the same time.
 int muv_thread_number(void);
 
-// Whether a debugger holds this process.
+// Returns whether a debugger is attached to this process.
 bool muv_is_traced(void);

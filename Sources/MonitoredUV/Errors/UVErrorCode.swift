@@ -1,12 +1,12 @@
 import CLibUV
 
 extension UVError {
-    /// A libuv error code. The cases are libuv's `UV_E…` constants under Swift names; each keeps its C name for search.
+    /// A libuv error code. The constants are libuv's `UV_E…` under Swift names; each mentions its C name for searching.
     public struct Code: RawRepresentable, Hashable, Sendable {
         /// libuv's number, which is negative and may differ between platforms.
         public let rawValue: Int32
 
-        /// Wraps a number that libuv returned; a number libuv does not know is named `Unknown system error N`.
+        /// Wraps a number that libuv returned. A number unknown to libuv is named `Unknown system error N`.
         public init(rawValue: Int32) { self.rawValue = rawValue }
 
         private init(_ code: uv_errno_t) { rawValue = code.rawValue }
@@ -45,7 +45,7 @@ extension UVError.Code {
     public static let nameAddressFamilyNotSupported = Self(UV_EAI_ADDRFAMILY)
     /// Temporary failure. The libuv constant is `UV_EAI_AGAIN`.
     public static let nameTemporaryFailure = Self(UV_EAI_AGAIN)
-    /// Bad ai_flags value. The libuv constant is `UV_EAI_BADFLAGS`.
+    /// Bad `ai_flags` value. The libuv constant is `UV_EAI_BADFLAGS`.
     public static let nameBadFlags = Self(UV_EAI_BADFLAGS)
     /// Invalid value for hints. The libuv constant is `UV_EAI_BADHINTS`.
     public static let nameBadHints = Self(UV_EAI_BADHINTS)
@@ -53,7 +53,7 @@ extension UVError.Code {
     public static let nameCanceled = Self(UV_EAI_CANCELED)
     /// Permanent failure. The libuv constant is `UV_EAI_FAIL`.
     public static let namePermanentFailure = Self(UV_EAI_FAIL)
-    /// Ai_family not supported. The libuv constant is `UV_EAI_FAMILY`.
+    /// `ai_family` not supported. The libuv constant is `UV_EAI_FAMILY`.
     public static let nameFamilyNotSupported = Self(UV_EAI_FAMILY)
     /// Out of memory. The libuv constant is `UV_EAI_MEMORY`.
     public static let nameOutOfMemory = Self(UV_EAI_MEMORY)
@@ -99,7 +99,7 @@ extension UVError.Code {
     public static let interrupted = Self(UV_EINTR)
     /// Invalid argument. The libuv constant is `UV_EINVAL`.
     public static let invalidArgument = Self(UV_EINVAL)
-    /// I/o error. The libuv constant is `UV_EIO`.
+    /// I/O error. The libuv constant is `UV_EIO`.
     public static let ioError = Self(UV_EIO)
     /// Socket is already connected. The libuv constant is `UV_EISCONN`.
     public static let alreadyConnected = Self(UV_EISCONN)

@@ -1,10 +1,10 @@
-/// Makes a name for people of what the demangler says about a function.
+/// A readable name of a function, made from the demangler's output.
 ///
 /// `(1) suspend resume partial function for App.Store.put(Swift.Int, by: Swift.String) async throws -> ()` becomes
 /// `App.Store.put(_:by:)`, and closures `closure #1 in App.Store.put(_:by:)`.
 struct FunctionName {
     let text: String
-    /// The function belongs to a library: whoever called it says more.
+    /// Whether the function belongs to a library, in which case its caller says more.
     let isLibrary: Bool
 
     private static let libraries: Set<Substring> = [
@@ -17,34 +17,35 @@ struct FunctionName {
         "NIOHTTPTypesHTTP2", "NIOTestUtils", "_NIODataStructures", "_NIOFileSystem", "_NIOBase64",
     ]
 
-    /// Swift's own libraries, this one, SwiftNIO, and those that ``MonitoringOptions/libraryModules`` lists.
+    /// Returns whether the module is one of Swift's libraries, this one, SwiftNIO, or in
+    /// ``MonitoringOptions/libraryModules``.
     private static func isLibrary(_ module: Substring) -> Bool {
         libraries.contains(module)
             || MonitoringOptions.current.libraryModules.contains(String(module))
     }
 
-    /// `nil` for glue that the compiler made and that names no function.
+    /// Creates the name; `nil` for glue that the compiler made and that names no function.
     init?(demangled: String) {
         guard let inner = Self.withoutPrefixes(Self.withoutContexts(demangled)) else { return nil }
-        // A declaration in a function is told from the inside out; types may hold an " in " of their own.
+        // Nested declarations are listed from the inside out. Types may contain an " in " of their own.
         let declarations = Self.split(inner[...], by: " in ")
         var parts = declarations.map(Self.withoutTypes)
         // The program's top level is a bare module, or nothing.
         if parts.count > 1, let last = parts.last, last.allSatisfy({ $0 == "_" || $0.isLetter || $0.isNumber }) {
             parts[parts.count - 1] = "main"
         }
-        // Without a module in front it is the runtime's, in C++.
+        // A name without a module belongs to the runtime, which is written in C++.
         guard let outermost = parts.last, outermost.contains(".") || outermost == "main" else { return nil }
         isLibrary = Self.isLibrary(Self.module(of: declarations[declarations.count - 1]))
-        // A library's closures are nobody's business; of this one all types bear a prefix.
-        // What the compiler puts around an argument says nothing.
+        // A library's closures do not matter. This library's types all have a prefix, so its module is left out.
+        // The implicit closures that the compiler puts around arguments say nothing.
         let own = parts.filter { !$0.hasPrefix("implicit closure #") }
         let text = isLibrary || own.isEmpty ? outermost : own.joined(separator: " in ")
         self.text = text.hasPrefix("MonitoredUV.") ? String(text.dropFirst("MonitoredUV.".count)) : text
     }
 
-    /// Private names carry a file's hash or an address: `(name in _0F3A…)` is `name`, and
-    /// `(unknown context at $7f…).` nothing.
+    /// Removes the file hashes and addresses of private names: `(name in _0F3A…)` becomes `name`, and
+    /// `(unknown context at $7f…).` is dropped.
     static func withoutContexts(_ text: String) -> String {
         if !text.contains(" in _") && !text.contains("(unknown context") { return text }
         return text.replacing(/\(unknown context at \$[0-9a-f]+\)\./, with: "")
@@ -76,7 +77,8 @@ struct FunctionName {
         }
     }
 
-    /// A thunk that was specialized for one function, as that of an `async let`, still names it among its arguments.
+    /// Returns the function that a thunk, as of an `async let`, was specialized for: it is still among the thunk's
+    /// arguments.
     private static func madeFor(_ text: Substring) -> Substring? {
         guard text.contains("reabstraction thunk"), let start = text.firstRange(of: "Constant Propagated Function : ")
         else { return nil }
@@ -90,7 +92,8 @@ struct FunctionName {
         "override ", "distributed thunk ",
     ]
 
-    /// `closure #1 @Sendable () async -> ()` is `closure #1`, and `App.f<A>(A, by: B) -> C` is `App.f(_:by:)`.
+    /// Turns `closure #1 @Sendable () async -> ()` into `closure #1`, and `App.f<A>(A, by: B) -> C` into
+    /// `App.f(_:by:)`.
     private static func withoutTypes(_ part: Substring) -> String {
         if part.contains("closure #"), let number = part.firstRange(of: "#") {
             return String(part[..<number.upperBound]) + part[number.upperBound...].prefix { $0.isNumber }
@@ -105,7 +108,7 @@ struct FunctionName {
         for accessor in [".getter", ".setter", ".modify", ".read"] {
             if let end = part.firstRange(of: accessor + " : ") { part = part[..<end.lowerBound] }
         }
-        // Generic arguments may stand within the name; the parameters come behind it.
+        // Generic arguments may appear within the name; the parameters follow it.
         var rest = part
         while let character = rest.first, character != "(" {
             if let end = operatorEnd(rest) {
@@ -132,7 +135,8 @@ struct FunctionName {
         return end > rest.startIndex && isOperator ? end : nil
     }
 
-    /// `Swift` of `default argument 0 of Swift.max(A, A) -> A`; an extension is of the module that it stands in.
+    /// Returns the module of a declaration: `Swift` for `default argument 0 of Swift.max(A, A) -> A`. An extension
+    /// belongs to the module that contains it.
     private static func module(of declaration: Substring) -> Substring {
         if let place = extensionPlace(declaration) {
             return declaration[place].dropFirst("(extension in ".count).dropLast("):".count)
@@ -141,7 +145,7 @@ struct FunctionName {
         return path[(path.lastIndex(of: " ").map(path.index(after:)) ?? path.startIndex)...]
     }
 
-    /// The range of `(extension in App):` in front of the extended type.
+    /// Returns the range of `(extension in App):` in front of the extended type.
     private static func extensionPlace(_ declaration: Substring) -> Range<Substring.Index>? {
         guard let start = declaration.prefix(while: { $0 != "." }).firstRange(of: "(extension in "),
             let end = declaration[start.upperBound...].firstRange(of: "):")
@@ -154,7 +158,7 @@ struct FunctionName {
         return !word.isEmpty && parameter.dropFirst(word.count).hasPrefix(": ") ? "\(word):" : "_:"
     }
 
-    /// The length of the bracketed text that `text` begins with.
+    /// Returns the length of the bracketed text at the start of `text`.
     private static func balanced(_ text: Substring) -> Int {
         var depth = 0
         var previous: Character = " "
@@ -167,7 +171,7 @@ struct FunctionName {
         return text.count
     }
 
-    /// Splits outside of brackets.
+    /// Splits a text at separators outside brackets.
     private static func split(_ text: Substring, by separator: String) -> [Substring] {
         var parts: [Substring] = []
         var depth = 0

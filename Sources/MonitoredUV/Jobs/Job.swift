@@ -3,28 +3,28 @@ import CMonitoredUV
 /// A job of Swift Concurrency on its way through an executor: a part of a task that is ready to run, or an actor with
 /// work to do.
 ///
-/// The runtime leaves two words of every job to the executor that it was given to. They link the job into a queue and
-/// say when it came, so that queueing needs no memory of its own.
+/// The runtime leaves two words of every job to its executor. They link the job into a queue and record when it became
+/// ready, so that queueing needs no memory of its own.
 ///
-/// `@unchecked Sendable`: it is in one queue at a time, and whoever takes it out owns it.
+/// `@unchecked Sendable`: a job is in one queue at a time, and the thread that takes it out owns it.
 struct Job: Equatable, @unchecked Sendable {
     private let raw: UnsafeMutablePointer<muv_job>
 
-    /// How the runtime came to the executor: the job must be run the same way.
+    /// The way the runtime reached the executor. The job must be run the same way.
     enum Route: UInt {
-        /// A task that prefers the loop, or an actor's turn for one.
+        /// A task that prefers the loop, or an actor that runs for one.
         case task = 0
         /// An actor whose executor is the loop.
         case serial = 1
-        /// A task or an actor without a wish.
+        /// A task or an actor without a preference.
         case any = 2
-        /// `MainActor`, where the loop is that.
+        /// `MainActor`, if the loop is its executor.
         case main = 3
 
         static let shift: UInt = 62
     }
 
-    /// The executor of what has no wish. Its two words are zero by the language's binary interface.
+    /// The executor of jobs without a preference. Its two words are zero by Swift's ABI.
     static var anyExecutor: UnownedSerialExecutor {
         @inline(__always) get { unsafeBitCast((0, 0) as (UInt, UInt), to: UnownedSerialExecutor.self) }
     }
@@ -40,7 +40,7 @@ struct Job: Equatable, @unchecked Sendable {
         self.raw = raw
     }
 
-    /// The task that is running on this thread; outside of a task there is none.
+    /// The task that is running on this thread; `nil` outside a task.
     static var current: Job? {
         withUnsafeCurrentTask { task in task.flatMap { Job(address: unsafeBitCast($0, to: UInt.self)) } }
     }
@@ -55,13 +55,13 @@ struct Job: Equatable, @unchecked Sendable {
 
     // MARK: The executor's words
 
-    /// The address of what follows in a queue.
+    /// The address of the next job in the queue.
     var next: UInt {
         @inline(__always) get { raw.pointee.executor_words.0 }
         @inline(__always) nonmutating set { raw.pointee.executor_words.0 = newValue }
     }
 
-    /// When the job became ready, 0 where nobody was monitoring, and by which route it came.
+    /// Records when the job became ready, 0 if nothing was monitoring, and by which route it came.
     @inline(__always)
     func stamp(_ ready: UInt64, _ route: Route) {
         raw.pointee.executor_words.1 = UInt(ready) | route.rawValue << Route.shift
@@ -77,11 +77,11 @@ struct Job: Equatable, @unchecked Sendable {
 
     // MARK: Sleeping
 
-    /// Notes where the task's sleep can be found, in a word of the job that the runtime does not use. Where the layout
-    /// is known.
+    /// Stores the ticket of the task's sleep in a word of the job that the runtime does not use. Only if the layout is
+    /// known.
     func mark(_ ticket: SleepTicket) { raw.pointee.reserved = ticket.bits }
 
-    /// Takes the ticket of the sleep that this task began last.
+    /// Returns and clears the ticket of the sleep that this task began last.
     @inline(__always)
     func takeSleepMark() -> SleepTicket? { _fastPath(raw.pointee.reserved == 0) ? nil : takeMark() }
 
@@ -107,12 +107,12 @@ struct Job: Equatable, @unchecked Sendable {
         }
     }
 
-    /// The name that a task was made with.
+    /// The name that the task was created with.
     var ownName: UnsafePointer<CChar>? {
         @inline(__always) get { Int(raw.pointee.flags) & muv_job_has_name == 0 ? nil : muv_task_name(raw) }
     }
 
-    /// The task that a resumption makes go on.
+    /// The task that a resumption continues.
     var resumedTask: Job? { Job(address: UInt(bitPattern: muv_job_resumed_task(raw))) }
 
     /// Unique among the process's last four billion tasks.

@@ -1,5 +1,5 @@
-/// The budget of one job for operations that complete at once: a task that never has to wait would keep its loop
-/// from everything else.
+/// The budget of one job for operations that complete at once. Without it, a task that never has to wait would keep its
+/// loop from everything else.
 ///
 /// Loop thread only. It reads no clock itself.
 struct JobBudget {
@@ -9,21 +9,21 @@ struct JobBudget {
     private var bytes = 0
     /// When the job's first operation ended; 0 before that.
     private var began: UInt64 = 0
-    /// The job has given way: others come first.
+    /// Whether the job has yielded to others.
     private(set) var wasSpent = false
 
-    /// A job begins.
+    /// Begins the budget of a job.
     @inline(__always)
     mutating func begin() {
         (bytes, began) = (0, 0)
         wasSpent = false
     }
 
-    /// An operation has moved bytes.
+    /// Charges the bytes that an operation has moved.
     @inline(__always)
     mutating func spend(bytes more: Int) { bytes &+= more }
 
-    /// An operation has ended: whether the job has had its share, and is to give way.
+    /// Returns whether the job has spent its budget and must yield. Called when an operation has ended.
     mutating func isSpent(now: () -> UInt64) -> Bool {
         let now = now()
         if began == 0 { began = now }

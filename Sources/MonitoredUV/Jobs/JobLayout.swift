@@ -1,6 +1,6 @@
 import CMonitoredUV
 
-/// Whether jobs look inside as ``JobNames`` expects: the runtime says so, and a job made to be looked at proves it.
+/// Whether jobs have the layout that ``JobNames`` expects: the runtime says so, and a job made as a probe proves it.
 enum JobLayout {
     static let isKnown: Bool = {
         if muv_job_layout_is_known() && Probe.finds("MonitoredUV.probe") { return true }
@@ -8,7 +8,7 @@ enum JobLayout {
         return false
     }()
 
-    /// Looks at the first job of a task with a name.
+    /// Inspects the first job of a task with a name.
     private final class Probe: TaskExecutor {
         private let name: String
         private let found = Lock(false)

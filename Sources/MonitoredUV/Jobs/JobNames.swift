@@ -1,18 +1,19 @@
 import CMonitoredUV
 
-/// Names of jobs: the name that its task was given, else the async function that it resumes, else the
-/// type of the actor that it runs. One for each loop; loop thread only.
+/// The names of jobs: the name that the task was given, else the async function that the job resumes, else the type of
+/// the actor that it runs. One for each loop; loop thread only.
 ///
-/// Functions are looked up once, by their address; afterwards a name costs one look into a table. Where the runtime's
-/// jobs have another layout than the known one, all are called `Task`.
+/// Functions are looked up once, by their address; afterward a name costs one table lookup. If the runtime's jobs do
+/// not have the known layout, all are named `Task`.
 struct JobNames {
     private static let task = CallbackName("Task")
     private static let count = 512
 
     private enum Function {
-        /// The user's: a name for people.
+        /// A function of the user's, with a readable name.
         case named(CallbackName)
-        /// A library's: the caller is asked, or the function that it was given. The name is for when nobody else is there.
+        /// A library's function: the job is named after its caller or the function it was given, or else after this
+        /// one.
         case library(CallbackName, Capture)
         /// Glue around a closure.
         case thunk(Capture)
@@ -24,7 +25,7 @@ struct JobNames {
         case word(Int)
     }
 
-    /// A library's closures capture no more before the function that they are to call.
+    /// The maximum number of words that a library's closure captures before the function that it calls.
     private static let captureCount = 12
 
     private var fast = [(address: UInt, function: Function)](
@@ -41,12 +42,12 @@ struct JobNames {
     /// The program's functions that tasks of libraries call, for jobs in which no other function is the program's own.
     private var given = [(task: UInt32, name: CallbackName)](repeating: (0, .unnamed), count: Self.count)
 
-    /// Whether the last name had to be looked up, which takes its time.
+    /// Whether the last name had to be looked up, which takes time.
     private var wasLookedUp = false
 
-    /// `nil` for a job that only wakes a task from `Task.sleep`. The job must not have run yet.
+    /// Returns the name of a job; `nil` if it only wakes a task from `Task.sleep`. The job must not have run yet.
     ///
-    /// - Parameter onLookup: Called if the name had to be looked up, which takes its time.
+    /// - Parameter onLookup: Called if the name had to be looked up, which takes time.
     @inline(__always)
     mutating func name(of job: Job, onLookup: () -> Void) -> CallbackName? {
         wasLookedUp = false
@@ -68,7 +69,7 @@ struct JobNames {
         TaskNames.name(of: job.id) ?? ownName(of: job) ?? function(of: job)
     }
 
-    /// Whether the job only wakes a task from `Task.sleep`: a new task, whose closure is Swift's own.
+    /// Returns whether the job only wakes a task from `Task.sleep`: a new task, whose closure is Swift's own.
     static func isWaking(_ job: Job) -> Bool {
         guard JobLayout.isKnown, job.kind == .task, muv_task_is_new(job.pointer) else {
             return false
@@ -76,7 +77,7 @@ struct JobNames {
         return Symbols.isInRuntime(muv_task_entry(job.pointer))
     }
 
-    /// The name that the task was made with.
+    /// Returns the name that the task was created with.
     private mutating func ownName(of job: Job) -> CallbackName? {
         guard let text = job.ownName else { return nil }
         let slot = Int(job.id) & (Self.count - 1)
@@ -97,7 +98,7 @@ struct JobNames {
         case .library(let name, _): library = name
         case .thunk: break
         }
-        // A frame begins with its caller's frame, and what resumes that.
+        // A frame begins with its caller's frame, followed by the function that resumes it.
         var frame = UnsafeRawPointer(pointer.pointee.context)
         for _ in 0..<32 {
             guard let current = frame else { break }
@@ -115,7 +116,8 @@ struct JobNames {
         return given.task == job.id ? given.name : library ?? Self.task
     }
 
-    /// A task that has not begun: the closure that it was made with, or what that is to call.
+    /// Returns the name for a task that has not begun: that of its closure, or of the function that the closure will
+    /// call.
     private mutating func closure(of job: Job) -> CallbackName? {
         let entry = muv_task_entry(job.pointer)
         switch function(at: entry) {
@@ -137,7 +139,7 @@ struct JobNames {
         }
     }
 
-    /// The function that a new task's closure was given, and where it was found, if that was not known.
+    /// Returns the function that a new task's closure was given, and where it was found, if that was not known.
     private mutating func given(to job: Job, _ capture: Capture) -> (Function?, Capture?) {
         switch capture {
         case .none: return (nil, nil)
@@ -158,7 +160,7 @@ struct JobNames {
         }
     }
 
-    /// The words that a closure captured, and perhaps some that follow them.
+    /// Returns the words that a closure captured, and perhaps some that follow them.
     private func captures(at address: UInt) -> [UInt] {
         if address == 0 { return [] }
         return Array(unsafeUninitializedCapacity: Self.captureCount) { words, count in
@@ -167,8 +169,8 @@ struct JobNames {
         }
     }
 
-    /// The async function whose pointer is at `address`; of glue and of a library's closures, the one that they are to call,
-    /// which their own `context` holds. `nil` if there is none.
+    /// Returns the async function whose pointer is at `address`; for glue and a library's closures, the function that
+    /// they will call, which their own `context` holds. `nil` if there is none.
     private mutating func function(behind address: UInt, _ context: UInt, depth: Int = 0) -> Function? {
         guard let found = function(behind: address) else { return nil }
         if case .named = found { return found }

@@ -1,4 +1,4 @@
-/// Tells where a task sleeps: the number of the host of its timer, and the timer's place there.
+/// The location of a task's sleep: the number of its timer's host, and the timer's slot there.
 struct SleepTicket: Equatable {
     let host: UInt32
     let slot: UInt32

@@ -3,10 +3,10 @@ import MonitoredUVPlatform
 
 /// The names of this process's functions. Any thread.
 enum Symbols {
-    /// Reads the program's own symbols, which takes some milliseconds, now instead of with the first look.
+    /// Reads the program's own symbols, which takes a few milliseconds, now instead of at the first lookup.
     static func load() { muv_symbols_load() }
 
-    /// The demangled name of the function around `address`, from the symbol table.
+    /// Returns the demangled name of the function around `address`, from the symbol table.
     static func demangledName(at address: UInt) -> String? {
         var offset = 0
         guard let text = muv_symbol_copy(address, &offset) else { return nil }
@@ -14,14 +14,14 @@ enum Symbols {
         return String(cString: text)
     }
 
-    /// A symbol, demangled if it is Swift's.
+    /// Returns a symbol, demangled if it is Swift's.
     static func demangled(_ symbol: String) -> String {
         guard let text = muv_demangled_copy(symbol) else { return symbol }
         defer { free(text) }
         return String(cString: text)
     }
 
-    /// The library that `address` lies in; `nil` for the program itself.
+    /// Returns the library that contains `address`; `nil` for the program itself.
     static func library(at address: UInt) -> String? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
             muv_symbol_file(address, buffer.baseAddress, buffer.count)
@@ -30,18 +30,18 @@ enum Symbols {
         }
     }
 
-    /// Whether the mangled name of the function around `address` contains `text`.
+    /// Returns whether the mangled name of the function around `address` contains `text`.
     static func name(at address: UInt, contains text: String) -> Bool { muv_symbol_contains(address, text) }
 
-    /// Whether the function around `address` is async, or a part of one that is.
+    /// Returns whether the function around `address` is async, or a part of an async function.
     static func isAsync(_ address: UInt) -> Bool { muv_symbol_is_async(address) }
 
-    /// Whether the function at `address` is one of those of Swift's own that wake sleeping tasks.
+    /// Returns whether the function at `address` is one of Swift's own that wake sleeping tasks.
     static func isInRuntime(_ address: UInt) -> Bool {
         muv_is_known_in_runtime(address) || muv_is_in_runtime(address)
     }
 
-    /// The function that an async function pointer at `address` stands for; `nil` if there is none.
+    /// Returns the function of the async function pointer at `address`; `nil` if there is none.
     static func function(ofAsyncFunctionPointerAt address: UInt) -> UInt? {
         var function: UInt = 0
         return muv_async_function_pointer(address, &function) ? function : nil

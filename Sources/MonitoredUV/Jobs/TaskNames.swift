@@ -2,8 +2,9 @@ import Synchronization
 
 /// The names that `nameCurrentDispatch` gave to tasks, for their later resumptions. Any thread.
 ///
-/// Nobody is told when a task ends, so the table is of fixed size: a task's name lasts until another task with the same
-/// number modulo 8,192 is named. Numbers are given in order, so the 8,192 youngest tasks do not disturb each other.
+/// The end of a task is not reported, so the table has a fixed size: a task's name lasts until another task with the
+/// same number modulo 8,192 is named. Numbers are assigned in order, so the 8,192 youngest tasks do not disturb each
+/// other.
 enum TaskNames {
     private static let count = 8192
     private static let used = Atomic<Bool>(false)

@@ -2,7 +2,7 @@
 ///
 /// Making one costs three moves and no allocation; the text is built once per place, on its first monitored dispatch.
 ///
-/// `@unchecked Sendable`: the pointers lead to constants of the program.
+/// `@unchecked Sendable`: the pointers refer to constants of the program.
 struct CallSite: Hashable, @unchecked Sendable {
     private let file: UnsafePointer<UInt8>
     private let function: UnsafePointer<UInt8>?
@@ -15,7 +15,7 @@ struct CallSite: Hashable, @unchecked Sendable {
         self.line = UInt32(truncatingIfNeeded: line)
     }
 
-    /// An explicit name instead of a place.
+    /// Creates a site from an explicit name instead of a place.
     @inline(__always)
     init(named name: StaticString) {
         file = name.utf8Start
@@ -23,14 +23,14 @@ struct CallSite: Hashable, @unchecked Sendable {
         line = 0
     }
 
-    /// A name that has been interned already.
+    /// Creates a site from a name that has already been interned.
     init(interned name: CallbackName) {
         file = Self.interned
         function = nil
         line = name.id
     }
 
-    /// Instead of a file: the line is a name's number.
+    /// Stands for a file if the line is a name's number.
     private static var interned: UnsafePointer<UInt8> { ("" as StaticString).utf8Start }
 
     var internedName: CallbackName? { file == Self.interned ? CallbackName(id: line) : nil }
@@ -43,12 +43,12 @@ struct CallSite: Hashable, @unchecked Sendable {
         return "\(fileName):\(line) \(String(cString: function))"
     }
 
-    /// Spreads places over a small table; places of one file differ by line.
+    /// A hash for a small table; places in one file differ by line.
     @inline(__always)
     var spread: Int { (Int(bitPattern: file) &>> 4) ^ Int(line) }
 }
 
-/// The names of the call sites one loop has dispatched: a small direct-mapped table before a dictionary.
+/// The names of the call sites that one loop has dispatched: a small direct-mapped table in front of a dictionary.
 struct CallSiteNames {
     private static let fastCount = 64
     private var fast = [(site: CallSite, name: CallbackName)?](repeating: nil, count: fastCount)

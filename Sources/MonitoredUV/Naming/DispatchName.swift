@@ -6,20 +6,20 @@
 /// loop.callLater(.seconds(1), repeating: .seconds(1), name: name) { _ in … }
 /// ```
 ///
-/// A literal costs nothing before a monitor wants it. Any other string is registered when the name is created, so create it
-/// once and keep it.
+/// A literal costs nothing until a monitor needs it. Any other string is registered when the name is created, so create
+/// it once and keep it.
 public struct DispatchName: ExpressibleByStringLiteral, Sendable {
     let site: CallSite
     private let pin: Pin?
 
-    /// A name that stands in the program.
+    /// Creates a name from a string literal.
     public init(stringLiteral name: StaticString) {
         site = CallSite(named: name)
         pin = nil
     }
 
-    /// A name made at run time, for example one per user or shard: its first 256 bytes, or `_OTHER` if 4,096 others are in
-    /// use.
+    /// Creates a name at run time, for example one per user or shard. It is the first 256 bytes of `name`, or `_OTHER`
+    /// if 4,096 other names are in use.
     public init(_ name: String) {
         let pin = Pin(name)
         site = CallSite(interned: pin.name)
@@ -35,7 +35,7 @@ public struct DispatchName: ExpressibleByStringLiteral, Sendable {
 }
 
 extension CallSite {
-    /// The explicit name, or else the place.
+    /// Creates a site from the explicit name, or else from the place.
     @inline(__always)
     init(_ name: DispatchName?, _ file: StaticString, _ line: UInt, _ function: StaticString) {
         self = name?.site ?? CallSite(file, line, function)

@@ -1,9 +1,9 @@
-/// A set of names that can grow, each with a small number that is good in this process. Any thread.
+/// A set of names that can grow, each with a small number that is valid in this process. Any thread.
 final class OpenNames: Sendable {
     private let names: Lock<[String]>
     private let limit: Int
 
-    /// Numbers `names` from 0 on. Of `limit` numbers, the last stands for all names that find no room.
+    /// Numbers `names` from 0. The last of `limit` numbers stands for all names that do not fit.
     init(_ names: [String], limit: Int) {
         self.names = Lock(names)
         self.limit = limit
@@ -25,7 +25,7 @@ final class OpenNames: Sendable {
         names.withLock { Int(number) < $0.count ? $0[Int(number)] : Self.other }
     }
 
-    /// The numbers that are in use, in order; in a full set that includes the one that stands for the rest.
+    /// The numbers in use, in order. In a full set they include the one that stands for the rest.
     var numbers: Range<UInt8> {
         let count = names.withLock { $0.count }
         return 0..<UInt8(count == limit - 1 ? limit : count)

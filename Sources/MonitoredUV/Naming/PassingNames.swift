@@ -1,36 +1,36 @@
 import Synchronization
 
-/// Names that come and go, 4,096 at a time: when there are more, those that were not used lately are forgotten. Their
-/// places are given to others under new numbers.
+/// Transient names, up to 4,096 at a time. When there are more, names that have not been used recently are forgotten,
+/// and their places are reused under new numbers.
 final class PassingNames: Sendable {
     static let shared = PassingNames()
     static let capacity = 4096
 
-    /// The lower half of a number is made of the place, and the upper of how often that was given away before.
+    /// Returns a name's place, from the lower half of its number. The upper half counts the earlier uses of the place.
     static func place(of name: CallbackName) -> Int { name.place - CallbackName.limit }
 
     private struct Entry {
         var text: String
-        /// The number of handles with this name.
+        /// The number of handles and ``DispatchName``s with this name.
         var pins = 0
     }
 
     private struct State {
         var entries: [Entry] = []
         var ids: [String: UInt32] = [:]
-        /// The place that is looked at next when one is wanted.
+        /// The place to examine next when one is needed.
         var hand = 0
     }
 
     private let state = Lock(State())
 
-    /// By place, for those who look without the lock: the number that it has now, and whether that was used lately.
+    /// The current number of a place, and whether it was used recently, for readers without the lock.
     private struct Mark: ~Copyable, Sendable {
         let id = Atomic<UInt32>(0)
         let wasUsed = Atomic<Bool>(false)
     }
 
-    // Never freed while somebody may look, and made of atomics alone.
+    // Not freed while it may be read, and made of atomics alone.
     nonisolated(unsafe) private let marks: UnsafeMutablePointer<Mark>
 
     init() {
@@ -43,10 +43,10 @@ final class PassingNames: Sendable {
         marks.deallocate()
     }
 
-    /// The number of a name, which holds until the name is forgotten.
+    /// Returns the number of a name, which is valid until the name is forgotten.
     func intern(_ text: String) -> CallbackName { state.withLock { intern(text, &$0) } }
 
-    /// The number of a handle's name, which holds until ``unpin(_:)``. Where all places are taken, `_OTHER`.
+    /// Returns the number of a name, which is valid until ``unpin(_:)``; `_OTHER` if all places are taken.
     func pin(_ text: String) -> CallbackName {
         state.withLock { state in
             let name = intern(text, &state)
@@ -95,7 +95,7 @@ final class PassingNames: Sendable {
         return nil
     }
 
-    /// Notes that the name is in use; `false` if it was forgotten. Without the lock.
+    /// Marks the name as used, without the lock; returns `false` if it was forgotten.
     func touch(_ name: CallbackName) -> Bool {
         if name.id < UInt32(CallbackName.limit) { return true }
         let place = Self.place(of: name)
@@ -104,7 +104,7 @@ final class PassingNames: Sendable {
         return true
     }
 
-    /// `nil` if it was forgotten.
+    /// Returns the text of a name; `nil` if it was forgotten.
     func text(of name: CallbackName) -> String? {
         state.withLock { state in
             let place = Self.place(of: name)

@@ -1,4 +1,4 @@
-/// Makes a bounded name of a request line: `GET /users/42/orders` becomes `GET /users/_/orders`.
+/// Turns a request line into one of a bounded set of names: `GET /users/42/orders` becomes `GET /users/_/orders`.
 enum PathMask {
     /// Masks what looks like a value in the segments of the path, which begins with the first `/`. The query is dropped.
     static func mask(_ name: String) -> String {
@@ -9,9 +9,9 @@ enum PathMask {
         return name[..<path] + segments.map(masked).joined(separator: "/") + name[rest...]
     }
 
-    /// Nobody calls a route by a longer word.
+    /// The maximum length of a word in a route. Longer segments are masked.
     private static let longest = 32
-    /// Letters and digits together that are no word any more: tokens and the like.
+    /// The length from which letters mixed with digits are no longer a word, but a token or the like.
     private static let longestMixed = 16
 
     private static func masked(_ segment: Substring) -> Substring {
@@ -28,7 +28,7 @@ enum PathMask {
         return result
     }
 
-    /// `v2`, `v1.1`: of an interface, and no value.
+    /// Returns whether the segment is the version of an interface, such as `v2` or `v1.1`, rather than a value.
     private static func isVersion(_ segment: Substring) -> Bool {
         guard let first = segment.utf8.first, first | 0x20 == UInt8(ascii: "v") else { return false }
         let parts = segment.dropFirst().split(separator: ".", omittingEmptySubsequences: false)

@@ -1,23 +1,24 @@
-/// Finds out which dispatches kept which others waiting: everything that ran between the instant at which a dispatch was
-/// ready and its start, as far back as the last 512 dispatches at least.
+/// Determines which dispatches kept which others waiting: everything that ran between the instant at which a dispatch
+/// became ready and its start, going back at least 512 dispatches.
 ///
-/// A dispatch that waited for several is noted as a change in the number of waiters, from the first to the last of them; all
-/// are charged together when the iteration ends. Loop thread only.
+/// A dispatch that waited for several others is recorded as a change in the number of waiters, from the first to the
+/// last of them. All are charged together when the iteration ends. Loop thread only.
 struct BlameLedger: ~Copyable {
     /// A waiter looks back 512 to 1,024 dispatches: at most to the one before the last whose number is a multiple of this.
     private static let window: UInt64 = 512
     private static let mask: UInt64 = 4 * window - 1
 
-    /// By how much the number of those who wait changes with a dispatch.
+    /// The change in the number of waiters at each dispatch.
     private let changes = UnsafeMutablePointer<Int32>.allocate(capacity: Int(mask) + 1)
-    /// The first dispatch with a change; `.max` where there is none.
+    /// The first dispatch with a change; `.max` if there is none.
     private var earliest = UInt64.max
 
-    /// The first dispatch that the last waiter waited for: those that come after it in its queue often did as well.
+    /// The first dispatch that the last waiter waited for. Later dispatches in its queue often waited for the same one.
     private var first = UInt64.max
     private var firstStart: UInt64 = 0
     private var firstEnd: UInt64 = 0
-    /// The charge to a dispatch: how many waited for it, for how long, and how many of them for the next one too.
+    /// The charge to that dispatch: the number of its waiters, their total wait, and how many also waited for the next
+    /// one.
     private var waiters: UInt64 = 0
     private var waited: UInt64 = 0
     private var stayed: Int32 = 0
@@ -26,12 +27,12 @@ struct BlameLedger: ~Copyable {
 
     deinit { changes.deallocate() }
 
-    /// The dispatch that is recorded next, number `waiter`, has been ready since before the last one ended.
+    /// Adds dispatch number `waiter`, the next to be recorded, which had been ready since before the last one ended.
     @inline(__always)
     mutating func add(_ waiter: UInt64, readySince ready: UInt64, _ ring: FlightRing, _ names: NameTable) {
         let isSame = ready >= firstStart && ready < firstEnd && waiter &- first < Self.window
         if !isSame { find(waiter, ready, ring, names) }
-        // That one may have run for a while already; those after it are to blame for all of their time.
+        // The first one may already have been running. The dispatches after it are to blame for their whole durations.
         waiters &+= 1
         waited &+= firstEnd &- max(ready, firstStart)
         if waiter != first &+ 1 {
@@ -55,7 +56,7 @@ struct BlameLedger: ~Copyable {
         firstEnd = ring.end(found)
     }
 
-    /// Charges all that waited so far.
+    /// Charges all waits so far.
     @inline(__always)
     mutating func settle(_ ring: FlightRing, _ names: NameTable) {
         if waiters == 0 && earliest == .max { return }

@@ -1,13 +1,14 @@
 /// The reason for the loop's call into your code.
 ///
-/// Later versions, and other targets of this package, have kinds that are not listed here: a `switch` needs a `default`.
+/// Later versions and other targets of this package may define kinds not listed here, so a `switch` needs a `default`.
 public struct CallbackKind: RawRepresentable, Hashable, Sendable, BitwiseCopyable, Codable, CodingKeyRepresentable {
-    /// Good in this process: others know the name.
+    /// Valid only in this process. Other processes identify the kind by its name.
     let number: UInt8
 
     init(number: UInt8) { self.number = number }
 
-    /// Makes the kind of this name, such as `timer`. A process knows up to 63 of them; more count as `_OTHER`.
+    /// Creates the kind with this name, such as `timer`. A process holds up to 63 kinds; further ones count as
+    /// `_OTHER`.
     public init(rawValue: String) { number = Self.names.number(of: rawValue) }
 
     /// The name.
@@ -17,9 +18,9 @@ public struct CallbackKind: RawRepresentable, Hashable, Sendable, BitwiseCopyabl
 
     /// Returns whether both have the same name.
     public static func == (left: Self, right: Self) -> Bool { left.number == right.number }
-    /// Returns whether they have different names.
+    /// Returns whether the names differ.
     public static func != (left: Self, right: Self) -> Bool { left.number != right.number }
-    /// Feeds what tells the name apart.
+    /// Hashes the number that identifies the name.
     public func hash(into hasher: inout Hasher) { hasher.combine(number) }
 
     static let limit = 64
@@ -35,11 +36,11 @@ public struct CallbackKind: RawRepresentable, Hashable, Sendable, BitwiseCopyabl
 extension CallbackKind {
     /// A ``UVTimer`` or a ``ScheduledCallback`` came due.
     public static var timer: Self { Self(number: 0) }
-    /// A closure given to `execute` or `callSoon`.
+    /// A closure passed to `execute` or `callSoon`.
     public static var posted: Self { Self(number: 1) }
-    /// A part of a Swift task, up to where it waits for something, or a turn of an actor.
+    /// A part of a Swift task, up to its next suspension, or a job of an actor.
     public static var job: Self { Self(number: 2) }
-    /// `DispatchQueue.main` had work, on a loop that has taken the main thread.
+    /// `DispatchQueue.main` had work, on a loop that has taken over the main thread.
     public static var mainQueue: Self { Self(number: 3) }
     /// A ``UVAsync`` was sent.
     public static var async: Self { Self(number: 4) }
@@ -59,10 +60,10 @@ extension CallbackKind {
     public static var close: Self { Self(number: 11) }
     /// An idle, prepare or check hook ran.
     public static var hook: Self { Self(number: 12) }
-    /// Objects of the program were released outside of any other dispatch: a monitor that another thread replaced, or
-    /// the callbacks of handles that a shutdown closes.
+    /// The program's objects were released outside any other dispatch: a monitor that another thread replaced, or the
+    /// callbacks of handles that a shutdown closes.
     public static var release: Self { Self(number: 13) }
-    /// The process got a signal.
+    /// The process received a signal.
     public static var signal: Self { Self(number: 14) }
     /// A descriptor that a ``UVPoll`` watches is ready.
     public static var poll: Self { Self(number: 15) }

@@ -1,17 +1,18 @@
-/// The time for which a dispatch had been ready before it started, in nanoseconds, and what it waited in.
+/// The time from a dispatch's readiness to its start, in nanoseconds, and the place where it waited.
 struct DispatchLag: BitwiseCopyable, Equatable {
     enum Precision: UInt8 { case notApplicable, exact, range }
 
     var lower: UInt64
     var upper: UInt64
     var precision: Precision
-    /// Without meaning where there is no lag.
+    /// Meaningless if there is no lag.
     var source = LagSource.io
 
-    /// For hooks: they do not wait.
+    /// The lag of hooks, which do not wait.
     static var notApplicable: DispatchLag { DispatchLag(lower: 0, upper: 0, precision: .notApplicable) }
 
-    /// For what carries the instant it became ready. An instant ahead of `start` (another core's clock) counts as 0.
+    /// Returns the lag of a dispatch with a known ready time. A time later than `start` (another core's clock) counts
+    /// as 0.
     @inline(__always)
     static func exact(ready: UInt64, start: UInt64, _ source: LagSource) -> DispatchLag {
         let lag = start > ready ? start &- ready : 0
@@ -19,35 +20,37 @@ struct DispatchLag: BitwiseCopyable, Equatable {
     }
 }
 
-/// When the last poll returned, and how much earlier its events may have been ready: what bounds the lag of I/O.
+/// The time at which the last poll returned, and how much earlier its events may have been ready. Bounds the lag of
+/// I/O.
 struct PollTimes: BitwiseCopyable {
-    /// Beyond this the loop was asleep when the event came, so nothing kept the event waiting, unless the poll was at
-    /// work meanwhile: registering many descriptors, or writing what was queued.
+    /// A longer poll means that the loop was asleep when the event came, so nothing kept the event waiting, unless the
+    /// poll was working in the meantime: registering many descriptors, or writing queued bytes.
     static let asleep: UInt64 = 1_000_000
-    /// An event may be reported this much later than the kernel had it, by wake-up and by scheduling.
+    /// The delay, due to wake-up and scheduling, with which the kernel may report an event.
     static let tolerance: UInt64 = 100_000
 
     private var lastReturn: UInt64
-    /// The instant from which the loop has been busy, and events may wait for the next poll.
+    /// The instant since which the loop has been busy and events may have been waiting for the next poll.
     private var busySince: UInt64
-    /// The time for which it had been busy when it went into the last poll.
+    /// How long the loop had been busy when it entered the last poll.
     private var busy: UInt64 = 0
     /// The distance from the lag's lower bound to its upper one.
     private var margin: UInt64 = 0
-    /// When the events of the last poll were probably ready: while the loop was busy before it, if that was longer.
+    /// The probable ready time of the last poll's events: in the busy period before the poll, if that was longer.
     private(set) var probablyReady: UInt64
-    /// The poll may do more than wait.
+    /// Whether the poll may do more than wait.
     private var hasDetails = false
     private var details = Details()
-    /// The handle of the last dispatch of I/O since the poll.
+    /// The handle of the last I/O dispatch since the poll.
     private var lastHandle: UInt = 0
 
     struct Details: BitwiseCopyable {
-        /// Enough bytes are queued that the poll may spend a while writing them before it returns.
+        /// Whether enough bytes are queued that the poll may spend a while writing them before it returns.
         var isFlushing = false
-        /// The loop watches enough descriptors that libuv may poll again, without saying so, for all of their events.
+        /// Whether the loop watches enough descriptors that libuv may silently poll again to collect all of their
+        /// events.
         var mayRepeat = false
-        /// The thread's work before the poll; `nil` if the system does not tell.
+        /// The thread's work before the poll; `nil` if the system does not report it.
         var work: ThreadWork?
     }
 
@@ -57,10 +60,13 @@ struct PollTimes: BitwiseCopyable {
         probablyReady = now
     }
 
+    /// Records that the loop enters the poll.
+    ///
     /// - Parameters:
-    ///   - mayWrite: Enough bytes are queued that writing them takes the poll a while.
-    ///   - mayRepeat: The events of all watched descriptors may not fit into one poll.
-    ///   - work: What this thread has done, with its processor time if asked for; `nil` where the system does not tell.
+    ///   - mayWrite: Whether enough bytes are queued that writing them takes the poll a while.
+    ///   - mayRepeat: Whether the events of all watched descriptors may not fit into one poll.
+    ///   - work: Returns this thread's work, with its processor time if requested; `nil` if the system does not report
+    ///     it.
     @inline(__always)
     mutating func enter(
         at now: UInt64,
@@ -77,7 +83,7 @@ struct PollTimes: BitwiseCopyable {
         }
     }
 
-    /// The poll returned after it had `waited`.
+    /// Records that the poll returned after it had `waited`, in nanoseconds.
     @inline(__always)
     mutating func leave(at now: UInt64, waited: UInt64, work: (_ withTime: Bool) -> ThreadWork?) {
         lastReturn = now
@@ -92,7 +98,7 @@ struct PollTimes: BitwiseCopyable {
         probablyReady = waited > busy ? now : now &- waited &- busy
     }
 
-    /// A thread that has not given up its processor has not slept. What a poll does, it does after it has slept.
+    /// A thread that has not given up its processor has not slept. A poll does its work after it has slept.
     @inline(never)
     private mutating func leave(at now: UInt64, _ waited: UInt64, _ work: ThreadWork?) {
         var worked: UInt64 = 0
@@ -106,10 +112,12 @@ struct PollTimes: BitwiseCopyable {
         probablyReady = hasSlept || waited > busy &+ worked ? now &- worked : now &- margin
     }
 
-    /// The range for an event of a `handle` that the last poll reported, and whose callback started at `start`.
+    /// Returns the lag range for an event of `handle` that the last poll reported and whose callback started at
+    /// `start`.
     ///
-    /// A later callback of the same handle is for what came after the one before (another connection, what did not fit
-    /// into the buffer), at the earliest at the `previous` stamp.
+    /// A further callback of the same handle is for something that may have come after the one before (another
+    /// connection, or bytes that did not fit into the buffer), and may have become ready as late as the `previous`
+    /// stamp.
     @inline(__always)
     mutating func lag(of handle: UnsafeRawPointer, start: UInt64, previous: UInt64) -> DispatchLag {
         let lag = start &- lastReturn

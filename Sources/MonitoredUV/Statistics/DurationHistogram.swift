@@ -1,5 +1,5 @@
-/// How often durations of each length occurred, in bins that are a few percent wide: a value, which can be added to and
-/// subtracted from others.
+/// A histogram of durations, in bins that are a few percent wide, or up to 25 % in ``NameStatistics``. Histograms are
+/// values that can be added and subtracted.
 ///
 /// ```swift
 /// let lag = (after - before).lag(.timer)
@@ -18,7 +18,7 @@ public struct DurationHistogram: Sendable, Hashable {
         maxNanoseconds = maximum
     }
 
-    /// Without a value.
+    /// Creates an empty histogram.
     init(_ bins: LogLinearBins = .fine) {
         self.init(bins: bins, counts: Array(repeating: 0, count: bins.count), sum: 0, maximum: 0)
     }
@@ -32,19 +32,21 @@ public struct DurationHistogram: Sendable, Hashable {
     /// The number of recorded durations.
     public var count: Int { counts.reduce(0) { $0 + Int($1) } }
 
-    /// All of them, added up.
+    /// The sum of all recorded durations.
     public var sum: Duration { Duration(nanoseconds: sumNanoseconds) }
 
-    /// The longest: exact since recording began, an upper bound to the width of a bin in a difference of two.
+    /// The longest duration: exact since recording began; in a difference of two, an upper bound within the width of a
+    /// bin.
     public var max: Duration { Duration(nanoseconds: maxNanoseconds) }
 
-    /// Zero where there are none.
+    /// The mean duration; zero if there are none.
     public var mean: Duration {
         let count = UInt64(self.count)
         return count == 0 ? .zero : Duration(nanoseconds: sumNanoseconds / count)
     }
 
-    /// The duration that `percent` of all do not exceed: the upper bound of its bin, and never more than ``max``.
+    /// Returns the duration that `percent` of all do not exceed: the upper bound of its bin, and never more than
+    /// ``max``.
     ///
     /// - Parameter percent: From 0 to 100.
     public func percentile(_ percent: Double) -> Duration {
@@ -58,26 +60,26 @@ public struct DurationHistogram: Sendable, Hashable {
         return max
     }
 
-    /// The durations of `limit` and more, added up: how much time they stand for, to 1.6 % in the fine bins of loops and
-    /// to 13 % in those of names. Exact bounds are powers of two of nanoseconds; elsewhere all in the bin of the limit
+    /// Returns the sum of all durations of `limit` and more, accurate to 1.6 % in the fine bins of loops and to 13 % in
+    /// those of names. The limit is exact if it is a power of two nanoseconds; otherwise all durations in its bin
     /// count.
     ///
-    /// A percentile weighs each duration alike, so that one second among a million short ones does not show in it; here
-    /// it does.
+    /// A percentile weighs all durations alike, so that one second among a million short durations does not show in it;
+    /// here it does.
     public func sum(over limit: Duration) -> Duration {
         let first = bins.index(of: limit.nanosecondsClamped)
         let sum = (first..<bins.count).reduce(UInt64(0)) { $0 &+ counts[$1] &* bins.middle($1) }
         return Duration(nanoseconds: sum)
     }
 
-    /// The number of durations shorter than `limit`: exact where that is a power of two of nanoseconds; elsewhere those
-    /// in the bin of the limit do not count.
+    /// Returns the number of durations shorter than `limit`. The limit is exact if it is a power of two nanoseconds;
+    /// otherwise durations in its bin do not count.
     public func count(below limit: Duration) -> Int {
         let end = bins.index(of: limit.nanosecondsClamped)
         return counts[..<end].reduce(0) { $0 + Int($1) }
     }
 
-    /// The durations of both.
+    /// Returns the durations of both.
     public static func + (left: DurationHistogram, right: DurationHistogram) -> DurationHistogram {
         combine(left, right, &+, maximum: Swift.max(left.maxNanoseconds, right.maxNanoseconds))
     }
@@ -91,7 +93,7 @@ public struct DurationHistogram: Sendable, Hashable {
     private func withMaximum(below limit: UInt64) -> DurationHistogram {
         guard let last = counts.lastIndex(where: { $0 > 0 }) else { return self }
         var result = self
-        // Beyond the last bin's range only the limit says something.
+        // The last bin has no upper bound of its own, so only the limit applies.
         let isOpen = last == bins.count - 1
         result.maxNanoseconds = isOpen ? limit : Swift.min(limit, bins.upperBound(last))
         return result
@@ -123,7 +125,7 @@ extension DurationHistogram: CustomStringConvertible {
 extension DurationHistogram: Codable {
     private enum Key: CodingKey { case bits, counts, sum, max }
 
-    /// The bins that hold something, as pairs of index and count.
+    /// Encodes the nonempty bins, as pairs of index and count.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
         try container.encode(bins.bits, forKey: .bits)
@@ -133,7 +135,7 @@ extension DurationHistogram: Codable {
         try container.encode(maxNanoseconds, forKey: .max)
     }
 
-    /// Decodes a histogram; throws where the bins are not such as this version knows.
+    /// Decodes a histogram; throws if this version does not know its bins.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
         let bits = try container.decode(Int.self, forKey: .bits)

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// One dispatch as the flight recorder keeps it: 32 bytes.
+/// A dispatch as stored by the flight recorder, in 32 bytes.
 struct FlightRecord: Sendable, Equatable {
     var start: UInt64
     var wallTime: UInt64
@@ -15,10 +15,10 @@ struct FlightRecord: Sendable, Equatable {
     var end: UInt64 { start &+ wallTime }
 }
 
-/// The last dispatches of a loop: written by its thread, read by any, without a lock.
+/// The most recent dispatches of a loop. Its thread writes them, and any thread reads them, without a lock.
 ///
-/// A reader copies the words and then looks how far the writer has come meanwhile: what it may have written over is left
-/// out.
+/// A reader copies the words and then checks how far the writer has come in the meantime. Records that may have been
+/// overwritten are left out.
 final class FlightRing: Sendable {
     private let words: Words
     private let mask: UInt64
@@ -54,7 +54,7 @@ final class FlightRing: Sendable {
     ) {
         let number = count
         let record = at(number)
-        // The count of the record before must be seen no later than what is written over now.
+        // The count of the previous record must be visible before the words overwritten now.
         atomicMemoryFence(ordering: .releasing)
         record.value = start
         (record + 1).value = wall | UInt64(kind.number) &<< 56
@@ -63,7 +63,7 @@ final class FlightRing: Sendable {
         written.store(number &+ 1, ordering: .releasing)
     }
 
-    /// Those of a number that the ring still holds.
+    /// Returns the start of a dispatch by its number. The ring must still hold it, here and in the functions below.
     @inline(__always)
     func start(_ number: UInt64) -> UInt64 { at(number).value }
 
@@ -73,7 +73,7 @@ final class FlightRing: Sendable {
     @inline(__always)
     func end(_ number: UInt64) -> UInt64 { start(number) &+ wallTime(number) }
 
-    /// When it was ready; `nil` for what waits for nothing.
+    /// Returns when the dispatch became ready; `nil` if it did not wait.
     @inline(__always)
     func ready(_ number: UInt64) -> UInt64? {
         let lag = (at(number) + 2).value
@@ -94,7 +94,7 @@ final class FlightRing: Sendable {
 
     // MARK: Any thread
 
-    /// The records in the ring, oldest first.
+    /// Returns the records in the ring, oldest first.
     func read() -> [FlightRecord] {
         let end = written.load(ordering: .acquiring)
         return read((end > capacity ? end - capacity : 0)..<end)
@@ -103,14 +103,14 @@ final class FlightRing: Sendable {
     private func read(_ numbers: Range<UInt64>) -> [FlightRecord] {
         let records = numbers.map { record($0) }
         atomicMemoryFence(ordering: .acquiring)
-        // The one that is being written may be half there.
+        // The record that is being written may be incomplete.
         let overwritten = written.load(ordering: .relaxed) + 1
         let valid = overwritten > capacity ? overwritten - capacity : 0
         let begin = numbers.lowerBound
         return Array(records.dropFirst(valid > begin ? Int(min(valid - begin, UInt64(records.count))) : 0))
     }
 
-    /// The dispatches in the ring that began at `start` or later, oldest first.
+    /// Returns the dispatches in the ring that began at `start` or later, oldest first.
     func read(since start: UInt64) -> [FlightRecord] {
         let end = written.load(ordering: .acquiring)
         let oldest = end > capacity ? end - capacity : 0

@@ -1,6 +1,6 @@
-/// The writer's side of a histogram, in memory that somebody else owns: the bins, then sum and maximum.
+/// The writer's side of a histogram, in memory owned elsewhere: the bins, then sum and maximum.
 ///
-/// One thread records; any thread may read meanwhile, without a lock.
+/// One thread records. Any thread may read at the same time, without a lock.
 struct HistogramStorage {
     private let words: UnsafeMutablePointer<Word>
     private let bins: LogLinearBins
@@ -31,12 +31,12 @@ struct HistogramStorage {
     private var maximum: UnsafeMutablePointer<Word> { words + (bins.count &+ 1) }
 
     func read() -> DurationHistogram {
-        // The bins before the sum: of what is recorded meanwhile, either may miss the other.
+        // Reads the bins before the sum. Either may lack a value that is recorded in the meantime.
         let counts = (0..<bins.count).map { (words + $0).value }
         return DurationHistogram(bins: bins, counts: counts, sum: sum.value, maximum: maximum.value)
     }
 
-    /// Adds another one's values to this one's, and empties it. The writer's thread.
+    /// Adds the values of `other` to this histogram, and empties `other`. The writer's thread only.
     func absorb(_ other: HistogramStorage) {
         for index in 0..<bins.count { (words + index).add((other.words + index).value) }
         sum.add(other.sum.value)

@@ -1,14 +1,15 @@
 /// The state of a dispatch after it ended: one call from the loop into code that is not the loop's own.
 ///
-/// The value is trivially copyable and holds plain numbers; durations and names are made when they are asked for.
+/// The value is trivially copyable and holds plain numbers; durations and names are computed on access.
 public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
     private let startTime: UInt64
     private let wallTime: UInt64
     private let lagLower: UInt64
     private let lagUpper: UInt64
 
-    /// The number of things that the loop held when the dispatch ended, apart from the dispatch itself: posted closures, jobs,
-    /// scheduled callbacks, and sleeping tasks that wait, active referenced handles, and active requests. The library's own handles never count. It is 0 when nothing is left.
+    /// The number of items that the loop held when the dispatch ended, apart from the dispatch itself: pending posted
+    /// closures, jobs, scheduled callbacks, and sleeping tasks, active referenced handles, and active requests. The
+    /// library's own handles never count. It is 0 when nothing is left.
     public let loopHandlesCount: Int
 
     private let name: CallbackName
@@ -39,20 +40,20 @@ public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
         self.kind = kind
     }
 
-    /// When the dispatch started, since the monotonic clock began: that of `CLOCK_MONOTONIC` on Linux.
+    /// The time at which the dispatch started, on the monotonic clock: `CLOCK_MONOTONIC` on Linux.
     public var start: Duration { Duration(nanoseconds: startTime) }
 
-    /// The time for which your code ran, from the loop's call to its return. The monitor's time is not in it.
+    /// The time that your code ran, from the loop's call to its return, excluding the monitor's time.
     public var callbackWallTime: Duration { Duration(nanoseconds: wallTime) }
 
-    /// The time for which the dispatch had been ready before it started; the upper bound where only a range is known, and zero
-    /// for hooks, which wait for nothing.
+    /// The time from the dispatch's readiness to its start: the upper bound if only a range is known, and zero for
+    /// hooks, which do not wait.
     public var loopLag: Duration { Duration(nanoseconds: lagUpper) }
 
-    /// Both bounds of the lag: equal where it is exact, `nil` for hooks.
+    /// The bounds of the lag: equal if it is exact, `nil` for hooks.
     ///
-    /// The kernel does not stamp readiness. A dispatch of I/O was ready at the earliest when the poll before this one
-    /// returned, and at the latest when this one returned.
+    /// The kernel does not timestamp readiness. An I/O dispatch became ready no earlier than the return of the previous
+    /// poll, and no later than the return of this one.
     public var loopLagRange: ClosedRange<Duration>? {
         lagPrecision == .notApplicable ? nil : Duration(nanoseconds: lagLower)...Duration(nanoseconds: lagUpper)
     }
@@ -60,8 +61,8 @@ public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
     /// Whether ``loopLag`` is measured from the instant the dispatch became ready, rather than bounded.
     public var isLoopLagExact: Bool { lagPrecision == .exact }
 
-    /// The name set for this dispatch, else the handle's name, else the `name:` that the callback was registered with, else
-    /// where that was, such as `Server.swift:42 accept(_:)`.
+    /// The name set for this dispatch, else the handle's name, else the `name:` that the callback was registered with,
+    /// else the place of the registration, such as `Server.swift:42 accept(_:)`.
     public var callbackPrettyName: String { name.text }
 
     /// The name of the loop that made the dispatch.

@@ -1,9 +1,9 @@
 import Synchronization
 
-/// The dispatch that is running, for other threads to see.
+/// The running dispatch, visible to other threads.
 struct InFlight: ~Copyable, Sendable {
     struct Dispatch: Equatable, Sendable {
-        /// No two dispatches of a loop start at the same instant, so that this tells them apart.
+        /// Identifies the dispatch: no two dispatches of a loop start at the same instant.
         let start: UInt64
         let name: CallbackName
         let kind: CallbackKind
@@ -19,7 +19,7 @@ struct InFlight: ~Copyable, Sendable {
         start.store(now, ordering: .releasing)
     }
 
-    /// Loop thread: the name that is known only now.
+    /// Sets a name that was not known when the dispatch began. Loop thread.
     @inline(__always)
     func rename(_ kind: CallbackKind, _ name: CallbackName) {
         what.store(UInt64(name.id) &<< 8 | UInt64(kind.number), ordering: .releasing)

@@ -1,6 +1,6 @@
-/// The dispatches of one iteration, added up by name from the flight recorder.
+/// The dispatches of one iteration, totaled by name from the flight recorder.
 ///
-/// A dispatch that runs past a listener's limit is a stall of its own; only the rest counts for the iteration.
+/// A dispatch that runs past a listener's limit is a stall of its own; only the rest counts toward the iteration.
 struct IterationSummary: Equatable, Sendable {
     struct Share: Equatable, Sendable {
         let name: CallbackName
@@ -8,23 +8,23 @@ struct IterationSummary: Equatable, Sendable {
         var time: UInt64
     }
 
-    /// When it began: tells it from all others.
+    /// The start of the iteration, which identifies it.
     let start: UInt64
-    /// When it ended, or was looked at.
+    /// The time at which the iteration ended or was sampled.
     let end: UInt64
     let dispatches: Int
     /// Whether the flight recorder still had all of its dispatches.
     let isComplete: Bool
-    /// The time of each name, all of its dispatches together; the heaviest come first.
+    /// The total time of each name, heaviest first.
     let shares: [Share]
-    /// The dispatches that ran past the shortest limit of all, each by itself.
+    /// The dispatches that ran past the shortest of all limits, individually.
     let long: [Share]
 
     /// - Parameters:
     ///   - records: The dispatches that have ended, oldest first; those before `start` do not count.
-    ///   - running: The one that is running.
-    ///   - dispatches: How many there were in all.
-    ///   - limit: The shortest of all.
+    ///   - running: The running dispatch.
+    ///   - dispatches: The total number of dispatches.
+    ///   - limit: The shortest of all limits.
     init(
         from start: UInt64,
         to end: UInt64,
@@ -56,14 +56,15 @@ struct IterationSummary: Equatable, Sendable {
         self.long = long
     }
 
-    /// The iteration's duration without its dispatches that ran past a limit, which must not be below the shortest.
+    /// Returns the iteration's duration minus its dispatches that ran past `limit`, which must not be below the
+    /// shortest.
     func ownTime(besides limit: UInt64) -> UInt64 {
         let others = long.reduce(0) { $1.time >= limit ? $0 + $1.time : $0 }
         let total = end > start ? end - start : 0
         return total > others ? total - others : 0
     }
 
-    /// The name that took most of that; `nil` where there is no dispatch.
+    /// Returns the name that took most of that time; `nil` if there are no dispatches.
     func heaviest(besides limit: UInt64) -> Share? {
         let rests = shares.map { share in
             let others = long.reduce(0) { $1.name == share.name && $1.time >= limit ? $0 + $1.time : $0 }

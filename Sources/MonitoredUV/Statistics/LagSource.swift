@@ -1,13 +1,14 @@
-/// The queue or place that a dispatch waited in, from when it was ready until it started.
+/// The queue or place where a dispatch waited, from its readiness to its start.
 ///
-/// Later versions, and other targets of this package, have sources that are not listed here: a `switch` needs a `default`.
+/// Later versions and other targets of this package may define sources not listed here, so a `switch` needs a
+/// `default`.
 public struct LagSource: RawRepresentable, Hashable, Sendable, BitwiseCopyable, Codable, CodingKeyRepresentable {
-    /// Good in this process: others know the name.
+    /// Valid only in this process. Other processes identify the source by its name.
     let number: UInt8
 
     init(number: UInt8) { self.number = number }
 
-    /// Makes the source of this name, such as `timer`. A process knows up to 15 of them; more count as `_OTHER`.
+    /// Creates the source with this name, such as `timer`. A process holds up to 15; further ones count as `_OTHER`.
     public init(rawValue: String) { number = Self.names.number(of: rawValue) }
 
     /// The name.
@@ -17,9 +18,9 @@ public struct LagSource: RawRepresentable, Hashable, Sendable, BitwiseCopyable, 
 
     /// Returns whether both have the same name.
     public static func == (left: Self, right: Self) -> Bool { left.number == right.number }
-    /// Returns whether they have different names.
+    /// Returns whether the names differ.
     public static func != (left: Self, right: Self) -> Bool { left.number != right.number }
-    /// Feeds what tells the name apart.
+    /// Hashes the number that identifies the name.
     public func hash(into hasher: inout Hasher) { hasher.combine(number) }
 
     static let limit = 16
@@ -33,9 +34,9 @@ extension LagSource {
     public static var local: Self { Self(number: 1) }
     /// A closure that another thread had posted.
     public static var remote: Self { Self(number: 2) }
-    /// A part of a task that could go on.
+    /// A part of a task that was ready to run.
     public static var job: Self { Self(number: 3) }
-    /// A descriptor that was ready, by the upper bound of the range that is known.
+    /// A descriptor that was ready. The lag is the upper bound of the known range.
     public static var io: Self { Self(number: 4) }
     /// A close, or a request that ended without I/O.
     public static var completion: Self { Self(number: 5) }

@@ -1,7 +1,7 @@
-/// Bins for durations in nanoseconds whose width is a fixed share of their value: 2^`bits` of them for each power of two.
+/// Bins for durations in nanoseconds, with a width proportional to the value: 2^`bits` bins per power of two.
 ///
-/// Below 2^`bits` every value has a bin of its own. Powers of two are always bounds. What is longer than 2^42 ns, which
-/// is 73 minutes, falls into the last bin.
+/// Each value below 2^`bits` has its own bin. Powers of two are always bounds. Durations longer than 2^42 ns (73
+/// minutes) fall into the last bin.
 struct LogLinearBins: Hashable, Sendable {
     let bits: Int
 
@@ -31,27 +31,27 @@ struct LogLinearBins: Hashable, Sendable {
         let exponent = 63 &- (value | 1 &<< UInt64(bits)).leadingZeroBitCount
         let shift = exponent &- bits
         let withinPower = Int(truncatingIfNeeded: value &>> UInt64(shift)) & (1 &<< bits &- 1)
-        // The first power of two has `bits` powers of single values below it.
+        // The first 2^`bits` bins hold single values, hence `shift + 1`.
         return value < 1 &<< UInt64(bits) ? Int(truncatingIfNeeded: value) : (shift &+ 1) &<< bits &+ withinPower
     }
 
-    /// The coarse bin of a value whose fine one is known.
+    /// Returns the coarse bin of a value whose fine bin is known.
     @inline(__always)
     static func coarseIndex(of value: UInt64, fine index: Int) -> Int {
-        // The powers of two are the same, three bits more of each tell the fine bins apart.
+        // The powers of two are the same; the fine bins divide each by three more bits.
         value < 1 &<< UInt64(fine.bits) ? coarse.index(of: value) : index &>> 3 &+ 12
     }
 
-    /// The least value that falls into the bin.
+    /// Returns the smallest value in the bin.
     func lowerBound(_ index: Int) -> UInt64 {
         if index < 1 << bits { return UInt64(index) }
         let shift = index >> bits - 1
         return UInt64(1 << bits + index & (1 << bits - 1)) << UInt64(shift)
     }
 
-    /// The value that stands for all in the bin: its middle.
+    /// Returns the middle of the bin, which represents all values in it.
     func middle(_ index: Int) -> UInt64 { (lowerBound(index) + upperBound(index) - 1) / 2 }
 
-    /// The least value that is too large for the bin.
+    /// Returns the smallest value that is too large for the bin.
     func upperBound(_ index: Int) -> UInt64 { lowerBound(index + 1) }
 }

@@ -1,11 +1,11 @@
 import Synchronization
 
-/// The statistics of a loop's dispatches and iterations from level ``MonitoringLevel/metrics`` on: made when the loop
-/// first gets there, about 3 MiB, of which those pages exist that are used.
+/// The statistics of a loop's dispatches and iterations, from level ``MonitoringLevel/metrics`` up. Created when the
+/// loop first reaches that level. About 3 MiB, of which only the pages in use exist.
 ///
 /// The loop's thread writes; any thread reads, without a lock.
 final class LoopMetrics: @unchecked Sendable {
-    // `@unchecked Sendable`: what is not atomic is marked as the loop thread's alone.
+    // `@unchecked Sendable`: only the loop's thread uses what is not atomic, as marked.
 
     private static let kinds = CallbackKind.limit
     private static let sources = LagSource.limit
@@ -16,20 +16,20 @@ final class LoopMetrics: @unchecked Sendable {
     private let names: NameTable
     let ring: FlightRing
 
-    /// The number of the first dispatch of the iteration that is going on.
+    /// The number of the first dispatch of the current iteration.
     private let firstOfIteration = Word(0)
 
-    // The smoothed lag, and until when it counts.
+    // The smoothed lag, and the instant that it is for.
     private let smoothed = Word(0)
     private let smoothedAt = Word(0)
 
     // MARK: Loop thread
 
     @exclusivity(unchecked) private var blame = BlameLedger()
-    /// When the last dispatch ended.
+    /// The end of the last dispatch.
     @exclusivity(unchecked) private var lastEnd: UInt64 = 0
     @exclusivity(unchecked) private var lag: SmoothedLag
-    /// Of this iteration.
+    /// The lags of this iteration.
     @exclusivity(unchecked) private var lagSum: UInt64 = 0
     @exclusivity(unchecked) private var lagCount: UInt64 = 0
 
@@ -47,7 +47,7 @@ final class LoopMetrics: @unchecked Sendable {
         HistogramStorage(histograms + number &* Self.stride, .fine)
     }
 
-    /// A dispatch has ended.
+    /// Records that a dispatch ended.
     @inline(__always)
     func record(
         _ kind: CallbackKind,
@@ -64,7 +64,8 @@ final class LoopMetrics: @unchecked Sendable {
             histogram(Self.kinds &+ Int(lag.source.number)).record(lag.upper)
             lagSum &+= lag.upper
             lagCount &+= 1
-            // Of a range, what is likely: the upper bound would blame the dispatch before every answer of a peer.
+            // For a range, uses the likely instant: the upper bound would blame the dispatch before every reply of a
+            // peer.
             let ready = lag.precision == .exact ? start &- lag.upper : probablyReady()
             if ready < lastEnd { blame.add(ring.count, readySince: ready, ring, names) }
         }
@@ -72,7 +73,7 @@ final class LoopMetrics: @unchecked Sendable {
         ring.append(kind, name, start, wall, lag)
     }
 
-    /// An iteration ends with the way into the poll; it began when the last poll returned. Gives the smoothed lag.
+    /// Ends an iteration, which lasts from the return of one poll to the start of the next. Returns the smoothed lag.
     @inline(never)
     func endIteration(from start: UInt64, at now: UInt64) -> Double {
         histogram(Self.kinds &+ Self.sources).record(now &- start)
@@ -85,7 +86,7 @@ final class LoopMetrics: @unchecked Sendable {
         return lag.value
     }
 
-    /// Charges all that waited so far: an iteration or a run ends.
+    /// Charges all waits so far, at the end of an iteration or a run.
     @inline(__always)
     func settle() {
         firstOfIteration.store(ring.count, ordering: .relaxed)
@@ -115,7 +116,7 @@ final class LoopMetrics: @unchecked Sendable {
 
     func readNames() -> [NameStatistics] { names.read() }
 
-    /// As of the last iteration.
+    /// The smoothed lag as of the last iteration.
     var smoothedLag: SmoothedLag {
         SmoothedLag(
             Double(bitPattern: smoothed.load(ordering: .relaxed)),

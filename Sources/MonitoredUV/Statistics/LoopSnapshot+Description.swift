@@ -1,5 +1,5 @@
 extension LoopSnapshot: CustomStringConvertible {
-    /// Several lines for a person: where the time went, who waited, and the names that weigh most.
+    /// A summary of several lines: where the time went, what waited, and the heaviest names.
     public var description: String { text(names: 15) }
 
     /// Describes the snapshot with the given number of names.
@@ -61,7 +61,7 @@ extension LoopSnapshot: CustomStringConvertible {
             + [histogram.percentile(50), histogram.percentile(99), histogram.max].map(\.brief)
     }
 
-    /// The first column to the left, the others to the right.
+    /// Returns a table with its first column aligned left and the others aligned right.
     private func table(_ header: [String], _ rows: [[String]]) -> [String] {
         let all = [header] + rows
         let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }

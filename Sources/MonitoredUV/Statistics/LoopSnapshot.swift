@@ -1,7 +1,7 @@
 /// A loop's statistics at one instant: a value that can be kept, sent, subtracted, and added.
 ///
-/// Everything counts from when the loop was first monitored. The difference of two snapshots of a loop is what happened
-/// between them, the sum of snapshots of several loops or machines what happened on all.
+/// All counts start when the loop is first monitored. The difference of two snapshots of a loop covers the time between
+/// them. The sum of snapshots of several loops or machines covers all of them.
 ///
 /// ```swift
 /// let before = loop.monitoring.snapshot()
@@ -10,14 +10,14 @@
 /// print(interval.time.utilization, interval.lag(.timer).percentile(99))
 /// ```
 public struct LoopSnapshot: Sendable, Hashable, Codable {
-    /// Whose it is: several, where snapshots were added.
+    /// The name of the loop; several names if snapshots were added.
     public private(set) var loopNames: [String]
 
-    /// The loop's time, by use, including that of work in progress.
+    /// The loop's time by use, including work in progress.
     public internal(set) var time: LoopTime
 
-    /// The time for which each iteration of the loop was busy, from the return of its poll to the next poll. The monitor's time
-    /// is in it.
+    /// The busy time of each iteration, from the return of one poll to the start of the next, including the monitor's
+    /// time.
     public internal(set) var iterations: DurationHistogram
 
     /// How late timed polls returned: scheduling delay, not the loop's.
@@ -26,38 +26,38 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
     var wallTimes: [CallbackKind: DurationHistogram]
     var lags: [LagSource: DurationHistogram]
 
-    /// Posted closures and jobs that wait.
+    /// The number of posted closures and jobs that are waiting.
     public internal(set) var queueLength: Int
 
-    /// The most that ever waited, as seen between dispatches; of a sum, of the one where it was most.
+    /// The highest queue length ever seen between dispatches; in a sum, that of the loop with the highest.
     public internal(set) var queueLengthPeak: Int
 
     /// The number of scheduled callbacks and sleeping tasks. A ``UVTimer`` is a handle, and not counted here.
     public internal(set) var timers: Int
 
-    /// How often something was queued.
+    /// The number of closures and jobs queued, by origin.
     public struct Enqueues: Sendable, Hashable, Codable {
-        /// Closures by the loop's own thread.
+        /// Closures posted by the loop's own thread.
         public internal(set) var localPosts = 0
-        /// Closures by other threads.
+        /// Closures posted by other threads.
         public internal(set) var remotePosts = 0
-        /// Parts of tasks by the loop's own thread.
+        /// Parts of tasks enqueued by the loop's own thread.
         public internal(set) var localJobs = 0
-        /// Parts of tasks by other threads.
+        /// Parts of tasks enqueued by other threads.
         public internal(set) var remoteJobs = 0
     }
 
     /// The number of queued closures and jobs, by source.
     public internal(set) var enqueues: Enqueues
 
-    /// How often the loop was woken from its poll by another thread: once for any number of closures and jobs that it
-    /// has not taken yet. The corresponding libuv function is `uv_async_send`.
+    /// The number of times another thread woke the loop from its poll: once for any number of closures and jobs that
+    /// the loop has not yet taken. The corresponding libuv function is `uv_async_send`.
     public internal(set) var wakeups: Int
 
-    /// Open handles, closing ones included, by libuv's name of their type: `tcp`, `timer`.
+    /// The number of open handles, including closing ones, by libuv's name for their type: `tcp`, `timer`.
     public internal(set) var handles: [String: Int]
 
-    /// Requests under way, by libuv's name of their type: `write`, `connect`.
+    /// The number of requests in progress, by libuv's name for their type: `write`, `connect`.
     public internal(set) var requests: [String: Int]
 
     /// The statistics of each name, in no particular order.
@@ -70,17 +70,17 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
         /// The reason for the loop's call into your code.
         public let kind: CallbackKind
         let nanoseconds: UInt64
-        /// For how long it had been running.
+        /// The time that it had been running.
         public var age: Duration { Duration(nanoseconds: nanoseconds) }
     }
 
-    /// The dispatch that was running; of a sum, the one that had been running for longest.
+    /// The dispatch that was running; in a sum, the one that had been running the longest.
     public internal(set) var running: Running?
 
     /// Durations of dispatches past a watchdog's limit, by cause.
     var stalls: [StallCause: DurationHistogram]
 
-    /// Reports of watchdogs and of logs of slow callbacks that were suppressed, because there were too many.
+    /// The number of reports of watchdogs and of slow-callback logs suppressed because there were too many.
     public internal(set) var droppedReports: Int
 
     init(loopName: String, time: LoopTime) {
@@ -102,37 +102,37 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
         droppedReports = 0
     }
 
-    /// Wall times of the dispatches of a kind.
+    /// Returns the wall times of the dispatches of a kind.
     public func wallTime(_ kind: CallbackKind) -> DurationHistogram { wallTimes[kind] ?? DurationHistogram() }
 
-    /// Wall times of the dispatches of all kinds.
+    /// The wall times of the dispatches of all kinds.
     public var wallTime: DurationHistogram { wallTimes.values.reduce(DurationHistogram(), +) }
 
-    /// Lag of the dispatches from `source`; for I/O, the upper bound.
+    /// Returns the lag of the dispatches from `source`; for I/O, the upper bound.
     public func lag(_ source: LagSource) -> DurationHistogram { lags[source] ?? DurationHistogram() }
 
-    /// Lag of the dispatches from all sources.
+    /// The lag of the dispatches from all sources.
     public var lag: DurationHistogram { lags.values.reduce(DurationHistogram(), +) }
 
-    /// The share of the loop's time, from 0 to 1, that it spent in iterations of `limit` or longer: of a loop that is
-    /// blocked for one second in three it is 0.33, whatever the percentiles of its many short iterations say.
+    /// Returns the share of the loop's time, from 0 to 1, that it spent in iterations of `limit` or longer. For a loop
+    /// that is blocked for one second in three it is 0.33, whatever the percentiles of its many short iterations say.
     public func timeShare(inIterationsOver limit: Duration) -> Double {
         time.elapsed <= .zero ? 0 : min(1, iterations.sum(over: limit) / time.elapsed)
     }
 
-    /// The share, from 0 to 1, of all the time that dispatches have waited which those have that waited for `limit` or
+    /// Returns the share, from 0 to 1, of the total waiting time that belongs to dispatches that waited for `limit` or
     /// longer.
     public func waitShare(over limit: Duration) -> Double {
         let lag = lag
         return lag.sum <= .zero ? 0 : min(1, lag.sum(over: limit) / lag.sum)
     }
 
-    /// The limits that texts and metrics tell these shares for.
+    /// The limits for which descriptions and metrics give these shares.
     package static let shareLimits: [Duration] = [
         .milliseconds(1), .milliseconds(10), .milliseconds(100), .seconds(1),
     ]
 
-    /// Durations of dispatches past a watchdog's limit; recorded at their ends.
+    /// Returns the durations of dispatches past a watchdog's limit, recorded when they end.
     public func stallDuration(_ cause: StallCause) -> DurationHistogram { stalls[cause] ?? DurationHistogram() }
 
     /// The number of dispatches that ended.
@@ -140,17 +140,17 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
 
     // MARK: Names
 
-    /// By what ``top(_:by:)`` sorts.
+    /// A sort key for ``top(_:by:)``.
     public enum Weight: Sendable, CaseIterable {
         /// The total wall time.
         case total
         /// The longest wall time.
         case worst
-        /// The time that other dispatches waited for them.
+        /// The time that other dispatches waited for those of the name.
         case blame
     }
 
-    /// The `count` heaviest names, heaviest first. `_OTHER` may be among them.
+    /// Returns the `count` heaviest names, heaviest first. `_OTHER` may be among them.
     public func top(_ count: Int, by weight: Weight) -> [NameStatistics] {
         func value(_ name: NameStatistics) -> UInt64 {
             switch weight {
@@ -164,8 +164,8 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
 
     // MARK: Arithmetic
 
-    /// Subtracts two snapshots of the same loop, or two sums of the same loops; what they hold is as in the
-    /// `later` one.
+    /// Subtracts two snapshots of the same loop, or two sums of the same loops. What the loop holds, such as handles,
+    /// is as in `later`.
     public static func - (later: LoopSnapshot, earlier: LoopSnapshot) -> LoopSnapshot {
         require(
             later.loopNames.sorted() == earlier.loopNames.sorted(),
@@ -224,8 +224,8 @@ extension Dictionary where Value == DurationHistogram {
 }
 
 extension NameStatistics {
-    /// The difference since `earlier`. A name that left the table meanwhile, for good or to come back, has taken what it
-    /// had to `_OTHER`.
+    /// Returns the difference since `earlier`. A name that was evicted in the meantime, even if it has returned, has
+    /// moved its earlier statistics to `_OTHER`.
     fileprivate static func difference(_ later: [NameStatistics], _ earlier: [NameStatistics]) -> [NameStatistics] {
         var before = Dictionary(earlier.map { ($0.callbackName, $0) }, uniquingKeysWith: { $1 })
         var others: NameStatistics?
@@ -245,7 +245,7 @@ extension NameStatistics {
     }
 
     fileprivate static func sum(_ left: [NameStatistics], _ right: [NameStatistics]) -> [NameStatistics] {
-        // What stays of several loops were in one place is not to be told apart.
+        // The residencies of names in several loops cannot be told apart, so the epoch is 0.
         var result: [String: NameStatistics] = [:]
         for name in left + right {
             var known =

@@ -1,4 +1,4 @@
-/// The time of a monitored loop, by use: every nanosecond of its runs is in exactly one of four parts.
+/// The time of a monitored loop, by use. Every nanosecond of its runs belongs to exactly one of four parts.
 public struct LoopTime: Sendable, Hashable, Codable, BitwiseCopyable {
     let callbackNanoseconds: UInt64
     let monitorNanoseconds: UInt64
@@ -9,21 +9,21 @@ public struct LoopTime: Sendable, Hashable, Codable, BitwiseCopyable {
         callbackNanoseconds &+ monitorNanoseconds &+ pollNanoseconds &+ overheadNanoseconds
     }
 
-    /// In user code: the sum of the wall times of all dispatches that were reported.
+    /// The time in user code: the sum of the wall times of all reported dispatches.
     public var callbacks: Duration { Duration(nanoseconds: callbackNanoseconds) }
 
-    /// In the monitor itself. What the library notes of each dispatch is not in it but in ``overhead``.
+    /// The time in the monitor itself. The library's own records of each dispatch count as ``overhead``.
     public var monitor: Duration { Duration(nanoseconds: monitorNanoseconds) }
 
-    /// In the poll for I/O, which is from going into it to the first callback after it: all of the time in which the
-    /// loop had nothing to do, and with it the system call that reads or writes for that callback.
+    /// The time in the poll for I/O, from entering it to the first callback after it: all of the time in which the loop
+    /// had nothing to do, and the system call that reads or writes for that callback.
     public var poll: Duration { Duration(nanoseconds: pollNanoseconds) }
 
-    /// In libuv and in this library, system calls for reading and accepting included, but for the first after a poll.
-    /// Counts when it ends.
+    /// The time in libuv and in this library, including system calls for reading and accepting, except for the first
+    /// after a poll. It counts when it ends.
     public var overhead: Duration { Duration(nanoseconds: overheadNanoseconds) }
 
-    /// The time for which the loop has run monitored: the sum of the four parts.
+    /// The time that the loop has run while monitored: the sum of the four parts.
     public var elapsed: Duration { Duration(nanoseconds: elapsedNanoseconds) }
 
     /// The share of the elapsed time in which the loop was not waiting for I/O, from 0 to 1.
@@ -31,10 +31,10 @@ public struct LoopTime: Sendable, Hashable, Codable, BitwiseCopyable {
         elapsedNanoseconds == 0 ? 0 : 1 - Double(pollNanoseconds) / Double(elapsedNanoseconds)
     }
 
-    /// The time of both.
+    /// Returns the time of both.
     public static func + (left: LoopTime, right: LoopTime) -> LoopTime { combine(left, right, &+) }
 
-    /// The time from an `earlier` reading of the same loop to this one.
+    /// Returns the time from an `earlier` reading of the same loop to this one.
     public static func - (later: LoopTime, earlier: LoopTime) -> LoopTime {
         combine(later, earlier) { $0 > $1 ? $0 &- $1 : 0 }
     }

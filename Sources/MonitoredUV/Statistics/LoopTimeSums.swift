@@ -1,11 +1,11 @@
 import Synchronization
 
-/// The running sums behind ``LoopTime``: written by the loop's thread alone and read from any, without a lock.
+/// The running sums behind ``LoopTime``. Only the loop's thread writes them; any thread reads them, without a lock.
 ///
-/// Each part has a sum, and one more word tells since when which part has been going on. The sums add up to that
-/// instant, which shows a reader whether what it has read belongs together.
+/// Each part has a sum, and one more word holds the current part and its start. The sums add up to that start, which
+/// tells a reader whether the words it has read are consistent.
 ///
-/// A value that refers to its words, which whoever has allocated them frees.
+/// The value refers to its words. The code that allocates them must free them.
 struct LoopTimeSums: Sendable {
     /// The parts that a loop's time is divided into.
     enum Part: Int {
@@ -24,7 +24,7 @@ struct LoopTimeSums: Sendable {
     @inline(__always)
     private func sum(of part: Part) -> UnsafeMutablePointer<Word> { words + part.rawValue }
 
-    /// The part that is going on, below the instant of its beginning.
+    /// The current part, in the bits below its start.
     private var state: UnsafeMutablePointer<Word> {
         @inline(__always) get { words + 5 }
     }
@@ -33,14 +33,14 @@ struct LoopTimeSums: Sendable {
         @inline(__always) get { words + 6 }
     }
 
-    /// The most of a part that a reader was told. Any thread writes it, so it keeps off the loop's cache line.
+    /// The largest value of a part returned so far. Any thread writes it, so it is not on the loop's cache line.
     private func told(of part: Part) -> UnsafeMutablePointer<Word> { words + 8 + part.rawValue }
 
     // MARK: Loop thread
 
-    /// `part`, which had been going on since `start`, gives way to the `next` one.
+    /// Ends `part`, which began at `start`, and begins the `next` one.
     ///
-    /// The sum comes first: a reader that sees it without the new state knows by the total.
+    /// The sum comes first: a reader that sees it without the new state notices from the total.
     @inline(__always)
     func change(from part: Part, since start: UInt64, to next: Part, at now: UInt64) {
         let sum = sum(of: part)
@@ -48,28 +48,28 @@ struct LoopTimeSums: Sendable {
         state.pointee.store(now &<< Self.partBits | UInt64(next.rawValue), ordering: .releasing)
     }
 
-    /// An iteration began at `now`, or has ended: 0.
+    /// Sets the start of the current iteration; 0 when it has ended.
     @inline(__always)
     func setIteration(_ now: UInt64) { iteration.value = now }
 
     // MARK: Any thread
 
-    /// When the iteration that is going on began; `nil` while the loop polls or does not run.
+    /// The start of the current iteration; `nil` while the loop polls or does not run.
     var iterationStart: UInt64? {
         let start = iteration.value
         return start == 0 ? nil : start
     }
 
-    /// The sums up to this instant: of two readings the later one is nowhere less, whoever reads.
+    /// Returns the sums up to this instant. No sum is ever less than in an earlier reading, on any thread.
     ///
-    /// The current part counts up to now, except for overhead: a dispatch may begin at the end of the one before it. If
-    /// the loop's thread is preempted between reading the clock at the end of a part and storing it, that part reads too
-    /// long by the delay until it has caught up.
+    /// The current part counts up to now, except for overhead, because a dispatch may begin at the end of the one
+    /// before it. If the loop's thread is preempted between reading the clock at the end of a part and storing it, that
+    /// part reads too long by the delay until the thread has caught up.
     ///
     /// - Parameter pause: Called between any two words, for tests.
     func read(_ now: () -> UInt64, pause: () -> Void = {}) -> LoopTime {
         var sums = readSums(now, pause)
-        // The loop's thread may have read the clock already, and be about to write that down: its part ended before now.
+        // The loop's thread may have read the clock already, but not yet stored it: its part ended before now.
         for part in [Part.callbacks, .monitor, .poll, .overhead] {
             sums[part.rawValue] = told(of: part).pointee.max(sums[part.rawValue], ordering: .relaxed).newValue
         }
@@ -91,12 +91,12 @@ struct LoopTimeSums: Sendable {
             pause()
             let now = now()
             pause()
-            // The clock must not be read behind the state that vouches for it.
+            // The clock must be read before the state is checked again.
             atomicMemoryFence(ordering: .sequentiallyConsistent)
             if self.state.pointee.load(ordering: .acquiring) != state { continue }
             let since = state >> Self.partBits
             let part = Int(state & (1 << Self.partBits - 1))
-            // If the sums go beyond the state, the part has ended, and its time is in them.
+            // If the sums exceed the state's instant, the part has ended, and its time is in them.
             let isUnderWay = sums.reduce(0, &+) == since
             if isUnderWay && part != Part.overhead.rawValue && now > since { sums[part] += now - since }
             return sums

@@ -1,32 +1,33 @@
 import Synchronization
 
-/// The part of a loop that other threads may read, whatever its own thread is doing; it outlives the loop for its readers.
+/// The part of a loop that other threads may read, whatever its own thread is doing. It outlives the loop for its
+/// readers.
 ///
-/// Unless marked otherwise the loop's thread alone writes.
+/// Unless marked otherwise, only the loop's thread writes.
 final class LoopVitals: Sendable {
     let name: CallbackName
     let time = LoopTimeSums.allocate()
     let inFlight = InFlight()
 
-    /// Whether the level was above `off` at the loop's last look.
+    /// Whether the level was above `off` when the loop last checked.
     let isMonitored = Atomic<Bool>(false)
 
     let localPosts = Counter()
     let remotePosts = Counter()
     let localJobs = Counter()
     let remoteJobs = Counter()
-    /// The length of the loop's own queues when the running dispatch began, or after the last one; and the most so far.
+    /// The length of the loop's own queues when the running dispatch began, or after the last one, and its peak.
     let queued = Counter()
     let queuedPeak = Counter()
     let timers = Counter()
-    /// The most that anybody who looked has seen. Any thread.
+    /// The highest length that any reader has seen. Any thread.
     private let seenPeak = Atomic<Int>(0)
 
-    /// By the number of libuv's type.
+    /// Counts by libuv's type number.
     let handles = Counters()
     let requests = Counters()
 
-    /// The smoothed lag from which the loop is overloaded, in nanoseconds. Any thread.
+    /// The smoothed lag above which the loop is overloaded, in nanoseconds. Any thread.
     let overloadLimit = Atomic<UInt64>(100_000_000)
     let wasOverloaded = Atomic<Bool>(false)
 
@@ -36,17 +37,18 @@ final class LoopVitals: Sendable {
 
     deinit { time.deallocate() }
 
-    /// `nil` for a loop that was never at level `metrics`. It stays for as long as this.
+    /// The metrics, kept as long as this object; `nil` for a loop that was never at level `metrics`.
     var metrics: LoopMetrics? { lazyMetrics.load() }
 
-    /// Loop thread: makes the metrics, if there are none.
+    /// Returns the metrics, and creates them if there are none. Loop thread.
     func makeMetrics(at now: UInt64) -> Unmanaged<LoopMetrics> {
         .passUnretained(metrics ?? lazyMetrics.storeIfNil(LoopMetrics(.current, at: now)))
     }
 
-    /// Any thread: what waits in the loop's own queues and in `remote`, and the most so far.
+    /// Returns the number of items waiting in the loop's own queues and in `remote`, and its peak. Any thread.
     ///
-    /// Work that moves from one to the other during the read must not count twice; it cannot before a dispatch has ended.
+    /// Work that moves between the two during the read must not count twice; it cannot move before a dispatch has
+    /// ended.
     ///
     /// - Parameter pause: Called between any two words, for tests.
     func queueLength(with remote: () -> Int, pause: () -> Void = {}) -> (now: Int, peak: Int) {
@@ -66,7 +68,7 @@ final class LoopVitals: Sendable {
 
     // MARK: Overload
 
-    /// Loop thread, once for each iteration.
+    /// Updates the overload state. Loop thread, once per iteration.
     @inline(__always)
     func updateOverload(_ smoothedLag: Double) {
         let isOverloaded = isTooHigh(smoothedLag, limit: limit, was: wasOverloaded.load(ordering: .relaxed))
@@ -77,21 +79,21 @@ final class LoopVitals: Sendable {
         @inline(__always) get { Double(signed: overloadLimit.load(ordering: .relaxed)) }
     }
 
-    /// Any thread: the smoothed lag now. Whatever is ready now has waited for as long as a dispatch is running; while
-    /// none is, nothing waits.
+    /// Returns the current smoothed lag. Ready work counts as having waited since the running dispatch began; while
+    /// none is running, nothing waits. Any thread.
     func smoothedLag(at now: UInt64) -> Double {
         guard isMonitored.load(ordering: .relaxed), let metrics else { return 0 }
         let since = inFlight.current?.start ?? now
         return metrics.smoothedLag.blended(withWaitFrom: since, until: now)
     }
 
-    /// Any thread.
+    /// Returns whether the loop is overloaded. Any thread.
     func isOverloaded(at now: UInt64) -> Bool {
         isMonitored.load(ordering: .relaxed)
             && isTooHigh(smoothedLag(at: now), limit: limit, was: wasOverloaded.load(ordering: .relaxed))
     }
 
-    /// A number that one thread changes and any may read.
+    /// A number that one thread changes and any thread may read.
     struct Counter: ~Copyable {
         private let number = Atomic<Int>(0)
 
@@ -109,7 +111,7 @@ final class LoopVitals: Sendable {
         func raise(to value: Int) { if value > self.value { set(value) } }
     }
 
-    /// One such number for each of libuv's types of handles or requests.
+    /// Numbers of this sort, one for each of libuv's types of handles or requests.
     final class Counters: Sendable {
         private let words = Words.allocateZeroed(count)
         static let count = 32
@@ -118,7 +120,7 @@ final class LoopVitals: Sendable {
 
         func add(_ more: Int, _ type: Int) { (words + type).add(UInt64(bitPattern: Int64(more))) }
 
-        /// Those that are not zero, by the names of their types.
+        /// Returns the nonzero numbers, by the names of their types.
         func named(_ name: (Int) -> String) -> [String: Int] {
             var named: [String: Int] = [:]
             for type in 0..<Self.count where (words + type).value != 0 {

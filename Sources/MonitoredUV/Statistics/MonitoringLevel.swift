@@ -1,12 +1,12 @@
 /// The amount of detail that a loop records about its dispatches.
 public enum MonitoringLevel: UInt8, Sendable, CaseIterable, Comparable {
-    /// Nothing: two branches for each dispatch.
+    /// Records nothing, at the cost of two branches per dispatch.
     case off
-    /// Histograms, names, flight recorder, and what the watchdog looks at.
+    /// Records histograms, names, the flight recorder, and the data that the watchdog reads.
     case metrics
     /// Records metrics, and calls the monitor after each dispatch.
     case callbacks
 
-    /// From `off` to `callbacks`.
+    /// Orders levels from `off` to `callbacks`.
     public static func < (left: MonitoringLevel, right: MonitoringLevel) -> Bool { left.rawValue < right.rawValue }
 }

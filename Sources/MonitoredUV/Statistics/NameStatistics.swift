@@ -1,9 +1,10 @@
 /// The statistics of the dispatches of one name.
 public struct NameStatistics: Sendable, Hashable, Codable {
-    /// As in ``IOLoopMonitorState/callbackPrettyName``; `_OTHER` stands for all that had no place of their own.
+    /// The name, as in ``IOLoopMonitorState/callbackPrettyName``; `_OTHER` stands for all names without their own
+    /// entry.
     public let callbackName: String
 
-    /// Their wall times: count, total and worst case among them, in bins of up to a quarter of their value.
+    /// The wall times of the dispatches, including count, total and maximum, in bins up to 25 % wide.
     public internal(set) var wallTime: DurationHistogram
 
     var blameNanoseconds: UInt64
@@ -34,8 +35,8 @@ public struct NameStatistics: Sendable, Hashable, Codable {
     /// The longest wall time.
     public var max: Duration { wallTime.max }
 
-    /// The total time that other dispatches waited for those of this name: a dispatch of 200 ms that kept 39 others waiting
-    /// is to blame for 7.8 s. Those that became ready while it ran count from then on.
+    /// The total time that other dispatches waited for those of this name: a dispatch of 200 ms that kept 39 others
+    /// waiting is to blame for 7.8 s. Waits of dispatches that became ready while it ran count from then on.
     public var blame: Duration { Duration(nanoseconds: blameNanoseconds) }
 }
 

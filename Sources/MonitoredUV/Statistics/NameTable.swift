@@ -1,14 +1,14 @@
 import MonitoredUVPlatform
 import Synchronization
 
-/// The statistics of each name: for a fixed number of names, those that weigh most, and for all others together.
+/// The statistics of the heaviest names, up to a fixed number, and of all others combined.
 ///
-/// Written by the loop's thread, which never waits, and read by any. When a name comes for which there is no room, the
-/// lightest quarter of those that are there joins the others.
+/// The loop's thread writes and never waits; any thread reads. When there is no room for a new name, the lightest
+/// quarter of the names in the table joins the others.
 final class NameTable: @unchecked Sendable {
-    // `@unchecked Sendable`: `slots` and `free` are the loop thread's alone; the entries are atomic words.
+    // `@unchecked Sendable`: only the loop's thread uses `slots` and `free`; the entries are atomic words.
 
-    /// One name's words: its number, which is 0 for nobody; when it got its place; its blame; its wall times.
+    /// The words of one entry: its name, 0 if the entry is free; its residency; its blame; its wall times.
     private struct Entry {
         let words: UnsafeMutablePointer<Word>
         static let wordCount = 3 + HistogramStorage.wordCount(.coarse)
@@ -22,11 +22,11 @@ final class NameTable: @unchecked Sendable {
 
     private let capacity: Int
     private let words: Words
-    /// By a registered name's number: where its entry is. Of passing names nothing is here.
+    /// The entry of each registered name, by the name's number. Passing names have none here.
     private let slots: UnsafeMutablePointer<UInt16>
-    /// By a passing name's place, the same, if the entry has that name's number.
+    /// The entry of each passing name, by the name's place. It is valid if the entry holds that name's number.
     private let passingSlots: UnsafeMutablePointer<UInt16>
-    /// Entries without a name, the next one last.
+    /// Free entries; the next to be used is last.
     private var free: [Int]
     private var epochs: UInt64 = 0
     private let readers = Atomic<Int>(0)
@@ -34,7 +34,7 @@ final class NameTable: @unchecked Sendable {
 
     private static let others = 0
 
-    /// - Parameter capacity: How many names have a place of their own.
+    /// - Parameter capacity: The number of names with their own entry.
     init(capacity: Int) {
         precondition((1...4096).contains(capacity))
         self.capacity = capacity
@@ -62,13 +62,13 @@ final class NameTable: @unchecked Sendable {
     @inline(__always)
     func record(_ name: CallbackName, _ wall: UInt64) { record(name, wall, fine: LogLinearBins.fine.index(of: wall)) }
 
-    /// Records a wall time whose bin among the fine ones is known.
+    /// Records a wall time whose fine bin is known.
     @inline(__always)
     func record(_ name: CallbackName, _ wall: UInt64, fine bin: Int) {
         entry(slot(of: name)).wallTime.record(wall, in: LogLinearBins.coarseIndex(of: wall, fine: bin))
     }
 
-    /// Others waited so long for dispatches of this name.
+    /// Adds the time that others waited for dispatches of this name.
     @inline(__always)
     func addBlame(_ name: CallbackName, _ waited: UInt64) { entry(slot(of: name)).blame.add(waited) }
 
@@ -85,7 +85,7 @@ final class NameTable: @unchecked Sendable {
         return slot != .max && entry(Int(slot)).id.value == UInt64(name.id) + 1 ? Int(slot) : place(name)
     }
 
-    /// By the name's number: where its entry is.
+    /// Returns the place that holds the index of the name's entry.
     private func cell(of name: CallbackName) -> UnsafeMutablePointer<UInt16> {
         name.id < UInt32(CallbackName.limit) ? slots + Int(name.id) : passingSlots + PassingNames.place(of: name)
     }
@@ -100,7 +100,7 @@ final class NameTable: @unchecked Sendable {
         return slot
     }
 
-    /// Makes room, unless somebody is reading: what leaves then would be missed, or counted twice.
+    /// Makes room, unless the table is being read: the reader would miss evicted names, or count them twice.
     private func evict() {
         isEvicting.store(true, ordering: .sequentiallyConsistent)
         defer { isEvicting.store(false, ordering: .releasing) }
@@ -108,7 +108,7 @@ final class NameTable: @unchecked Sendable {
         let byWeight = (1...capacity).sorted { entry($0).weight < entry($1).weight }
         for slot in byWeight.prefix(max(1, capacity / 4)) {
             let leaving = entry(slot)
-            // A passing name's place may be another one's by now.
+            // A passing name's place may belong to another name by now.
             let cell = cell(of: CallbackName(id: UInt32(leaving.id.value - 1)))
             if cell.pointee == UInt16(slot) { cell.pointee = .max }
             leaving.id.value = 0
@@ -121,14 +121,15 @@ final class NameTable: @unchecked Sendable {
 
     // MARK: Any thread
 
-    /// Every name that has a place, and the others under `_OTHER`: between them nothing is missing, and nothing is there
-    /// twice. Meanwhile names that have no place yet go to the others.
+    /// Returns every name that has an entry, and the others as `_OTHER`. Nothing is missing or counted twice. No name
+    /// is evicted during the read, so new names may count as others.
     ///
     /// - Parameter pause: Called between any two entries, for tests.
     func read(pause: () -> Void = {}) -> [NameStatistics] {
         readers.wrappingAdd(1, ordering: .sequentiallyConsistent)
         defer { readers.wrappingSubtract(1, ordering: .releasing) }
-        // Names that are leaving take some ten microseconds; a loop whose thread was stopped in them is not waited for.
+        // An eviction takes about ten microseconds. The wait is limited, because the loop's thread may be stopped in
+        // one.
         var patience = 10_000
         while patience > 0 && isEvicting.load(ordering: .sequentiallyConsistent) {
             sched_yield()
@@ -138,7 +139,7 @@ final class NameTable: @unchecked Sendable {
             pause()
             return readEntry(slot)
         }
-        // Names that were forgotten are among the others, and a task may be called as a handle or a closure is.
+        // Forgotten names count as others, and a task may have the same name as a handle or a closure.
         return Dictionary(grouping: entries, by: \.callbackName).values.map { same in
             same.count == 1 && same[0].callbackName != CallbackName.other.text ? same[0] : NameStatistics(sumOf: same)
         }

@@ -2,7 +2,7 @@ import MonitoredUVPlatform
 
 /// The lag of a loop's dispatches, smoothed over time: the mean of each iteration, weighted by how long ago it was.
 struct SmoothedLag: Equatable {
-    /// After so long a value has lost half of its weight.
+    /// The time after which a value has lost half of its weight, in nanoseconds.
     static var halfLife: Double {
         @inline(__always) get { 500_000_000 }
     }
@@ -15,9 +15,10 @@ struct SmoothedLag: Equatable {
         at = now
     }
 
-    /// Nothing waited until `start`; then the loop was busy until `now`, with dispatches of so much lag in the mean.
+    /// Adds an iteration: nothing waited until `start`; then the loop was busy until `now`, with a mean lag of `lag`.
     ///
-    /// Work that became ready meanwhile waited for half of that on average, and counts for as long as it waited.
+    /// Work that became ready in the meantime waited for half of that time on average, and is weighted by its waiting
+    /// time.
     @inline(__always)
     mutating func add(_ lag: Double, from start: UInt64, until now: UInt64) {
         let busy = Double(signed: now &- start)
@@ -25,7 +26,7 @@ struct SmoothedLag: Equatable {
         at = now
     }
 
-    /// If nothing had waited until `start`, and since then everything, until `now`.
+    /// Returns the lag as if nothing had waited until `start`, and then everything until `now`.
     func blended(withWaitFrom start: UInt64, until now: UInt64) -> Double {
         let waited = Double(signed: now > start ? now &- start : 0)
         return blended(with: waited, weight: waited, from: start)
@@ -41,17 +42,17 @@ struct SmoothedLag: Equatable {
     @inline(__always)
     private static func kept(after passed: Double) -> Double {
         let halves = passed / halfLife
-        // For short times, which are the most, a division will do.
+        // For short times, the most common, a division is accurate enough.
         return halves < 0.05 ? 1 / (1 + halves * 0.693_147) : exp2(-halves)
     }
 }
 
-/// Whether a number is too high, with two limits, so that the answer does not flutter: above the limit it is, below half
-/// of it it is not, and in between it is what it was.
+/// Returns whether a value is too high, with hysteresis: yes above the limit, no below half of it, and in between the
+/// same as before.
 func isTooHigh(_ value: Double, limit: Double, was: Bool) -> Bool { value > limit || (was && value > limit / 2) }
 
 extension Double {
-    /// Nanoseconds of less than 292 years, for which processors have an instruction.
+    /// Converts nanoseconds of less than 292 years, with an instruction that processors have for signed numbers.
     @inline(__always)
     init(signed nanoseconds: UInt64) { self.init(Int64(bitPattern: nanoseconds)) }
 }

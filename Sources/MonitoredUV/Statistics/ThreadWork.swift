@@ -1,14 +1,14 @@
 import MonitoredUVPlatform
 
-/// Counters of a thread that tell work from sleep, read on that thread before and after.
+/// Counters of a thread that distinguish work from sleep, read on that thread before and after.
 struct ThreadWork: BitwiseCopyable, Equatable {
-    /// How often the thread has given up its processor of its own accord, which is to wait for something.
+    /// The number of times the thread has voluntarily given up its processor, in order to wait.
     var waits: Int
-    /// The processor time, in nanoseconds; 0 where that was not asked for.
+    /// The processor time, in nanoseconds; 0 if not requested.
     var processorTime: UInt64
 
-    /// `nil` where the system does not tell. The corresponding system calls are `getrusage`, with `RUSAGE_THREAD`, and
-    /// `clock_gettime`, with `CLOCK_THREAD_CPUTIME_ID`.
+    /// Returns the counters of this thread; `nil` if the system does not report them. The corresponding system calls
+    /// are `getrusage`, with `RUSAGE_THREAD`, and `clock_gettime`, with `CLOCK_THREAD_CPUTIME_ID`.
     @inline(never)
     static func read(withTime: Bool) -> ThreadWork? {
         guard let waits = Platform.voluntarySwitches else { return nil }

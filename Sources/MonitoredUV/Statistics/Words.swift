@@ -1,7 +1,7 @@
 import MonitoredUVPlatform
 import Synchronization
 
-/// One word that one thread writes and any may read: a relaxed load and store, which are plain moves.
+/// A word that one thread writes and any thread may read, by relaxed loads and stores, which are plain moves.
 typealias Word = Atomic<UInt64>
 
 extension UnsafeMutablePointer<Word> {
@@ -11,18 +11,18 @@ extension UnsafeMutablePointer<Word> {
         nonmutating set { pointee.store(newValue, ordering: .relaxed) }
     }
 
-    /// For the one thread that writes.
+    /// Adds to the word. Only for the one thread that writes it.
     @inline(__always)
     func add(_ more: UInt64) { value = value &+ more }
 }
 
-/// Words in a row, which whoever has allocated them frees.
+/// An array of words. The code that allocates them must free them.
 ///
 /// `@unchecked Sendable`: the words are atomic, and the pointer never changes.
 struct Words: @unchecked Sendable {
     private let first: UnsafeMutablePointer<Word>
 
-    /// Words that are all 0, from pages that the system hands out when they are first written to.
+    /// Allocates words that are all 0, in pages that the system provides on the first write.
     static func allocateZeroed(_ count: Int) -> Words {
         let memory = calloc(count, MemoryLayout<Word>.stride)
         guard let memory else { fatalError("out of memory: \(count) words for statistics could not be allocated") }

@@ -1,22 +1,22 @@
-/// Memory for blocks of one size that come and go, side by side: whoever walks through many of them touches fewer pages
-/// than if each were an allocation of its own among others. For one thread at a time.
+/// A pool of blocks of one size, stored side by side: walking through many of them touches fewer pages than if each
+/// were a separate allocation. For one thread at a time.
 final class BlockPool {
-    /// The number of blocks in one piece of memory. Behind each of them stands the address of its chunk's head.
+    /// One piece of memory with room for several blocks. Each block is followed by the address of its chunk.
     private struct Chunk {
         let memory: UnsafeMutableRawPointer
-        /// Blocks that were given back, each of which begins with the address of the next.
+        /// Returned blocks, each of which begins with the address of the next.
         var free: UnsafeMutableRawPointer?
-        /// The number of blocks that have been given out at some time, from the beginning.
+        /// The number of blocks, from the beginning, that have ever been handed out.
         var begun = 0
         var used = 0
-        /// Of the chunks with room.
+        /// The neighbors among the chunks with room.
         var previous: UnsafeMutablePointer<Chunk>?
         var next: UnsafeMutablePointer<Chunk>?
     }
 
     private static let chunkSize = 64 * 1024
 
-    /// The offset from a block of the address of its chunk.
+    /// The offset from a block to the address of its chunk.
     private let headOffset: Int
     private let stride: Int
     private let blocksPerChunk: Int
@@ -37,7 +37,7 @@ final class BlockPool {
         if let available { remove(available) }
     }
 
-    /// Memory for one block, uninitialized.
+    /// Returns uninitialized memory for one block.
     func allocate() -> UnsafeMutableRawPointer {
         let chunk = available ?? addChunk()
         chunk.pointee.used += 1
@@ -54,14 +54,14 @@ final class BlockPool {
         return block
     }
 
-    /// Takes back a block that ``allocate()`` gave.
+    /// Takes back a block from ``allocate()``.
     func deallocate(_ block: UnsafeMutableRawPointer) {
         let chunk = block.load(fromByteOffset: headOffset, as: UnsafeMutablePointer<Chunk>.self)
         if chunk.pointee.used == blocksPerChunk { link(chunk) }
         chunk.pointee.used -= 1
         block.storeBytes(of: chunk.pointee.free, as: UnsafeMutableRawPointer?.self)
         chunk.pointee.free = block
-        // The only one with room stays, for who comes next.
+        // The only chunk with room stays, for the next allocation.
         if chunk.pointee.used == 0 && (available != chunk || chunk.pointee.next != nil) { remove(chunk) }
     }
 

@@ -1,5 +1,5 @@
 extension Duration {
-    /// `203 ms`, `1.2 ms`, `45 us`, `820 ns`: two or three digits, as a person reads them.
+    /// The duration in a readable form with two or three digits: `203 ms`, `1.2 ms`, `45 us`, `820 ns`.
     var brief: String {
         let units: [(Duration, String)] = [(.seconds(1), "s"), (.milliseconds(1), "ms"), (.microseconds(1), "us")]
         let (unit, name) = units.first { self >= $0.0 } ?? (.nanoseconds(1), "ns")

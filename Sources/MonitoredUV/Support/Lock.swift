@@ -2,10 +2,10 @@ import MonitoredUVPlatform
 
 /// A value behind a POSIX mutex.
 ///
-/// Not `Synchronization.Mutex`: Thread Sanitizer does not see that one's hand-overs on Linux, and would report this
-/// library in every program that is tested with it.
+/// `Synchronization.Mutex` is not used because Thread Sanitizer does not see its synchronization on Linux, and would
+/// report this library in every program that is tested with it.
 ///
-/// `@unchecked Sendable`: the value is reached through the mutex alone.
+/// `@unchecked Sendable`: the value is accessed only under the mutex.
 final class Lock<Value: ~Copyable>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private var value: Value
@@ -20,7 +20,7 @@ final class Lock<Value: ~Copyable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// `body` must not take this lock again.
+    /// Calls `body` under the lock. `body` must not take this lock again.
     func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
         expectSuccess(pthread_mutex_lock(mutex))
         defer { expectSuccess(pthread_mutex_unlock(mutex)) }

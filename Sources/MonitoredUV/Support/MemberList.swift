@@ -2,10 +2,10 @@
 class ListMember {
     fileprivate final var next: ListMember?
     fileprivate final unowned(unsafe) var previous: ListMember?
-    /// Lets go of its members when it goes.
+    /// Cleared by the list when it is deinitialized.
     fileprivate final unowned(unsafe) var list: (any AnyMemberList)?
 
-    /// Leaves the list that the member is in; `false` if it is in none.
+    /// Leaves the list that the member is in; returns `false` if it is in none.
     @discardableResult
     final func leaveList() -> Bool {
         guard let list else { return false }
@@ -14,7 +14,7 @@ class ListMember {
     }
 }
 
-/// Keeps its members, in no particular order, until they leave; to add one and to leave take constant time.
+/// A list that keeps its members, in no particular order, until they leave. Adding and leaving take constant time.
 final class MemberList<Member: ListMember>: AnyMemberList {
     private(set) var first: Member?
 
@@ -22,7 +22,7 @@ final class MemberList<Member: ListMember>: AnyMemberList {
 
     var isEmpty: Bool { first == nil }
 
-    /// All members as of now, for those who remove some on the way.
+    /// A copy of the current members, for iterations that remove some.
     var members: [Member] {
         var members: [Member] = []
         var member = first
@@ -33,7 +33,7 @@ final class MemberList<Member: ListMember>: AnyMemberList {
         return members
     }
 
-    /// The member must be in no list.
+    /// Adds a member, which must not be in a list.
     func add(_ member: Member) {
         member.next = first
         first?.previous = member

@@ -3,15 +3,15 @@ import MonitoredUVPlatform
 
 /// Nanoseconds of the monotonic clock that libuv's timers run on.
 ///
-/// A clock of its own for each loop, because the memory that the system writes to must not lie on the stack: that would
-/// put a stack guard into every function that reads the clock.
+/// Each loop has its own clock, because the memory that the system writes to must not be on the stack: that would add a
+/// stack guard to every function that reads the clock.
 struct MonotonicClock {
     #if os(Linux)
         private let time = UnsafeMutablePointer<timespec>.allocate(capacity: 1)
 
         func free() { time.deallocate() }
 
-        /// `CLOCK_MONOTONIC`, as `uv_hrtime` reads it, without its detours. The loop's thread alone.
+        /// Reads `CLOCK_MONOTONIC`, as `uv_hrtime` does, but without its detours. The loop's thread only.
         @inline(__always)
         func now() -> UInt64 {
             clock_gettime(CLOCK_MONOTONIC, time)
@@ -30,9 +30,10 @@ struct MonotonicClock {
 }
 
 extension Duration {
-    /// Nanoseconds, rounded up; negative becomes 0, and what does not fit becomes the largest that libuv can add to.
+    /// The duration in nanoseconds, rounded up. Negative durations become 0, and those that do not fit become the
+    /// largest that libuv can add to.
     var nanosecondsClamped: UInt64 {
-        // Up to 18 seconds; to divide what is wider takes long.
+        // Up to 18 seconds: dividing wider values is slow.
         if let attoseconds = UInt64(exactly: attoseconds) {
             return attoseconds / 1_000_000_000 + (attoseconds % 1_000_000_000 == 0 ? 0 : 1)
         }

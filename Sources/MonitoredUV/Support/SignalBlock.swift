@@ -1,6 +1,6 @@
 import MonitoredUVPlatform
 
-/// Blocks a signal that a system call would raise on this thread; the call's result tells the same.
+/// Blocks a signal that a system call would raise on this thread; the call's result reports the same.
 struct SignalBlock {
     private let signal: Int32
     private var outer = sigset_t()

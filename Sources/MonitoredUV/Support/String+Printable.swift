@@ -1,6 +1,6 @@
 extension String {
-    /// The text with control characters replaced, which could end a line or drive a terminal: strangers choose parts of
-    /// what goes into logs.
+    /// The text with control characters replaced, which could end a line or control a terminal: outsiders choose parts
+    /// of what is logged.
     var printable: String {
         if utf8.allSatisfy({ (0x20..<0x7f).contains($0) }) { return self }
         return String(
@@ -15,7 +15,7 @@ extension String {
         )
     }
 
-    /// As many whole characters as fit into `most` bytes.
+    /// Returns as many whole Unicode scalars as fit into `most` bytes.
     func firstBytes(_ most: Int) -> String {
         if utf8.count <= most { return self }
         var end = utf8.index(startIndex, offsetBy: most)

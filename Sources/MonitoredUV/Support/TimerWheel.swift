@@ -1,19 +1,20 @@
-/// One wait in a ``TimerWheel``. A token of a wait that is over does no harm: it never comes to mean another one.
+/// Identifies one wait in a ``TimerWheel``. The token of a wait that is over is harmless: it never refers to another
+/// one.
 struct TimerToken: Equatable {
     let slot: UInt32
     fileprivate let generation: UInt32
 }
 
-/// Waits for instants of the monotonic clock, in a hierarchical wheel: six levels of 256 buckets, the finest of which is
-/// a 64th of a millisecond.
+/// Waits for instants of the monotonic clock, in a hierarchical wheel: six levels of 256 buckets, the finest of which
+/// are 1/64 ms long.
 ///
-/// A wait comes out at the first 64th of a millisecond not before its due time, so never early; in the order of due
-/// times to the nanosecond, equal ones in the order in which they were started. To start, to stop, and to put off takes
-/// constant time.
+/// A wait comes out at the first 1/64 ms tick not before its due time, so never early. Waits come out in the order of
+/// their due times to the nanosecond, and equal ones in the order in which they were started. Starting, stopping and
+/// postponing a wait take constant time.
 ///
-/// The links of a wait are in one block of memory and the rest in another, so that taking one out touches little. Lists
-/// are circular; the first links are their heads. The bit of a bucket may stay set after its last wait was stopped.
-/// Nothing here runs code of the payload, which is always handed out to be released elsewhere.
+/// The links of a wait are in one block of memory and the rest in another, so that taking one out touches little
+/// memory. Lists are circular; the first links are their heads. The bit of a bucket may stay set after its last wait
+/// was stopped. Nothing here runs code of the payload, which is always handed out to be released elsewhere.
 struct TimerWheel<Payload>: ~Copyable {
     private struct Links {
         var next: UInt32
@@ -31,7 +32,7 @@ struct TimerWheel<Payload>: ~Copyable {
     private typealias Order = (due: UInt64, place: Int, index: UInt32)
 
     private static var levels: Int { 6 }
-    /// The heads of the lists: the buckets of all levels, and what is due.
+    /// The head of the list of ready waits. It follows the heads of the buckets of all levels.
     private static var ready: UInt32 { 256 * 6 }
     private static var firstWait: UInt32 { ready + 1 }
     private static var leastCapacity: Int { 64 }
@@ -65,7 +66,7 @@ struct TimerWheel<Payload>: ~Copyable {
 
     // MARK: Waits
 
-    /// With `atOnce`, the wait comes out next, whatever the time is.
+    /// Starts a wait. With `atOnce`, it is ready at once, whatever the time is.
     @inline(__always)
     mutating func start(due: UInt64, atOnce: Bool = false, _ payload: consuming Payload) -> TimerToken {
         let index: UInt32
@@ -89,7 +90,7 @@ struct TimerWheel<Payload>: ~Copyable {
         return TimerToken(slot: index, generation: lastGeneration)
     }
 
-    /// Ends a wait; `nil` if it is over.
+    /// Stops a wait and returns its payload; `nil` if it is over.
     @inline(__always)
     mutating func stop(_ token: TimerToken) -> Payload? {
         guard isWaiting(token) else { return nil }
@@ -97,8 +98,8 @@ struct TimerWheel<Payload>: ~Copyable {
         return free(token.slot)
     }
 
-    /// Gives a wait another due time; `false` if it is over. A later time costs two stores: the wait is moved when its
-    /// old time comes.
+    /// Changes the due time of a wait; returns `false` if it is over. A later time is only stored: the wait is moved
+    /// when its old time comes.
     @inline(__always)
     mutating func move(_ token: TimerToken, due: UInt64) -> Bool {
         guard isWaiting(token) else { return false }
@@ -118,14 +119,14 @@ struct TimerWheel<Payload>: ~Copyable {
         return place < used && waits[place].generation == token.generation
     }
 
-    /// The payload of a wait; `nil` if it is over.
+    /// Returns the payload of a wait; `nil` if it is over.
     @inline(__always)
     func payload(_ token: TimerToken) -> Payload? { isWaiting(token) ? wait(token.slot).pointee.payload : nil }
 
-    /// The due time of a wait; `nil` if it is over.
+    /// Returns the due time of a wait; `nil` if it is over.
     func due(_ token: TimerToken) -> UInt64? { isWaiting(token) ? wait(token.slot).pointee.due : nil }
 
-    /// The wait that now has a slot and meets a condition.
+    /// Returns the token of the wait that is now in a slot, if its payload meets a condition.
     func token(at slot: UInt32, where condition: (borrowing Payload) -> Bool) -> TimerToken? {
         guard slot >= Self.firstWait, slot - Self.firstWait < UInt32(used) else { return nil }
         let wait = wait(slot)
@@ -133,7 +134,7 @@ struct TimerWheel<Payload>: ~Copyable {
         return TimerToken(slot: slot, generation: wait.pointee.generation)
     }
 
-    /// All waits, in no particular order.
+    /// Calls `body` for each wait, in no particular order.
     func forEach(_ body: (TimerToken, borrowing Payload) -> Void) {
         for place in 0..<used {
             let wait = waits[place]
@@ -144,7 +145,7 @@ struct TimerWheel<Payload>: ~Copyable {
 
     // MARK: Time
 
-    /// Collects what is due at `now`, in order, for ``firstReady``.
+    /// Collects the waits that are due at `now`, in order, for ``firstReady``.
     mutating func advance(to now: UInt64) {
         let target = now / tickLength
         while let (level, start) = firstBucket(), start <= target {
@@ -155,7 +156,7 @@ struct TimerWheel<Payload>: ~Copyable {
         current = max(current, target)
     }
 
-    /// The first of what is due, which stays until it is stopped or moved.
+    /// The first of the ready waits. It stays until it is stopped or moved.
     @inline(__always)
     var firstReady: (token: TimerToken, due: UInt64)? {
         let index = links[Int(Self.ready)].next
@@ -164,13 +165,13 @@ struct TimerWheel<Payload>: ~Copyable {
         return (TimerToken(slot: index, generation: wait.pointee.generation), wait.pointee.due)
     }
 
-    /// When ``advance(to:)`` has to be called next, or somewhat before; `nil` if nothing waits.
+    /// Returns when ``advance(to:)`` must be called next, or a somewhat earlier time; `nil` if nothing waits.
     mutating func wakeTime() -> UInt64? {
         if links[Int(Self.ready)].next != Self.ready { return 0 }
         guard let (level, start) = firstBucket() else { return nil }
         if level == 0 { return start * tickLength }
-        // Among a few in a coarse bucket the first is soon found, and spares a wake-up at the start of the bucket.
-        // Those that were put off may be due after its end, where others come first.
+        // Among a few waits in a coarse bucket, the first is found quickly and saves a wake-up at the start of the
+        // bucket. Postponed waits may be due after the end of the bucket, where others come first.
         let head = bucket(level, start)
         var (least, index) = (start + 1 << UInt64(level << 3), links[Int(head)].next)
         for _ in 0..<16 {
@@ -181,13 +182,13 @@ struct TimerWheel<Payload>: ~Copyable {
         return start * tickLength
     }
 
-    /// The instant at which a wait with this due time can come out.
+    /// Returns the instant at which a wait with this due time can come out.
     @inline(__always)
     static func ringTime(_ due: UInt64) -> UInt64 { tick(due) * tickLength }
 
     // MARK: Buckets
 
-    /// Six levels hold no more ticks.
+    /// Returns the tick of a due time, limited to the ticks that six levels hold.
     @inline(__always)
     private static func tick(_ due: UInt64) -> UInt64 { min((due &+ (tickLength - 1)) / tickLength, 1 << 48 - 1) }
 
@@ -228,7 +229,7 @@ struct TimerWheel<Payload>: ~Copyable {
         bits[Int(head >> 6)] &= ~(1 << UInt64(head & 63))
     }
 
-    /// The earliest bucket that has waits, and its first tick.
+    /// Returns the earliest bucket that has waits, and its first tick.
     private func firstBucket() -> (level: Int, start: UInt64)? {
         for level in 0..<Self.levels {
             let digit = UInt32(truncatingIfNeeded: current >> UInt64(level << 3) & 255)
@@ -265,7 +266,7 @@ struct TimerWheel<Payload>: ~Copyable {
         }
     }
 
-    /// Moves the finest bucket of the current tick to what is ready, in order; what was put off goes back.
+    /// Moves the waits in the finest bucket of the current tick to the ready ones, in order. Postponed waits go back.
     private func expire() {
         let head = bucket(0, current)
         var index = links[Int(head)].next
@@ -323,7 +324,7 @@ struct TimerWheel<Payload>: ~Copyable {
         return payload
     }
 
-    /// Gives back the memory of a burst that is over.
+    /// Frees the memory of a burst that is over.
     @inline(never)
     private mutating func shrink() {
         waits.deinitialize(count: used)
@@ -346,5 +347,5 @@ struct TimerWheel<Payload>: ~Copyable {
     }
 }
 
-/// In nanoseconds: a 64th of a millisecond, so that whole milliseconds are whole ticks.
+/// The length of a tick in nanoseconds: 1/64 ms, so that whole milliseconds are whole ticks.
 private let tickLength: UInt64 = 15_625

@@ -1,11 +1,11 @@
 import MonitoredUVPlatform
 
-/// Says something on standard error that a program's author must see, where there is nobody to throw to.
+/// Prints a warning that the program's author must see on standard error, where an error cannot be thrown.
 func warn(_ message: String) {
     write(toStandardError: "warning: \(message)\n")
 }
 
-/// Writes as much as standard error takes; a full disk and a limit of the file's size are no reason to end the process.
+/// Writes as much as standard error accepts. A full disk or a limit of the file's size does not end the process.
 func write(toStandardError text: String) {
     var block = SignalBlock(SIGXFSZ)
     defer { block.end() }

@@ -1,7 +1,7 @@
 import CLibUV
 import MonitoredUVPlatform
 
-/// A POSIX thread with a name, that somebody joins or detaches.
+/// A named POSIX thread, which must be joined or detached.
 struct LoopThread: Sendable {
     private let thread: Platform.Thread
 
@@ -12,21 +12,21 @@ struct LoopThread: Sendable {
         self.thread = thread
     }
 
-    /// Lets the thread go on by itself. Once, instead of ``join()``.
+    /// Detaches the thread. Call this once, instead of ``join()``.
     func detach() {
         let status = Platform.detach(thread)
         if status != 0 { fatalError("pthread_detach failed with \(status)") }
     }
 
-    /// Waits until the thread has ended. Once, and not from the thread itself.
+    /// Waits until the thread has ended. Call this once, and not from the thread itself.
     func join() {
         let status = Platform.join(thread)
         if status != 0 { fatalError("pthread_join failed with \(status)") }
     }
 }
 
-/// Leaves signals that are for the process to its other threads. Those that a crash brings, and the one that Swift's
-/// crash reports hold threads with, come through.
+/// Leaves signals for the process to its other threads. The signals of crashes, and the one with which Swift's crash
+/// reporter stops threads, are not blocked.
 func blockSignals() {
     var set = sigset_t()
     sigemptyset(&set)
@@ -36,7 +36,7 @@ func blockSignals() {
     pthread_sigmask(SIG_BLOCK, &set, nil)
 }
 
-/// The thread that is running, as one word.
+/// Returns the handle of the running thread, as one word.
 @inline(__always)
 func currentThread() -> UInt { word(pthread_self()) }
 

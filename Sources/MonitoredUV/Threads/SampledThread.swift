@@ -1,17 +1,17 @@
 import CMonitoredUV
 import MonitoredUVPlatform
 
-/// The thread that runs a loop, for the one who looks at it from outside.
+/// The thread that runs a loop, as seen by the thread that samples it.
 final class SampledThread: Sendable {
     private let thread: UInt
     private let number: Int32
     private let range: muv_stack_range
     private let files: muv_thread_files
     let usage: ThreadUsageReader
-    /// There were no descriptors left for its files.
+    /// Whether there were no descriptors left for its files.
     let lacksFiles: Bool
 
-    /// This thread; `nil` where the system cannot tell about it.
+    /// Creates the representation of this thread; `nil` if the system does not provide the information.
     init?() {
         var range = muv_stack_range()
         var number: Int32 = 0
@@ -35,12 +35,13 @@ final class SampledThread: Sendable {
         for file in [files.syscall, files.schedstat, files.status] where file >= 0 { close(file) }
     }
 
-    /// The system gives a new thread the handle of one that is gone, but another number.
+    /// Whether this is the running thread. A new thread may have the handle of one that is gone, but has another
+    /// number.
     var isThisThread: Bool { thread == currentThread() && number == muv_thread_number() }
 
-    /// A copy of the thread's stack, to be taken step by step.
+    /// Begins a copy of the thread's stack, which is taken step by step.
     ///
-    /// - Parameter usage: From an earlier look: it may tell at once that the thread computes.
+    /// - Parameter usage: The usage from an earlier sample, which may show at once that the thread is on CPU.
     func capture(into stack: UnsafeMutablePointer<muv_stack>, since usage: ThreadUsage? = nil) -> muv_capture {
         var capture = muv_capture()
         muv_capture_begin(&capture, thread, range, files, stack)

@@ -1,16 +1,16 @@
 import Dispatch
 import MonitoredUVPlatform
 
-/// Threads that perform what they are given, oldest first. They start as needed, up to a limit, and end after some
-/// seconds without work.
+/// Threads that perform items, oldest first. They start as needed, up to a limit, and end after some seconds without
+/// work.
 final class ThreadPool<Item: AnyObject & Sendable>: Sendable {
     private struct State {
-        /// From `head` on, in order.
+        /// The waiting items, in order, from `head` on.
         var waiting: [Item?] = []
         var head = 0
         var waitingCount: Int { waiting.count - head }
         var threads = 0
-        /// The number of threads that have nothing to do, or have not noticed yet that they do.
+        /// The number of threads that are idle, or have not yet noticed that they have work.
         var idle = 0
         /// The process that the threads belong to: a child does not inherit them.
         var process = getpid()
@@ -19,7 +19,7 @@ final class ThreadPool<Item: AnyObject & Sendable>: Sendable {
             if waitingCount == 0 { return nil }
             defer {
                 head += 1
-                // Moves what is left at most once for each item that was taken.
+                // Moves the remaining items, on average at most one for each item taken.
                 if head * 2 > waiting.count {
                     waiting.removeFirst(head)
                     head = 0
@@ -51,7 +51,7 @@ final class ThreadPool<Item: AnyObject & Sendable>: Sendable {
     /// The number of threads that exist. Any thread.
     var threadCount: Int { state.withLock { $0.threads } }
 
-    /// Any thread. Throws if there is no thread and none can be started; then `item` is dropped.
+    /// Adds an item. Throws if there is no thread and none can be started; then `item` is dropped. Any thread.
     func add(_ item: Item) throws(UVError) {
         let failure: UVError? = state.withLock { state in
             if state.process != getpid() { state = State() }

@@ -1,13 +1,14 @@
 import MonitoredUVPlatform
 
-/// The time for which a thread has used a processor, and for which it had to wait for one, in nanoseconds.
+/// The time that a thread has used a processor, and the time that it had to wait for one, in nanoseconds.
 struct ThreadUsage: Equatable, Sendable {
     var running: UInt64
-    /// The time up to when it ran last: a wait that is going on is not in it, nor what a hypervisor has taken.
+    /// The time waited until the thread last ran. Excludes a wait in progress, and the time that a hypervisor has
+    /// taken.
     var waitingToRun: UInt64
-    /// How often it has gone to sleep.
+    /// The number of times that the thread has gone to sleep.
     var sleeps: UInt64 = 0
-    /// It runs at this instant, or is ready to.
+    /// Whether the thread is running or ready to run.
     var isRunnable = false
 
     static func - (later: ThreadUsage, earlier: ThreadUsage) -> ThreadUsage {
@@ -20,20 +21,20 @@ struct ThreadUsage: Equatable, Sendable {
     }
 }
 
-/// Reads the usage of one thread, from any: from Linux' `schedstat` and `status` in `/proc/self/task`. Elsewhere there is
-/// none to read.
+/// Reads the usage of one thread, on any thread, from Linux's `schedstat` and `status` in `/proc/self/task`. There is
+/// none to read on other systems.
 final class ThreadUsageReader: Sendable {
     #if os(Linux)
         private let schedstat: Int32
         private let status: Int32
 
-        /// From descriptors of the two, which stay the caller's.
+        /// Creates a reader from descriptors of the two files, which remain the caller's.
         init(schedstat: Int32, status: Int32) {
             self.schedstat = schedstat
             self.status = status
         }
 
-        /// `nil` if the thread is gone, or the system does not keep count.
+        /// Returns the usage; `nil` if the thread is gone, or the system does not count it.
         func read() -> ThreadUsage? {
             if schedstat < 0 { return nil }
             let text = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 96) { buffer in

@@ -1,8 +1,7 @@
 import Dispatch
 import Synchronization
 
-/// A thread that runs what it is given, one after the other, in that order. It starts with the first piece of work, and
-/// stays.
+/// A thread that runs closures one after another, in order. It starts with the first closure, and stays.
 final class WorkThread: Sendable {
     private struct State {
         var work: [@Sendable () -> Void] = []
@@ -15,7 +14,8 @@ final class WorkThread: Sendable {
 
     init(name: String) { self.name = name }
 
-    /// Any thread. Without a thread, for want of one, and if more than so much work waits, it is dropped: `false`.
+    /// Adds a closure. Drops it and returns `false` if `limit` others are waiting, or if no thread can be started. Any
+    /// thread.
     @discardableResult
     func perform(_ work: @escaping @Sendable () -> Void, atMost limit: Int = .max) -> Bool {
         let isFirst: Bool? = state.withLock { state in
@@ -38,7 +38,7 @@ final class WorkThread: Sendable {
         return true
     }
 
-    /// Whether this is that thread.
+    /// Whether the running thread is this one.
     var isCurrent: Bool { thread.load(ordering: .relaxed) == currentThread() }
 
     private let thread = Atomic<UInt>(0)
