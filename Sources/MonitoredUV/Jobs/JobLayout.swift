@@ -4,7 +4,10 @@ import CMonitoredUV
 enum JobLayout {
     static let isKnown: Bool = {
         if muv_job_layout_is_known() && Probe.finds("MonitoredUV.probe") { return true }
-        warn("the layout of jobs in this Swift runtime is unknown: jobs of unnamed tasks are called 'Task', and canceled sleeps end late.")
+        warn(
+            "the layout of jobs in this Swift runtime is unknown: jobs of unnamed tasks are called 'Task', "
+                + "and canceled sleeps end late."
+        )
         return false
     }()
 

@@ -30,7 +30,8 @@ public final class UVTCP: UVStream {
     /// The corresponding libuv function is `uv_tcp_open`.
     public convenience init(on loop: UVEventLoop, adopting descriptor: Int32) throws(UVError) {
         if descriptor <= 2 {
-            throw UVError(.invalidArgument, operation: "uv_tcp_open", detail: "descriptor \(descriptor) is one of 0 to 2: pass a dup of it")
+            let detail = "descriptor \(descriptor) is one of 0 to 2: pass a dup of it"
+            throw UVError(.invalidArgument, operation: "uv_tcp_open", detail: detail)
         }
         var type: Int32 = 0
         var size = socklen_t(MemoryLayout<Int32>.size)
