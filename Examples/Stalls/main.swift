@@ -5,7 +5,7 @@ import MonitoredUV
 // Blocks a loop in five ways. Each time the watchdog has to say so while the loop is still blocked, by a report that
 // names the function and tells the cause; else the program ends with an error.
 
-/// What the watchdog said, and what is still blocked.
+/// The reports of the watchdog, and what is still blocked.
 final class Reports: Sendable {
     private let lock = NSLock()
     nonisolated(unsafe) private var reports: [StallReport] = []  // under the lock

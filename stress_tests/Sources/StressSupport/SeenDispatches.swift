@@ -2,7 +2,7 @@ import Foundation
 import MonitoredUV
 import Synchronization
 
-/// What a loop's monitoring saw of its dispatches, so that a measurement of monitoring that sees nothing is found out.
+/// The dispatches that a loop's monitoring saw, so that a measurement of monitoring that sees nothing is found out.
 public final class SeenDispatches: Sendable {
     private let loop: UVEventLoop
     private let level: MonitoringLevel

@@ -3,7 +3,7 @@ import Foundation
 import MonitoredUV
 import StressSupport
 
-/// What posted closures and timers cost on a loop. Prints `what wall cpu`, nanoseconds for each.
+/// Measures what posted closures and timers cost on a loop. Prints `what wall cpu`, nanoseconds for each.
 @main
 struct Dispatches: ParsableCommand {
     enum What: String, ExpressibleByArgument { case posted_batch, posted_chain, posted_remote, timers }

@@ -83,7 +83,7 @@ private func clock_gettime_nsec() -> UInt64 {
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
 
-/// What keeps a loop from its work: in 0.3 % of all cases 20 ms, in 5 % up to 2 ms.
+/// The work that keeps a loop busy: in 0.3 % of all cases 20 ms, in 5 % up to 2 ms.
 struct RandomBlocks {
     private var state: UInt64 = 88_172_645_463_325_252
 

@@ -4,7 +4,7 @@ import NIOCore
 import NIOPosix
 import StressSupport
 
-/// What posted closures and timers cost on a SwiftNIO event loop. Prints `what wall cpu`, nanoseconds for each.
+/// Measures what posted closures and timers cost on a SwiftNIO event loop. Prints `what wall cpu`, nanoseconds for each.
 @main
 struct NIODispatches: ParsableCommand {
     enum What: String, ExpressibleByArgument { case posted_batch, posted_chain, posted_remote, timers }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What happened, counted by any thread.
+/// Counts of what happened, by any thread.
 final class Counts: Sendable {
     let visits = Atomic<Int>(0)
     let messages = Atomic<Int>(0)

@@ -2,7 +2,7 @@ import CStressSupport
 import Foundation
 import MonitoredUV
 
-/// What the process holds: descriptors, threads, memory, and what its loops have open.
+/// The holdings of the process: descriptors, threads, memory, and what its loops have open.
 struct Holdings: Encodable {
     let descriptors, threads: Int
     let heapBytes, residentBytes: Int
