@@ -99,13 +99,21 @@ import Testing
         }
     }
 
+    /// Small, for the test's output shows arguments.
+    struct Flood: CustomTestStringConvertible {
+        let testDescription: String
+        let piece: String
+        let count: Int
+    }
+
     @Test(arguments: [
-        ("a client that does not read", String(repeating: "x\n", count: 1 << 20)),
-        ("a line without an end", String(repeating: "x", count: 100_000)),
-        ("requests that wait", String(repeating: "slow\n", count: 100_000)),
-        ("requests that block", String(repeating: "block\n", count: 102)),
+        Flood(testDescription: "a client that does not read", piece: "x\n", count: 1 << 20),
+        Flood(testDescription: "a line without an end", piece: "x", count: 100_000),
+        Flood(testDescription: "requests that wait", piece: "slow\n", count: 100_000),
+        Flood(testDescription: "requests that block", piece: "block\n", count: 102),
     ])
-    func greedyClients_areCutOff(_ what: String, _ text: String) throws {
+    func greedyClients_areCutOff(_ flood: Flood) throws {
+        let text = String(repeating: flood.piece, count: flood.count)
         try withServer { loop, server in
             var isConnected = false
             let client = try Client(on: loop, server) { client in
