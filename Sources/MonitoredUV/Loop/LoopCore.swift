@@ -275,5 +275,6 @@ extension UnsafeMutablePointer {
 /// Calls `body` with the core that owns one of the library's own handles; the run retains it.
 @inline(__always)
 func withCore<Raw>(of handle: UnsafeMutablePointer<Raw>?, _ body: (LoopCore) -> Void) {
-    Unmanaged<LoopCore>.fromOpaque(handle!.handle.pointee.data)._withUnsafeGuaranteedRef(body)
+    let data = handle.unsafelyUnwrapped.handle.pointee.data.unsafelyUnwrapped  // libuv passes the handle it was given
+    Unmanaged<LoopCore>.fromOpaque(data)._withUnsafeGuaranteedRef(body)
 }

@@ -261,5 +261,6 @@ extension UVHandle: CustomStringConvertible {
 /// Calls `body` with the open handle that owns a C struct, in libuv's callbacks.
 @inline(__always)
 func withHandle<Handle: UVHandle, Raw>(of raw: UnsafeMutablePointer<Raw>?, _ body: (Handle) -> Void) {
-    Unmanaged<Handle>.fromOpaque(raw!.handle.pointee.data)._withUnsafeGuaranteedRef(body)
+    let data = raw.unsafelyUnwrapped.handle.pointee.data.unsafelyUnwrapped  // libuv passes the handle it was given
+    Unmanaged<Handle>.fromOpaque(data)._withUnsafeGuaranteedRef(body)
 }

@@ -199,8 +199,10 @@ public class UVStream: UVHandle {
     @inline(__always)
     private static func lendBuffer(_ raw: UnsafeMutablePointer<uv_handle_t>?, _ buffer: UnsafeMutablePointer<uv_buf_t>?)
     {
-        let core = Unmanaged<LoopCore>.fromOpaque(raw!.pointee.loop.pointee.data)
-        buffer!.pointee = core._withUnsafeGuaranteedRef { $0.streams.buffer }
+        // libuv passes a handle and a place for the buffer.
+        let loop = raw.unsafelyUnwrapped.pointee.loop.unsafelyUnwrapped
+        let core = Unmanaged<LoopCore>.fromOpaque(loop.pointee.data.unsafelyUnwrapped)
+        buffer.unsafelyUnwrapped.pointee = core._withUnsafeGuaranteedRef { $0.streams.buffer }
     }
 
     @inline(__always)
@@ -213,8 +215,8 @@ public class UVStream: UVHandle {
         withHandle(of: raw) { (stream: UVStream) in
             if count < 0 { return stream.readingEnded(Int32(truncatingIfNeeded: count)) }
             guard let reader = stream.reader else { return }
-            stream.core.dispatch(.read, stream.dispatchName(stream.site), .io(raw!)) {
-                let bytes = UnsafeRawBufferPointer(start: buffer!.pointee.base, count: count)
+            stream.core.dispatch(.read, stream.dispatchName(stream.site), .io(stream.raw)) {
+                let bytes = UnsafeRawBufferPointer(start: buffer.unsafelyUnwrapped.pointee.base, count: count)
                 reader._withUnsafeGuaranteedRef { $0.onBytes(bytes.bytes) }
             }
         }
