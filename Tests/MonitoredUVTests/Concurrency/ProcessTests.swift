@@ -3,7 +3,7 @@ import Testing
 
 @testable import MonitoredUV
 
-/// What takes the whole process runs in one of its own: the program `whereitran`.
+/// Tests that take the whole process run in one of their own: the program `whereitran`.
 @Suite struct ProcessTests {
     private struct Output {
         let status: Int32

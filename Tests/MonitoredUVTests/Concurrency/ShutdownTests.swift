@@ -2,7 +2,7 @@ import Testing
 
 @testable import MonitoredUV
 
-/// What is left waiting, asleep or running when a loop is shut down.
+/// Tasks that are waiting, asleep, or running when a loop is shut down.
 @Suite struct ShutdownTests {
     @Test func whatWaitsOnAGroupsLoopIsResumed_andSleepersDoNotHoldTheShutdown() async throws {
         let group = try UVEventLoopGroup(count: 1)

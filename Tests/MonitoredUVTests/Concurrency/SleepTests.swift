@@ -207,7 +207,7 @@ import Testing
         #expect(error?.detail?.contains("is closed") == true)
     }
 
-    /// What a canceled operation has got is not lost: here a closure that the loop runs in the same turn as the timeout.
+    /// The result of an operation that completes although it was canceled is not lost.
     @Test func withTimeout_returnsWhatTheOperationGotAtTheLastMoment() async throws {
         try await withTasks { loop in
             let result = try await UVEventLoop.withTimeout(.milliseconds(1)) {

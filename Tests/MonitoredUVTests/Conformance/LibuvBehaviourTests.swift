@@ -4,7 +4,7 @@ import Testing
 
 @testable import MonitoredUV
 
-/// What this library builds on in libuv itself; a libuv that changes one of these must fail here first.
+/// Behaviors of libuv that this library relies on; a libuv that changes one of these must fail here first.
 struct LibuvBehaviourTests {
     private static let version = ProcessInfo.processInfo.environment["EXPECTED_LIBUV_VERSION"]
 

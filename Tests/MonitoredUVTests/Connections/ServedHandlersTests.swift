@@ -3,7 +3,7 @@ import Testing
 
 @testable import MonitoredUV
 
-/// What becomes of a server's handlers when it closes, and when their clients are gone.
+/// The end of a server's handlers when it closes, and when their clients are gone.
 @Suite struct ServedHandlersTests {
     /// Serves with a handler that waits for bytes; how its waits ended.
     private func serve(

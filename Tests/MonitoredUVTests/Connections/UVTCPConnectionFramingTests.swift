@@ -114,7 +114,7 @@ import Testing
         }
     }
 
-    /// What a line leaves of a large piece is not copied for the next one: four times as many take four times as long.
+    /// The rest of a large piece is not copied for each line: four times as many lines take four times as long.
     @Test func shortLines_costTheSame_howeverManyCome() async throws {
         try await withPair { client, peer in
             func read(_ count: Int) async throws -> Duration {

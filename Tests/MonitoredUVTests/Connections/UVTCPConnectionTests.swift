@@ -312,7 +312,7 @@ import Testing
         #expect(runs.max() ?? 0 <= 8)
     }
 
-    /// What is too large for the kernel at once stays together, whoever writes meanwhile, and whatever was spent.
+    /// A write that is too large for the kernel at once stays together, whoever writes meanwhile.
     @Test func largeWrites_areNotTakenApart_andKeepTheirOrder() async throws {
         try await withPair { _, client, server in
             let large = [UInt8](repeating: 1, count: 8 << 20)

@@ -106,7 +106,7 @@ struct FailOnStallTests {
         }
     }
 
-    /// What it was doing when the body began is its own affair; what it does meanwhile is not.
+    /// Only the part of a dispatch counts that lies within the body.
     @Test func dispatchThatBeganBefore_throws() throws {
         try withLoop { loop in
             loop.monitoring.level = .metrics

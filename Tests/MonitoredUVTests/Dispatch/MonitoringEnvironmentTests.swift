@@ -134,7 +134,7 @@ struct MonitoringEnvironmentTests {
         }
     }
 
-    /// What somebody asks for by a signal does not wait for what is being reported.
+    /// A request made by a signal does not wait for a report that is being delivered.
     @Test func snapshotBySignal_comesWhileAReportIsUnderWay() async {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             setenv("MONITOREDUV_SNAPSHOT_SIGNAL", "USR1", 1)

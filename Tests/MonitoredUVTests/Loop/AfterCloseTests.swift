@@ -3,7 +3,7 @@ import Testing
 
 @testable import MonitoredUV
 
-/// What comes to a loop after it was closed ends nothing but itself.
+/// Work that comes to a loop after it was closed ends nothing but itself.
 struct AfterCloseTests {
     /// How often `text` stands in what the process wrote.
     private func count(_ text: String, in result: ExitTest.Result?) -> Int {

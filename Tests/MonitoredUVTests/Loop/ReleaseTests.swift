@@ -6,7 +6,7 @@ import Testing
 struct ReleaseTests {
     private static let length = Duration.milliseconds(60)
 
-    /// What callbacks capture: it takes long to go, and notes in which dispatch it does.
+    /// An object that callbacks capture: it takes long to go, and notes in which dispatch it does.
     private final class Slow {
         private let loop: UVEventLoop
         private let ends: Box<[String]>
@@ -288,7 +288,7 @@ struct ReleaseTests {
         }
     }
 
-    /// What a group's shutdown closes is let go in a dispatch, and so is what a task's cancellation runs.
+    /// Objects that a group's shutdown releases go in a dispatch, and so does the code of a task's cancellation.
     @Test func shutdown_isADispatch() throws {
         let states = Box<[IOLoopMonitorState]>([])
         let group = try UVEventLoopGroup(count: 1) { states.value.append(copy $0) }

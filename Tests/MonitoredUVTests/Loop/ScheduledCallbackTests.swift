@@ -41,7 +41,7 @@ struct ScheduledCallbackTests {
         }
     }
 
-    /// What was canceled or put off wakes the loop at its old time, which is no reason for a run of one iteration to end.
+    /// A timer that was canceled or put off wakes the loop at its old time, which does not end a run of one iteration.
     @Test func runOnce_waitsForATimerThatIsDue() throws {
         try withLoop { loop in
             let canceled = loop.callLater(.milliseconds(1)) { Issue.record("fired") }
@@ -291,7 +291,7 @@ struct ScheduledCallbackTests {
         }
     }
 
-    /// What is freed may start and cancel others, in the middle of the timer's own work.
+    /// Objects that are freed may start and cancel others, in the middle of the timer's own work.
     @Test func callbacksThatAreReleased_mayScheduleOthers() throws {
         final class Scheduler {
             let body: () -> Void

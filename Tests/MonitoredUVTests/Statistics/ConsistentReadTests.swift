@@ -2,7 +2,7 @@ import Testing
 
 @testable import MonitoredUV
 
-/// What readers get while the loop's thread goes on writing, wherever the machine stops the reader: between any two
+/// Readings while the loop's thread goes on writing, wherever the machine stops the reader: between any two
 /// words the loop does something, and no counter goes back.
 struct ConsistentReadTests {
     /// Calls `body` at the pause of this number alone.

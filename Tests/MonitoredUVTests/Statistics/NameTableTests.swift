@@ -106,7 +106,7 @@ struct NameTableTests {
         #expect(table.read().reduce(0) { $0 + $1.count } == 100_000)
     }
 
-    /// What was called by a name that nobody knows any more is among the others, and stays counted. In a process of its own:
+    /// Dispatches of a name that nobody knows any more are among the others, and stay counted. In a process of its own:
     /// others would lose their names.
     @Test func passingNames_joinTheOthers_whenTheyAreForgotten() async {
         await #expect(processExitsWith: .success) {

@@ -211,7 +211,7 @@ struct NumbersTests {
     }
 
     /// A message that arrives while the loop is busy has waited, by the upper bound, as long as the loop was busy.
-    /// Where the machine takes the processor away during the poll it looks as if the loop had slept, so most must do.
+    /// If the machine takes the processor away during the poll, it looks as if the loop had slept, so most must do.
     @Test func ioLag_coversTheTimeTheLoopWasBusy() throws {
         try withLoop { loop in
             let recorder = Recorder(on: loop)
@@ -271,7 +271,7 @@ struct NumbersTests {
         }
     }
 
-    /// What was posted or armed without a monitor counts from when there was one.
+    /// Work posted or armed without a monitor counts from when there was one.
     @Test func lag_ofWorkPostedUnmonitored_countsFromTheMonitor() throws {
         try withLoop { loop in
             loop.callSoon(name: "early") {}

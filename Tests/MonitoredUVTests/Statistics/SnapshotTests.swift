@@ -204,7 +204,7 @@ struct SnapshotTests {
         }
     }
 
-    /// What a long block among many short iterations does to the time, and to who waited.
+    /// A long block among many short iterations shows in the shares of time and of waiting.
     @Test func shares_areOfTheTimeAndOfTheWaiting() throws {
         try withLoop { loop in
             loop.monitoring.level = .metrics

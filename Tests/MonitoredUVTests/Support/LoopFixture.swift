@@ -24,7 +24,7 @@ func withLoop(
     #expect(core.members.requestBalance.open == 0, sourceLocation: sourceLocation)
 }
 
-/// The same until `body` is true, `attempts` times at most: for what other processes can spoil by taking the processor.
+/// Repeats until `body` is true, at most `attempts` times: for tests that other processes can spoil.
 func withLoop(
     attempts: Int,
     sourceLocation: SourceLocation = #_sourceLocation,
@@ -52,7 +52,7 @@ final class Recorder {
         }
     }
 
-    /// What passed between the first and the last call of the monitor.
+    /// The time between the first and the last call of the monitor.
     var elapsed: Duration { Duration(nanoseconds: lastCall - (firstCall ?? lastCall)) }
 
     func named(_ name: String) -> [IOLoopMonitorState] { states.filter { $0.callbackPrettyName == name } }

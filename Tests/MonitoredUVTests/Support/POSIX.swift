@@ -2,7 +2,7 @@ import Foundation
 
 @testable import MonitoredUV
 
-/// What the two C libraries spell differently.
+/// Names that the two C libraries spell differently.
 #if canImport(Darwin)
     let streamSocketType = SOCK_STREAM
     let datagramSocketType = SOCK_DGRAM

@@ -14,7 +14,7 @@ struct TimerWheelTests {
         }
         var waits: [Wait] = []
 
-        /// What comes out at `now`, in order: by due times, equal ones as they were started.
+        /// The waits that come out at `now`, by due times, equal ones in the order of their starts.
         mutating func takeDue(_ now: UInt64) -> [Int] {
             let last = now / tick * tick
             let due = waits.enumerated().filter { ringTime($1.due) <= last }
@@ -139,7 +139,7 @@ struct TimerWheelTests {
     }
 }
 
-/// The same numbers each time.
+/// Returns the same numbers each time.
 private struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
     init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 }

@@ -134,7 +134,7 @@ struct TraceTests {
         #expect(names == ["MonitoredUV", "a \"loop\"\n"])
     }
 
-    /// What Perfetto asks of a trace: slices of a track nest, and each arrow has slices at both ends.
+    /// The requirements of Perfetto: slices of a track nest, and each arrow has slices at both ends.
     @Test func traceOfALoop_isOneThatPerfettoShows() throws {
         let folder = FileManager.default.temporaryDirectory.path
         let path = "\(folder)/trace-\(UUID().uuidString).json"

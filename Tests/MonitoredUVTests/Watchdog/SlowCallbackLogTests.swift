@@ -33,7 +33,7 @@ struct SlowCallbackLogTests {
         return lines.withLock { $0 }
     }
 
-    /// What came with the lines.
+    /// The metadata of the lines.
     private let metadata = Box<[Logger.Metadata]>([])
 
     @Test func slowCallbacks_areLogged_andOthersAreNot() throws {

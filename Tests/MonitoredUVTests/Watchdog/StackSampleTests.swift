@@ -81,7 +81,7 @@ import Testing
         expect(stacks, "sortInC")
     }
 
-    /// What the function's table says of saved registers lies beyond the top of the stack there.
+    /// There, the saved registers of the function's table lie beyond the top of the stack.
     @Test func endOfAFunction_isLookedThrough() throws {
         let stacks = try capture(200) { spinAtTheEnd() }
         expect(stacks, "spinAtTheEnd", atLeast: 9)
@@ -159,7 +159,7 @@ import Testing
         }
     }
 
-    /// Where the kernel does not tell of a thread, or it uses another stack, a signal would end its call for nothing.
+    /// A signal would end the call of a thread that the kernel says nothing of, or that uses another stack.
     @Test func threadThatWaits_isNotDisturbed_whereItCannotBeLookedAt() throws {
         let memory = UnsafeMutablePointer<muv_stack>.allocate(capacity: 1)
         defer { memory.deallocate() }

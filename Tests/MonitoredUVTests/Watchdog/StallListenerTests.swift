@@ -3,7 +3,7 @@ import Testing
 
 @testable import MonitoredUV
 
-/// What a watchdog's closure holds may come back to the loop's monitoring when it is freed.
+/// Objects that a watchdog's closure holds may call the loop's monitoring when they are freed.
 struct StallListenersTests {
     @Test func closureThatIsFreed_mayCancelAnother() async {
         await #expect(processExitsWith: .success) {

@@ -5,7 +5,7 @@ import Testing
 
 /// Loops that are blocked until the watchdog has said so: a report that comes too late, or not at all, ends the test.
 @Suite(.serialized) struct WatchdogTests {
-    /// What a watchdog reported.
+    /// The reports of a watchdog.
     final class Reports: Sendable {
         private let reports = Lock<[StallReport]>([])
 
@@ -16,7 +16,7 @@ import Testing
             all.filter { $0.phase == phase && ($0.dispatches != nil) == iterations }
         }
 
-        /// What keeps the loop blocked: nothing yet.
+        /// The names that keep the loop blocked: none yet.
         var hasBegun: Bool { !of(.began).isEmpty }
     }
 
@@ -51,7 +51,7 @@ import Testing
         #expect(hasLine, "\(ended)")
     }
 
-    /// What blocks a loop here may just be asking whether it was found.
+    /// Code that blocks a loop here may just be asking whether it was found.
     private func expect(_ report: StallReport, namesFunction function: String) {
         if isThreadSanitized { return }
         let found = report.stack.first { $0.isOwn && !$0.function.contains("WatchdogTests.Reports.") }
