@@ -12,7 +12,7 @@ extension UVEventLoop {
     ///
     /// The loop runs `body`, its child tasks (`async let`, task groups), the actors and nonisolated functions that they
     /// call, and their `Task.sleep`. It does not run `Task {}`, `Task.detached`, and `MainActor`, which stay with
-    /// Swift's own executors; ``runMain(monitor:workers:body:)`` takes over these as well. On the main thread of a
+    /// Swift's own executors; ``runMain(monitor:workers:body:)`` also takes over these. On the main thread of a
     /// Linux program, however, the loop runs `DispatchQueue.main`, and with it `MainActor`, as dispatches of the kind
     /// ``CallbackKind/mainQueue``.
     ///

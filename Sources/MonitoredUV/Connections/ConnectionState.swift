@@ -169,7 +169,7 @@ final class ConnectionState: @unchecked Sendable {
         guard let descriptor = try? tcp.descriptor() else { return endLookout() }
         var polled = pollfd(fd: descriptor, events: 0, revents: 0)
         if poll(&polled, 1, 0) <= 0 { return }
-        // Once both sides have ended the connection in order, `POLLHUP` is set as well.
+        // Once both sides have ended the connection in order, `POLLHUP` is also set.
         if polled.revents & Int16(POLLERR) == 0 && end == .endOfStream && tcp.wasShutDown { return }
         isBroken = true
         notifyGone()

@@ -47,7 +47,7 @@ public final class UVTCPConnection: Sendable {
     ///   - file: The file of the call.
     ///   - line: The line of the call.
     ///   - function: The function of the call.
-    /// - Throws: ``UVError/Code/timedOut``; ``UVError/Code/connectionRefused`` and others, from the last address that was tried;
+    /// - Throws: ``UVError/Code/timedOut``; ``UVError/Code/connectionRefused`` and others, from the last address tried;
     ///   ``UVError/Code/nameUnknown`` for an unknown host; `CancellationError` as soon as the task is canceled.
     ///
     /// The corresponding libuv functions are `uv_getaddrinfo` and `uv_tcp_connect`.

@@ -9,8 +9,8 @@ extension Monitoring {
     /// loop thread's stack, once for each such dispatch. A thread that is blocked in a call does not notice; one that
     /// is on CPU is interrupted by a signal for about ten microseconds. Functions, files, and lines are looked up on
     /// another thread, which also calls `onStall`: when the dispatch passes the limit, again while it continues (after
-    /// four times as long, and so on, at least a second apart), and at its end. At most five stalls a minute are reported; the rest are counted
-    /// in ``StallReport/suppressed``. While a debugger holds the process, and after the whole process was stopped, the
+    /// four times as long, and so on, at least a second apart), and at its end. At most five stalls a minute are
+    /// reported; the rest are counted in ``StallReport/suppressed``. While a debugger holds the process, and after the whole process was stopped, the
     /// watchdog is quiet. It can be started while the loop is already stuck, if the level is at least `metrics`; at
     /// level `off`, only from the stuck callback itself, which is then reported as `began unmonitored`. Reports that
     /// are pending when the program ends by `exit` or by returning from `main` are delivered first, if that takes no

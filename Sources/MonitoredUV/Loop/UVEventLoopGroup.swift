@@ -118,7 +118,7 @@ public final class UVEventLoopGroup: Sendable {
 
     /// Shuts the group down and waits until it has ended. Work posted earlier runs; then each loop closes the handles
     /// that are still open, calls the completions this causes, and its thread exits. Anything that callbacks open
-    /// meanwhile is closed, too. Tasks waiting for an operation on these loops receive ``UVError/Code/canceled``; those
+    /// meanwhile is also closed. Tasks waiting for an operation on these loops receive ``UVError/Code/canceled``; those
     /// in `Task.sleep` are canceled; and those that never stop running are dropped after a few seconds, with a warning.
     /// Work that one loop posts to another whose thread has already exited runs on the thread that called this.
     ///

@@ -6,8 +6,8 @@ import CLibUV
 /// you need not store it, but you must call ``close(name:file:line:function:_:)``: a loop cannot be closed before its
 /// handles.
 ///
-/// On a closed handle, throwing operations throw ``UVError/Code/badFileDescriptor``; stopping, closing in any way, ``ref()`` and
-/// ``unref()`` do nothing; properties can still be read; and starting a timer or a hook traps.
+/// On a closed handle, throwing operations throw ``UVError/Code/badFileDescriptor``; stopping, closing in any way,
+/// ``ref()`` and ``unref()`` do nothing; properties can still be read; and starting a timer or a hook traps.
 ///
 /// The corresponding libuv type is `uv_handle_t`.
 public class UVHandle {

@@ -10,7 +10,7 @@ struct ReportLimit {
         self.nanoseconds = nanoseconds
     }
 
-    /// Returns the number of reports suppressed before this one; `nil` if this one is suppressed, too.
+    /// Returns the number of reports suppressed before this one; `nil` if this one is also suppressed.
     mutating func admit(at now: UInt64) -> Int? {
         admitted.removeAll { now >= $0 + nanoseconds }
         guard admitted.count < count else {

@@ -19,7 +19,7 @@ final class StallListener: @unchecked Sendable {
     private var tracker: StallTracker
     private var iterations: StallTracker
     private var reports: ReportLimit?
-    /// The stalls that were admitted last, a dispatch and an iteration. All later reports about them are admitted, too.
+    /// The stalls that were admitted last, a dispatch and an iteration. All later reports about them are also admitted.
     private var admitted = (dispatch: StallID?.none, iteration: StallID?.none)
     private var refused = (dispatch: StallID?.none, iteration: StallID?.none)
 

@@ -95,7 +95,7 @@ struct StallTracker {
                 firstAt: now,
                 firstUsage: usage(),
                 since: max(dispatch.start, deadlineResetAt),
-                // What a thread does cannot be determined at once.
+                // It takes a while to see what a thread does.
                 next: max(max(dispatch.start, deadlineResetAt) + limit, isStarved ? now : now + limit / 4),
                 isStarved: isStarved && now >= dispatch.start + limit
             )

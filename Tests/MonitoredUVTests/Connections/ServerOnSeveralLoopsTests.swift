@@ -107,7 +107,7 @@ struct ServerOnSeveralLoopsTests {
         }
     }
 
-    /// Whoever keeps the server keeps none of them from their end.
+    /// Also while somebody still holds the server.
     @Test func groupThatIsShutDown_closesClientsThatNobodyTook() async throws {
         try await withTasks { _ in
             let group = try UVEventLoopGroup(count: 2)

@@ -290,7 +290,7 @@ struct MonitorTests {
         }
     }
 
-    /// Whoever keeps its own subscription is let go by `cancel()`.
+    /// A closure that holds its own subscription is released by `cancel()`.
     @Test func canceledSubscription_holdsNothing() throws {
         final class Subscriber { var subscription: MonitoringSubscription? }
         try withLoop { loop in

@@ -93,7 +93,7 @@ struct ScheduledCallbackTests {
         }
     }
 
-    /// Of two crowds, that of a pool does not wait for that of the loop it rings on.
+    /// Timers of a pool do not wait for a crowd of timers of the loop that they ring on.
     @Test func poolsTimers_fireBesideACrowdOfTheLoop() throws {
         try withLoop { loop in
             let pool = JobPool(timer: loop.shared.wakeUp)

@@ -127,7 +127,7 @@ struct StallTrackerTests {
         #expect(tracker.ended(stuck, wall: 11_050 * millisecond, at: 20_150 * millisecond, usage: usage(0)) != nil)
     }
 
-    /// A listener that was told of a beginning is told of the end.
+    /// A listener that received a beginning receives the end.
     @Test func stallThatWasReported_hasAnEnd_alsoIfTheProcessStoodStill() {
         var tracker = StallTracker(limit: 100 * millisecond)
         let stuck = dispatch(1000)
