@@ -1,6 +1,6 @@
 /// An operation on a loop that a task waits for: resumed once, by its result or by its cancellation, whichever comes first.
 ///
-/// `@unchecked Sendable`: used on the loop's thread alone, once it has been handed over.
+/// `@unchecked Sendable`: used only on the loop's thread, once it has been handed over.
 final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendable {
     private var continuation: UnsafeContinuation<Value, any Error>?
     private var isCanceled = false
@@ -63,7 +63,7 @@ final class LoopOperation<Value: Sendable>: PendingOperation, @unchecked Sendabl
 
     override func shutDown() {
         onCancel?()
-        resume(throwing: UVError(.canceled, operation: "shutdown", detail: "the loop is being shut down"))
+        resume(throwing: UVError(.canceled, operation: "UVEventLoop.shutdown", detail: "the loop is being shut down"))
     }
 
     private func cancel() {
@@ -91,7 +91,7 @@ extension UVEventLoop {
     /// Returns the loop that an asynchronous function uses: the one given, or else the one that runs its task.
     static func orCurrent(_ loop: UVEventLoop?, for operation: StaticString) throws(UVError) -> UVEventLoop {
         if let loop = loop ?? UVEventLoop.current { return loop }
-        let detail = "no loop runs here: call it from a task on a loop, or say which with 'on:'"
+        let detail = "no loop runs here: call it from a task on a loop, or pass one as 'on:'"
         throw UVError(.invalidArgument, operation: "\(operation)", detail: detail)
     }
 }

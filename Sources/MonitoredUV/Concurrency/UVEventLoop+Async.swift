@@ -4,7 +4,8 @@ extension UVEventLoop {
     /// The wake-up itself is not a dispatch: the job that resumes the task counts as waiting since the requested
     /// instant.
     ///
-    /// - Throws: `CancellationError` as soon as the task is canceled.
+    /// - Throws: `CancellationError` as soon as the task is canceled; ``UVError/Code/invalidArgument`` on a closed loop,
+    ///   ``UVError/Code/canceled`` if the loop is shut down meanwhile.
     public nonisolated(nonsending) func sleep(
         for duration: Duration
     ) async throws {
@@ -17,8 +18,8 @@ extension UVEventLoop {
     /// Looks up the addresses of `host`, with `port` filled in, like
     /// ``getaddrinfo(_:port:name:file:line:function:_:)``, but from any task.
     ///
-    /// - Throws: ``UVError``; `CancellationError` as soon as the task is canceled, though the lookup may continue in
-    ///   the background.
+    /// - Throws: ``UVError``, with ``UVError/Code/invalidArgument`` on a closed loop; `CancellationError` as soon as the
+    ///   task is canceled, though the lookup may continue in the background.
     public nonisolated(nonsending) func getaddrinfo(
         _ host: String,
         port: Int,
@@ -69,7 +70,8 @@ extension UVEventLoop {
             group.cancelAll()
             // The operation may have completed before its cancellation reached it.
             if let value = try? await group.next()! { return value }
-            throw UVError(.timedOut, operation: "withTimeout", detail: "the operation took longer than \(limit)")
+            let detail = "the operation took longer than \(limit.clamped.brief)"
+            throw UVError(.timedOut, operation: "withTimeout", detail: detail)
         }
     }
 }

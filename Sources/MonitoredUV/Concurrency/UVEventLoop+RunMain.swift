@@ -15,9 +15,10 @@ extension UVEventLoop {
     /// has no executor of its own, including `body`, is distributed over that many loops on threads of their own, named
     /// `worker-1` and so on: each job runs on whichever of them is free. `Task.sleep` then uses the main loop's timer.
     ///
-    /// Only a synchronous main program can do this: in an `async` main, Swift's own executor already holds the main
-    /// thread. Anywhere else, this traps. It may be called again after it has returned, with the same `workers`. In the
-    /// meantime, tasks that were left behind wait, except that tasks on workers continue unless they sleep.
+    /// Only a synchronous main program can do this, on the main thread: in an `async` main, Swift's own executor already
+    /// holds that thread. Anywhere else, this traps. It may be called again after it has returned, with the same
+    /// `workers`. In the meantime, tasks that were left behind wait, except that tasks on workers continue unless they
+    /// sleep.
     ///
     /// Replacing the executors needs Swift 6.3 or later on Linux, and the package's trait `RuntimeInterfaces`, which is
     /// on by default. Elsewhere, this prints a warning and behaves like ``run(name:monitor:body:)``.
@@ -27,6 +28,8 @@ extension UVEventLoop {
     ///     it at once.
     ///   - workers: The number of loops that share jobs without an executor of their own; 0 for only the main loop.
     ///   - body: The operation that runs until it returns.
+    /// - Throws: The error of `body`; ``UVError/Code/invalidArgument`` for a negative number of workers, or another one
+    ///   than in the first call; ``UVError`` if the system has no descriptors or threads left.
     @available(*, noasync, message: "runMain needs a synchronous main: one without 'async' and 'await'")
     public static func runMain<T: Sendable>(
         monitor: (@Sendable (borrowing IOLoopMonitorState) -> Void)? = nil,
@@ -35,10 +38,12 @@ extension UVEventLoop {
     ) throws -> T {
         preconditionOutsideOfTasks("runMain", "a synchronous main, one without 'async' and 'await'")
         if !MainQueuePump.isMainThread {
-            fatalError("UVEventLoop.runMain was called on a thread that is not the main one. Call it from main.")
+            fatalError(
+                "UVEventLoop.runMain was called off the main thread. Call it on the main thread, from a synchronous main."
+            )
         }
         if workers < 0 {
-            throw UVError(.invalidArgument, operation: "runMain", detail: "workers: \(workers) is negative")
+            throw UVError(.invalidArgument, operation: "UVEventLoop.runMain", detail: "workers: \(workers) is negative")
         }
         guard ProcessExecutors.areReplaceable, let process = try ProcessLoops.take(workers: workers) else {
             warn(
@@ -69,8 +74,8 @@ struct ProcessLoops {
         if let process = current {
             let count = process.workers?.loops.count ?? 0
             if workers == count { return process }
-            let detail = "the process runs with \(count) workers already, and cannot change to \(workers)"
-            throw UVError(.invalidArgument, operation: "runMain", detail: detail)
+            let detail = "the process runs with \(count) workers already; pass workers: \(count) instead of \(workers)"
+            throw UVError(.invalidArgument, operation: "UVEventLoop.runMain", detail: detail)
         }
         if isRefused.withLock({ $0 }) { return nil }
         try MainQueuePump.prepare()

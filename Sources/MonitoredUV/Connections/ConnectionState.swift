@@ -3,7 +3,7 @@ import MonitoredUVPlatform
 /// The loop thread's side of a ``UVTCPConnection``: the handle, the buffered bytes, and the operations that wait for
 /// more.
 ///
-/// `@unchecked Sendable`: used on the loop's thread alone.
+/// `@unchecked Sendable`: used only on the loop's thread.
 final class ConnectionState: @unchecked Sendable {
     /// Reading pauses once this many bytes are buffered.
     static let bufferLimit = 64 * 1024
@@ -81,7 +81,8 @@ final class ConnectionState: @unchecked Sendable {
         }
         if tcp.isClosing { return operation.resume(returning: nil) }
         if reader != nil {
-            let error = UVError(.alreadyInProgress, operation: "read", detail: "another task waits for bytes")
+            let detail = "another task waits for bytes"
+            let error = UVError(.alreadyInProgress, operation: "UVTCPConnection.read", detail: detail)
             return operation.resume(throwing: error)
         }
         do { try startReading() } catch { return operation.resume(throwing: error) }

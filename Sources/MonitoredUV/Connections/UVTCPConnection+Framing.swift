@@ -6,7 +6,7 @@ extension UVTCPConnection {
     ///   bytes are lost then, either.
     public nonisolated(nonsending) func read(exactly count: Int) async throws -> [UInt8] {
         if count < 0 {
-            throw UVError(.invalidArgument, operation: "UVTCPConnection.read", detail: "exactly \(count) bytes")
+            throw UVError(.invalidArgument, operation: "UVTCPConnection.read", detail: "the count \(count) is negative")
         }
         if count == 0 { return [] }
         if let bytes = try await collect({ $0.count >= count ? count : nil }) { return bytes }
@@ -81,7 +81,7 @@ extension UVTCPConnection {
         orEnd: Bool
     ) async throws -> [UInt8]? {
         if delimiter.isEmpty || limit < delimiter.count {
-            let detail = "a delimiter of \(delimiter.count) bytes within \(limit)"
+            let detail = "a delimiter of \(delimiter.count) bytes does not fit in a limit of \(limit)"
             throw UVError(.invalidArgument, operation: "UVTCPConnection.read", detail: detail)
         }
         // The number of bytes already searched, in which no delimiter begins.

@@ -48,7 +48,8 @@ public final class UVTCPConnection: Sendable {
     ///   - line: The line of the call.
     ///   - function: The function of the call.
     /// - Throws: ``UVError/Code/timedOut``; ``UVError/Code/connectionRefused`` and others, from the last address tried;
-    ///   ``UVError/Code/nameUnknown`` for an unknown host; `CancellationError` as soon as the task is canceled.
+    ///   ``UVError/Code/nameUnknown`` for an unknown host; ``UVError/Code/invalidArgument`` outside of a loop without
+    ///   `loop`, and on a closed loop; `CancellationError` as soon as the task is canceled.
     ///
     /// The corresponding libuv functions are `uv_getaddrinfo` and `uv_tcp_connect`.
     public nonisolated(nonsending) static func connect(
@@ -67,7 +68,7 @@ public final class UVTCPConnection: Sendable {
         do {
             return try await UVEventLoop.withTimeout(timeout) { try await connect(host, port, on: loop, site) }
         } catch let error as UVError where error.operation == "withTimeout" {
-            let detail = "\(host):\(port) took longer than \(timeout)"
+            let detail = "connecting to \(host):\(port) took longer than \(timeout.clamped.brief)"
             throw UVError(.timedOut, operation: "UVTCPConnection.connect", detail: detail)
         }
     }
@@ -78,7 +79,8 @@ public final class UVTCPConnection: Sendable {
         on loop: UVEventLoop,
         _ site: CallSite
     ) async throws -> UVTCPConnection {
-        var failure: any Error = UVError(.nameHasNoAddress, operation: "UVTCPConnection.connect")
+        let detail = "\(host) has no address"
+        var failure: any Error = UVError(.nameHasNoAddress, operation: "UVTCPConnection.connect", detail: detail)
         for address in try await loop.addresses(of: host, port: port) {
             do {
                 return try await connect(to: address, on: loop, site)
@@ -116,9 +118,9 @@ public final class UVTCPConnection: Sendable {
 
     // MARK: Reading
 
-    /// The bytes that the peer sends, in pieces as they arrive, until it ends its side or this end is closed.
+    /// The bytes that the peer sends, in chunks as they arrive, until it ends its side or this end is closed.
     ///
-    /// Reading pauses once 64 KiB are buffered; the last piece may exceed that by up to 256 KiB. A fast peer then has
+    /// Reading pauses once 64 KiB are buffered; the last chunk may exceed that by up to 256 KiB. A fast peer then has
     /// to wait. A second loop over the sequence continues where the first one stopped; two tasks cannot wait for bytes
     /// at the same time.
     ///
@@ -133,7 +135,7 @@ public final class UVTCPConnection: Sendable {
         /// Makes an iterator. All iterators of a connection consume the same bytes.
         public func makeAsyncIterator() -> Iterator { Iterator(connection: connection) }
 
-        /// An iterator that waits for pieces of bytes.
+        /// An iterator that waits for chunks of bytes.
         public struct Iterator: AsyncIteratorProtocol {
             fileprivate let connection: UVTCPConnection
 
@@ -230,10 +232,10 @@ public final class UVTCPConnection: Sendable {
     // MARK: Closing
 
     /// Waits until the connection is closed on this side, reset by the peer, or broken otherwise. The peer's end of
-    /// stream alone does not count: the peer can still receive. Returns at once when the task is canceled. A peer that
+    /// stream does not count by itself: the peer can still receive. Returns at once when the task is canceled. A peer that
     /// vanished silently is noticed only with ``setKeepAlive(_:)``. The wait does not keep a `run()` of the loop alive.
     ///
-    /// Reads ahead during the wait, up to 64 KiB plus one piece. Once that is full, and after the end of the stream, a
+    /// Reads ahead during the wait, up to 64 KiB plus one chunk. Once that is full, and after the end of the stream, a
     /// reset is noticed within a second.
     public var closed: Void {
         get async { _ = await isPeerGone(orEndOfStream: false) }
@@ -263,7 +265,7 @@ public final class UVTCPConnection: Sendable {
         }
     }
 
-    /// Runs `body` with the connection and closes it afterwards, even after an error.
+    /// Runs `body` with the connection and closes it afterward, even after an error.
     public nonisolated(nonsending) func executeThenClose<T>(
         _ body: nonisolated(nonsending) (UVTCPConnection) async throws -> T
     ) async throws -> T {

@@ -1,6 +1,6 @@
 import CLibUV
 
-/// The failure of a libuv operation: libuv's code, and the operation that returned it.
+/// The failure of an operation: libuv's code for it, and the operation that failed.
 ///
 /// ```swift
 /// do { try server.listen { … } } catch where error.code == .addressInUse { … }
@@ -8,9 +8,10 @@ import CLibUV
 public struct UVError: Error, Hashable, Sendable {
     /// libuv's error code. Its name is the same on every platform; its number may differ.
     public let code: Code
-    /// The libuv function that failed, for example `uv_tcp_bind`.
+    /// The operation that failed: a libuv function such as `uv_tcp_bind`, a system call such as `open`, or a function of
+    /// this library such as `UVTCP.connect`.
     public let operation: String
-    /// Details that libuv does not provide: the address, host or peer involved, the handles still open, the argument
+    /// Details that libuv does not provide: the address, host, or peer involved, the handles still open, the argument
     /// out of range.
     public let detail: String?
 
@@ -23,11 +24,19 @@ public struct UVError: Error, Hashable, Sendable {
 }
 
 extension UVError: CustomStringConvertible {
-    /// `uv_tcp_bind: address already in use (EADDRINUSE)`, followed by the detail, if there is one: up to 2,000 bytes,
-    /// in printable characters.
+    /// `uv_tcp_bind: address already in use (EADDRINUSE): 127.0.0.1:80`. For an operation of this library, whose name
+    /// has an uppercase letter, the detail replaces the code's message: `withTimeout: the operation took longer than
+    /// 5.0 s (ETIMEDOUT)`. The detail is cut to 2,000 bytes, in printable characters.
     public var description: String {
-        "\(operation): \(code.message) (\(code.name))" + (detail.map { ": \($0.firstBytes(2000).printable)" } ?? "")
+        guard let detail = detail?.firstBytes(2000).printable else {
+            return "\(operation): \(code.message) (\(code.name))"
+        }
+        if isOfThisLibrary { return "\(operation): \(detail) (\(code.name))" }
+        return "\(operation): \(code.message) (\(code.name)): \(detail)"
     }
+
+    /// Whether the operation is none of libuv's or the system's, which have no uppercase letters.
+    private var isOfThisLibrary: Bool { operation.utf8.contains { (0x41...0x5a).contains($0) } }
 }
 
 extension UVError {
@@ -58,6 +67,6 @@ extension UVError {
     /// is a bug in this library.
     @inline(__always)
     static func require(_ status: Int32, _ operation: StaticString) {
-        if status < 0 { fatalError("\(UVError(Code(rawValue: status), operation: "\(operation)"))") }
+        if status < 0 { bug("\(UVError(Code(rawValue: status), operation: "\(operation)"))") }
     }
 }

@@ -74,7 +74,8 @@ public final class UVPoll: UVHandle {
         try super.init(loop.core) { (loop, raw) throws(UVError) in
             // Otherwise libuv would use it as an index into its own table.
             if descriptor < 0 {
-                throw UVError(.badFileDescriptor, operation: "uv_poll_init", detail: "descriptor \(descriptor)")
+                let detail = "descriptor \(descriptor) is not open"
+                throw UVError(.badFileDescriptor, operation: "uv_poll_init", detail: detail)
             }
             try UVError.check(uv_poll_init(loop, raw, descriptor), "uv_poll_init", "descriptor \(descriptor)")
         }
@@ -101,10 +102,12 @@ public final class UVPoll: UVHandle {
         // Otherwise libuv would abort in its poll.
         var status = stat()
         if fstat(descriptor, &status) != 0 {
-            throw UVError(.badFileDescriptor, operation: "uv_poll_start", detail: "descriptor \(descriptor)")
+            let detail = "descriptor \(descriptor) is not open"
+            throw UVError(.badFileDescriptor, operation: "uv_poll_start", detail: detail)
         }
         if status.st_mode & S_IFMT == S_IFREG {
-            throw UVError(.notPermitted, operation: "uv_poll_start", detail: "descriptor \(descriptor) is a file")
+            let detail = "descriptor \(descriptor) is a regular file"
+            throw UVError(.notPermitted, operation: "uv_poll_start", detail: detail)
         }
         try UVError.check(uv_poll_start(poll, events.rawValue) { UVPoll.ready($0, $1, $2) }, "uv_poll_start")
     }

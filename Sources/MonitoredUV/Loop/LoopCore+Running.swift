@@ -61,7 +61,7 @@ extension LoopCore {
         if isClosed { return }
         if shared.isOfProcess.load(ordering: .relaxed) {
             let detail = "UVEventLoop '\(name.text)' runs the whole process since runMain, and stays open"
-            throw UVError(.invalidArgument, operation: "close", detail: detail)
+            throw UVError(.invalidArgument, operation: "UVEventLoop.close", detail: detail)
         }
         try claim("close")
         let open = openWork
@@ -95,7 +95,8 @@ extension LoopCore {
         let open = openWork
         if !open.isEmpty {
             warn(
-                "UVEventLoop '\(name.text)' was released without close() while it still held \(open.joined(separator: ", "))."
+                "UVEventLoop '\(name.text)' was released without close() while it still held \(open.joined(separator: ", ")). "
+                    + "Close what a loop holds, and then the loop, before you release it."
             )
         }
         shutdown.isTearingDown = true
@@ -119,7 +120,7 @@ extension LoopCore {
             ordering: .acquiringAndReleasing
         )
         if exchanged { return }
-        if found == LoopShared.closed { throw shared.closedError("\(operation)") }
+        if found == LoopShared.closed { throw shared.closedError("UVEventLoop.\(operation)") }
         let place = found == currentThread() ? "from inside one of its own callbacks" : "while another thread runs it"
         fatalError(
             "UVEventLoop.\(operation)() was called on '\(name.text)' \(place). "

@@ -1,6 +1,6 @@
 import CLibUV
 
-/// The base class of handles. A handle is work that libuv does for a loop until the handle is closed.
+/// The base class of handles: long-lived objects of libuv, such as timers and sockets, which exist until they are closed.
 ///
 /// A handle belongs to its loop's thread; using it on any other thread traps. The loop keeps an open handle alive, so
 /// you need not store it, but you must call ``close(name:file:line:function:_:)``: a loop cannot be closed before its
@@ -32,7 +32,7 @@ public class UVHandle {
     ) throws(Failure) {
         core.preconditionOnOwnThread("\(Self.self).init")
         if core.isClosed {
-            if let error = core.shared.closedError("a new \(Self.self)") as? Failure { throw error }
+            if let error = core.shared.closedError("\(Self.self).init") as? Failure { throw error }
             fatalError(
                 "a handle was made on UVEventLoop '\(core.name.text)' after it was closed. Make a new loop instead."
             )
@@ -69,12 +69,12 @@ public class UVHandle {
     public final var loop: UVEventLoop {
         core.preconditionOnOwnThread("\(self)")
         guard let publicLoop = core.publicLoop else {
-            fatalError("the loop of this \(Self.self) was released before the handle")
+            fatalError("the loop of this \(Self.self) was released before the handle. Keep a reference to the loop.")
         }
         return unsafeDowncast(publicLoop.object.takeUnretainedValue(), to: UVEventLoop.self)
     }
 
-    /// Whether the handle is at work: a started timer, or a stream that is reading, listening or writing.
+    /// Whether the handle is at work: a started timer, or a stream that is reading, listening, or writing.
     ///
     /// The corresponding libuv function is `uv_is_active`.
     public final var isActive: Bool { isOpenHere && (uv_is_active(raw) != 0 || isHelped) }

@@ -21,14 +21,13 @@ final class HostConnecting {
 
     func start(timeout: Duration?) throws(UVError) {
         if let address = try? UVSocketAddress(host, port: port) {
-            tryNext([address][...], .init(.nameHasNoAddress, operation: "UVTCP.connect", detail: host))
+            tryNext([address][...], noAddress)
         } else {
             let request = try LookupRequest(core, site, host, port, .system) { [self] result in
                 lookup = nil
                 switch result {
                 case .success(let addresses):
-                    let none = UVError(.nameHasNoAddress, operation: "UVTCP.connect", detail: host)
-                    tryNext(addresses[...], none)
+                    tryNext(addresses[...], noAddress)
                 case .failure(let error): finish(.failure(error))
                 }
             }
@@ -37,10 +36,14 @@ final class HostConnecting {
         guard let timeout, completion != nil else { return }
         let work = TimedWork.once(core.recorder.name(of: site)) { [self] in
             deadline = nil
-            let detail = "\(host):\(port) took longer than \(timeout)"
+            let detail = "connecting to \(host):\(port) took longer than \(timeout.clamped.brief)"
             giveUp(UVError(.timedOut, operation: "UVTCP.connect", detail: detail))
         }
         deadline = core.schedule(after: timeout.nanosecondsClamped, work)
+    }
+
+    private var noAddress: UVError {
+        UVError(.nameHasNoAddress, operation: "UVTCP.connect", detail: "\(host) has no address")
     }
 
     /// - Parameter last: The error of the previous address.
@@ -64,7 +67,7 @@ final class HostConnecting {
     }
 
     func cancel() {
-        giveUp(UVError(.canceled, operation: "UVTCP.connect", detail: "\(host):\(port)"))
+        giveUp(UVError(.canceled, operation: "UVTCP.connect", detail: "connecting to \(host):\(port) was canceled"))
     }
 
     private func giveUp(_ error: UVError) {

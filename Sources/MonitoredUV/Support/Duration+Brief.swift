@@ -1,4 +1,7 @@
 extension Duration {
+    /// The duration, or the nearest one from zero up that 64 bits of nanoseconds hold.
+    var clamped: Duration { Duration(nanoseconds: nanosecondsClamped) }
+
     /// The duration in a readable form with two or three digits: `203 ms`, `1.2 ms`, `45 us`, `820 ns`.
     var brief: String {
         let units: [(Duration, String)] = [(.seconds(1), "s"), (.milliseconds(1), "ms"), (.microseconds(1), "us")]

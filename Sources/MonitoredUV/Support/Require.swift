@@ -8,3 +8,9 @@ func require(
 ) {
     if !condition() { fatalError(message(), file: file, line: line) }
 }
+
+/// Traps because this library has made a mistake, and says so.
+@inline(never)
+func bug(_ message: String, file: StaticString = #file, line: UInt = #line) -> Never {
+    fatalError("\(message). This is a bug in MonitoredUV; please report it.", file: file, line: line)
+}

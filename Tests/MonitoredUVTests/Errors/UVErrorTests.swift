@@ -45,6 +45,18 @@ struct UVErrorTests {
         #expect("\(error)" == "uv_listen: address already in use (EADDRINUSE): port 80")
     }
 
+    @Test func description_ofThisLibrarysOwnError_isTheDetail() async {
+        let error = UVError(.timedOut, operation: "withTimeout", detail: "the operation took longer than 5.0 s")
+        #expect("\(error)" == "withTimeout: the operation took longer than 5.0 s (ETIMEDOUT)")
+        let timeouts: [Duration] = [.milliseconds(1), .zero, .seconds(-1_000_000_000_000)]
+        for (timeout, text) in zip(timeouts, ["1.0 ms", "0 ns", "0 ns"]) {
+            let thrown = await #expect(throws: UVError.self) {
+                try await UVEventLoop.withTimeout(timeout) { try await Task.sleep(for: .seconds(60)) }
+            }
+            #expect(thrown.map { "\($0)" } == "withTimeout: the operation took longer than \(text) (ETIMEDOUT)")
+        }
+    }
+
     /// Strangers may choose the host.
     @Test func description_hasNoControlCharacters_andALimit() {
         let host = "evil\nwarning: forged \u{1B}[31mline\0" + String(repeating: "ä", count: 1_000_000)

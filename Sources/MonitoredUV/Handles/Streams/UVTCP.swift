@@ -22,13 +22,17 @@ public final class UVTCP: UVStream {
     /// Adopts an open socket, such as one from a supervisor; from then on the handle owns it and closes it.
     ///
     /// - Throws: ``UVError/Code/invalidArgument`` for descriptors 0 to 2, which libuv does not close: pass a `dup`
-    ///   instead. `EPROTOTYPE` for a socket that is not a stream, such as a UDP socket. ``UVError/Code/fileExists`` if
+    ///   instead. ``UVError/Code/wrongProtocolType`` for a socket that is not a stream, such as a UDP socket. ``UVError/Code/fileExists`` if
     ///   a handle of the loop already reads or writes it, ``UVError/Code/notSocket`` and
     ///   ``UVError/Code/badFileDescriptor`` for a descriptor that is not a socket. After an error, the caller still
     ///   owns the descriptor.
     ///
     /// The corresponding libuv function is `uv_tcp_open`.
     public convenience init(on loop: UVEventLoop, adopting descriptor: Int32) throws(UVError) {
+        if descriptor < 0 {
+            let detail = "descriptor \(descriptor) is not open"
+            throw UVError(.badFileDescriptor, operation: "uv_tcp_open", detail: detail)
+        }
         if descriptor <= 2 {
             let detail = "descriptor \(descriptor) is one of 0 to 2: pass a dup of it"
             throw UVError(.invalidArgument, operation: "uv_tcp_open", detail: detail)
@@ -39,7 +43,7 @@ public final class UVTCP: UVStream {
             throw UVError(.init(rawValue: -errno), operation: "uv_tcp_open", detail: "descriptor \(descriptor)")
         }
         if type != Platform.streamSocket {
-            let detail = "descriptor \(descriptor) is no stream socket"
+            let detail = "descriptor \(descriptor) is not a stream socket"
             throw UVError(.init(rawValue: -EPROTOTYPE), operation: "uv_tcp_open", detail: detail)
         }
         try self.init(loop.core, opening: descriptor)

@@ -173,7 +173,7 @@ struct UVTCPTests {
             for descriptor in [-1, 0, 1, 2] as [Int32] {
                 #expect(
                     (#expect(throws: UVError.self) { _ = try UVTCP(on: loop, adopting: descriptor) })?.code
-                        == .invalidArgument
+                        == (descriptor < 0 ? .badFileDescriptor : .invalidArgument)
                 )
             }
             #expect(
