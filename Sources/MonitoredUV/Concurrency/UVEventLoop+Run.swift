@@ -29,6 +29,7 @@ extension UVEventLoop {
     ///   - name: The name of the loop in monitors and messages.
     ///   - monitor: Called with each dispatch after it has ended, on this thread; see ``Monitoring/setMonitor(_:)``.
     ///   - body: The operation that the loop runs until it returns.
+    /// - Throws: The error of `body`; ``UVError`` if the system has no descriptors left.
     @available(
         *,
         noasync,
@@ -98,7 +99,8 @@ extension UVEventLoop {
         if isInTask {
             fatalError(
                 "UVEventLoop.\(function) was called from a task, whose thread it would block. "
-                    + "Call it from \(place)."
+                    + "Call it from \(place). In a task, such as a test, use UVEventLoopGroup.withGroup and "
+                    + "withTaskExecutorPreference."
             )
         }
         if let loop = current {

@@ -36,7 +36,7 @@ final class AcceptedSocket: Sendable {
 
     private func openHere() -> Result<UVTCPConnection, UVError> {
         Result { () throws(UVError) in
-            guard let descriptor = take() else { fatalError("a socket was opened twice") }
+            guard let descriptor = take() else { bug("a socket was opened twice") }
             let tcp = try UVTCP(loop.core, owning: descriptor)
             do throws(UVError) { return try UVTCPConnection(tcp) } catch {
                 tcp.close()

@@ -26,7 +26,8 @@ extension Monitoring {
     /// }
     /// ```
     ///
-    /// Raises the ``level`` to `metrics`. An error that `body` throws takes precedence.
+    /// Raises the ``level`` to `metrics`. An error that `body` throws takes precedence. A limit of less than one
+    /// millisecond traps.
     ///
     /// - Throws: ``UVError/Code/resourceTemporarilyUnavailable`` if the watchdog's thread cannot be started, and
     ///   ``LoopStalledError``, which names the dispatches and shows where their thread was. Only the part of a dispatch
@@ -74,7 +75,7 @@ private final class StallCollector: Sendable {
 
     /// - Parameter isPartOfADispatch: Whether all of the body runs in the loop's current callback.
     init(_ limit: Duration, on loop: any MonitoredLoop, isPartOfADispatch: Bool = false) {
-        require(limit >= .milliseconds(1), "failOnStall(over: \(limit)): the limit is 1 ms at least")
+        require(limit >= .milliseconds(1), "failOnStall(over: \(limit)): the limit must be at least 1 ms")
         self.loop = loop
         self.isPartOfADispatch = isPartOfADispatch
         self.limit = limit.nanosecondsClamped

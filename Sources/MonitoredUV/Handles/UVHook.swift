@@ -25,8 +25,8 @@ public class UVHook: UVHandle {
     /// Stops running the closure; the hook can be started again.
     public final func stop() { if isOpenHere { UVError.require(stopRaw(), "stop") } }
 
-    func startRaw() -> Int32 { fatalError("every hook overrides this") }
-    func stopRaw() -> Int32 { fatalError("every hook overrides this") }
+    func startRaw() -> Int32 { bug("a hook does not override this") }
+    func stopRaw() -> Int32 { bug("a hook does not override this") }
 
     /// Called by libuv through the subclass' C callback.
     @inline(__always)

@@ -34,6 +34,6 @@ enum CurrentLoop {
 
     private static func set(_ loop: UVEventLoop?) {
         let status = pthread_setspecific(key, loop.map { Unmanaged.passUnretained($0).toOpaque() })
-        if status != 0 { fatalError("pthread_setspecific failed with \(status)") }
+        if status != 0 { bug("pthread_setspecific failed with \(status)") }
     }
 }

@@ -72,7 +72,7 @@ final class LoopCore {
     }
 
     deinit {
-        if !isClosed { fatalError("a loop was freed without being closed") }
+        if !isClosed { bug("a loop was freed without being closed") }
         internalHandles.all.forEach { $0.deallocate() }
         uv.deallocate()
     }
@@ -225,7 +225,7 @@ final class LoopCore {
 
     // MARK: What the loop holds
 
-    /// The number of waiting posted closures, jobs and timers, active referenced handles, and active requests,
+    /// The number of waiting posted closures, jobs, and timers, active referenced handles, and active requests,
     /// excluding the library's own.
     @inline(__always)
     var heldCount: Int {

@@ -15,7 +15,7 @@ extension UVEventLoop {
 
     /// Runs work that arrived after the shutdown.
     func runOn() {
-        do { try run() } catch { fatalError("\(self) could not run: \(error)") }
+        do { try run() } catch { bug("\(self) could not run: \(error)") }
         if core.isShuttingDown { core.closeAllHandles() }  // inactive ones do not keep a run going
     }
 
@@ -23,7 +23,7 @@ extension UVEventLoop {
     func closeBehindShutdown() {
         while true {
             do { return try close() } catch {
-                if error.code != .busy { fatalError("\(self) could not be closed: \(error)") }
+                if error.code != .busy { bug("\(self) could not be closed: \(error)") }
                 runOn()
             }
         }

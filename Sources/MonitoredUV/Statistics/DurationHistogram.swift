@@ -1,4 +1,4 @@
-/// A histogram of durations, in bins that are a few percent wide, or up to 25 % in ``NameStatistics``. Histograms are
+/// A histogram of durations, in bins that are a few percent wide, or up to 25% in ``NameStatistics``. Histograms are
 /// values that can be added and subtracted.
 ///
 /// ```swift
@@ -48,9 +48,9 @@ public struct DurationHistogram: Sendable, Hashable {
     /// Returns the duration that `percent` of all do not exceed: the upper bound of its bin, and never more than
     /// ``max``.
     ///
-    /// - Parameter percent: From 0 to 100.
+    /// - Parameter percent: From 0 to 100; anything else traps.
     public func percentile(_ percent: Double) -> Duration {
-        require((0...100).contains(percent), "percentile(\(percent)): a percentage is from 0 to 100")
+        require((0...100).contains(percent), "percentile(\(percent)): the percentage must be from 0 to 100")
         let wanted = Swift.max(1, (Double(count) * percent / 100).rounded(.up))
         var seen = 0.0
         for (index, count) in counts.enumerated() where count > 0 {
@@ -60,7 +60,7 @@ public struct DurationHistogram: Sendable, Hashable {
         return max
     }
 
-    /// Returns the sum of all durations of `limit` and more, accurate to 1.6 % in the fine bins of loops and to 13 % in
+    /// Returns the sum of all durations of `limit` and more, accurate to 1.6% in the fine bins of loops and to 13% in
     /// those of names. The limit is exact if it is a power of two nanoseconds; otherwise all durations in its bin
     /// count.
     ///
@@ -79,12 +79,12 @@ public struct DurationHistogram: Sendable, Hashable {
         return counts[..<end].reduce(0) { $0 + Int($1) }
     }
 
-    /// Returns the durations of both.
+    /// Returns the durations of both. Traps if one is of a name (``NameStatistics/wallTime``) and the other of a loop.
     public static func + (left: DurationHistogram, right: DurationHistogram) -> DurationHistogram {
         combine(left, right, &+, maximum: Swift.max(left.maxNanoseconds, right.maxNanoseconds))
     }
 
-    /// Subtracts an `earlier` reading of the same histogram.
+    /// Subtracts an `earlier` reading of the same histogram. Traps if one is of a name and the other of a loop.
     public static func - (later: DurationHistogram, earlier: DurationHistogram) -> DurationHistogram {
         let difference = combine(later, earlier, { $0 > $1 ? $0 &- $1 : 0 }, maximum: 0)
         return difference.withMaximum(below: later.maxNanoseconds)
@@ -105,7 +105,7 @@ public struct DurationHistogram: Sendable, Hashable {
         _ operation: (UInt64, UInt64) -> UInt64,
         maximum: UInt64
     ) -> DurationHistogram {
-        require(left.bins == right.bins, "these two histograms have bins of different widths")
+        require(left.bins == right.bins, "the histogram of a name cannot be combined with another: its bins are wider")
         return DurationHistogram(
             bins: left.bins,
             counts: zip(left.counts, right.counts).map(operation),

@@ -27,5 +27,5 @@ final class Lock<Value: ~Copyable>: @unchecked Sendable {
         return body(&value)
     }
 
-    private func expectSuccess(_ status: Int32) { if status != 0 { fatalError("a mutex failed with \(status)") } }
+    private func expectSuccess(_ status: Int32) { if status != 0 { bug("a mutex failed with \(status)") } }
 }

@@ -15,13 +15,13 @@ struct LoopThread: Sendable {
     /// Detaches the thread. Call this once, instead of ``join()``.
     func detach() {
         let status = Platform.detach(thread)
-        if status != 0 { fatalError("pthread_detach failed with \(status)") }
+        if status != 0 { bug("pthread_detach failed with \(status)") }
     }
 
     /// Waits until the thread has ended. Call this once, and not from the thread itself.
     func join() {
         let status = Platform.join(thread)
-        if status != 0 { fatalError("pthread_join failed with \(status)") }
+        if status != 0 { bug("pthread_join failed with \(status)") }
     }
 }
 

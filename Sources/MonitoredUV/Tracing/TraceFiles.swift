@@ -1,6 +1,7 @@
 import MonitoredUVPlatform
 
-/// A directory for traces that are written automatically, when a stall has ended or on a signal, limited in number and size.
+/// A directory for traces that are written automatically: when a stall has ended, or on a signal. Limited in number and
+/// size.
 ///
 /// The limits apply to one process. The files that all loops of a process write to a directory are counted together.
 /// Another process has another number in its file names, so remove old files of a service that restarts often.
@@ -10,13 +11,18 @@ public final class TraceFiles: Sendable {
     private let mostFiles: Int
     private let mostBytes: Int
 
+    /// Creates the description of a directory; files are created when there is something to write.
+    ///
     /// - Parameters:
     ///   - directory: The directory, which must exist.
-    ///   - mostFiles: The maximum number of files; after that, the oldest is replaced.
-    ///   - mostBytes: The maximum size of each file; if more dispatches were recorded than fit, the last ones are
-    ///     written.
+    ///   - mostFiles: The maximum number of files, at least 1; after that, the oldest is replaced. 0 or less traps.
+    ///   - mostBytes: The maximum size of each file, at least 65,536; less traps. If more dispatches were recorded than
+    ///     fit, the last ones are written.
     public init(directory: String, mostFiles: Int = 10, mostBytes: Int = 16 << 20) {
-        require(mostFiles > 0 && mostBytes >= 65_536, "TraceFiles needs room for a file of 64 KiB at least")
+        require(
+            mostFiles > 0 && mostBytes >= 65_536,
+            "TraceFiles: mostFiles must be at least 1 and mostBytes at least 65,536"
+        )
         self.directory = directory
         self.mostFiles = mostFiles
         self.mostBytes = mostBytes
@@ -40,7 +46,7 @@ public final class TraceFiles: Sendable {
         do throws(UVError) {
             try writeFile(Trace.bytes(of: loops, atMost: mostBytes), to: path)
         } catch {
-            warn("a trace could not be written: \(error)")
+            warn("a trace could not be written: \(error). Check that the directory exists, is writable, and has room.")
         }
     }
 }

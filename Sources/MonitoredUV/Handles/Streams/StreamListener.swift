@@ -89,7 +89,7 @@ final class StreamListener: DescriptorWaiter {
         if pending < 0 { startPolling() } else { stopPolling(.inherited, for: 0) }
     }
 
-    deinit { if state != .closed { fatalError("a listener was freed without being closed") } }
+    deinit { if state != .closed { bug("a listener was freed without being closed") } }
 
     private var rawPoll: UnsafeMutablePointer<uv_poll_t> {
         UnsafeMutableRawPointer(poll).assumingMemoryBound(to: uv_poll_t.self)
