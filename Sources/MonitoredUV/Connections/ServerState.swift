@@ -1,7 +1,7 @@
 /// The loop thread's side of a ``UVTCPServer``: the handle, the clients that no task has taken yet, and the task that
 /// waits for one.
 ///
-/// `@unchecked Sendable`: used on the loop's thread alone.
+/// `@unchecked Sendable`: used only on the loop's thread.
 final class ServerState: @unchecked Sendable {
     /// The number of clients accepted ahead. One more waits in the listener, and the others in the kernel.
     static let acceptAhead = 64
@@ -42,7 +42,8 @@ final class ServerState: @unchecked Sendable {
         if let socket = takeSocket() { return operation.resume(returning: socket) }
         if tcp.isClosing { return operation.resume(returning: nil) }
         if taker != nil {
-            let error = UVError(.alreadyInProgress, operation: "accept", detail: "another task waits for a connection")
+            let detail = "another task waits for a connection"
+            let error = UVError(.alreadyInProgress, operation: "UVTCPServer.accept", detail: detail)
             return operation.resume(throwing: error)
         }
         taker = operation
@@ -75,7 +76,9 @@ final class ServerState: @unchecked Sendable {
         lastWarning = now
         let address = (try? tcp.localAddress()).map { "\($0)" } ?? "?"
         warn(
-            "the server on \(address) cannot accept a connection: \(error). Further failures within a minute are not reported."
+            "the server on \(address) cannot accept a connection: \(error). It keeps listening, and tries again. If "
+                + "descriptors are missing, raise the limit (ulimit -n). Further failures within a minute are not reported: "
+                + "pass onAcceptError to listen to receive all of them."
         )
     }
 

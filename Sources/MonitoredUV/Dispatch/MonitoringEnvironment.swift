@@ -2,7 +2,7 @@ import MonitoredUVPlatform
 
 /// Settings from environment variables, for every loop of a program that you cannot change.
 ///
-/// - `MONITOREDUV_LEVEL`: `off`, `metrics` or `callbacks`, the level that loops start with.
+/// - `MONITOREDUV_LEVEL`: `off`, `metrics`, or `callbacks`, the level that loops start with.
 /// - `MONITOREDUV_STALL_LIMIT`: the limit of a watchdog on every loop, such as `100ms`.
 /// - `MONITOREDUV_SLOW_CALLBACKS`: the duration from which callbacks are logged.
 /// - `MONITOREDUV_SNAPSHOT_SIGNAL`: a signal, such as `USR1`, that writes a snapshot of every loop to standard error.
@@ -113,17 +113,19 @@ struct MonitoringEnvironment: Sendable {
 
     private func watchSignals() {
         if let snapshotSignal {
-            watch(snapshotSignal) { for loop in Monitoring.all { write(toStandardError: "\(loop.snapshot())\n") } }
+            watch(snapshotSignal, of: "SNAPSHOT_SIGNAL") {
+                for loop in Monitoring.all { write(toStandardError: "\(loop.snapshot())\n") }
+            }
         }
         if let traceSignal {
             let traces = TraceFiles(directory: traceDirectory ?? ".")
-            watch(traceSignal) { traces.write(Monitoring.all.map(\.loop.watchdog)) }
+            watch(traceSignal, of: "TRACE_SIGNAL") { traces.write(Monitoring.all.map(\.loop.watchdog)) }
         }
     }
 
-    private func watch(_ signal: Int32, _ task: @escaping @Sendable () -> Void) {
+    private func watch(_ signal: Int32, of variable: String, _ task: @escaping @Sendable () -> Void) {
         guard let reason = WatchdogThread.shared.onSignal(signal, task) else { return }
-        warn("signal \(signal), which the environment names, has no effect: \(reason)")
+        warn("MONITOREDUV_\(variable): signal \(signal) has no effect: \(reason)")
     }
 
     /// Applies the settings to a loop that was made.

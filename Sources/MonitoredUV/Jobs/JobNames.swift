@@ -4,7 +4,7 @@ import CMonitoredUV
 /// the actor that it runs. One for each loop; loop thread only.
 ///
 /// Functions are looked up once, by their address; afterward a name costs one table lookup. If the runtime's jobs do
-/// not have the known layout, all are named `Task`.
+/// not have the known layout, all are named `Task`, even those of named tasks.
 struct JobNames {
     private static let task = CallbackName("Task")
     private static let count = 512

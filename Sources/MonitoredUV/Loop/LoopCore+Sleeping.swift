@@ -28,7 +28,10 @@ extension LoopCore {
         // Callbacks that canceled tasks have scheduled since end in the next turn.
         let left = withTimers { $0.stopAll(ofJobs: true) }
         if left.isEmpty { return }
-        warn("UVEventLoop '\(name.text)' was shut down while \(left.count) tasks slept on it. They will not wake.")
+        warn(
+            "UVEventLoop '\(name.text)' was shut down while \(left.count) task\(left.count == 1 ? "" : "s") slept on it, which "
+                + "will not resume. Cancel the tasks of a loop, or wait for them, before you shut it down."
+        )
         setAlarm()
     }
 
@@ -36,7 +39,7 @@ extension LoopCore {
     func dropWork() {
         warn(
             "UVEventLoop '\(name.text)' was shut down while tasks or callbacks on it kept scheduling new work. That work was "
-                + "dropped, and its tasks will not resume."
+                + "dropped, and its tasks will not resume. Let tasks end when they are canceled, and callbacks stop posting."
         )
         dropPosted()
     }

@@ -8,11 +8,11 @@ extension LoopShared {
 
     /// Returns `false`; prints a warning the first time.
     @inline(never)
-    func refusePost() -> Bool {
+    func refusePost(_ site: CallSite) -> Bool {
         if afterClose.hasRefusedPost.isFirst() {
             warn(
-                "work was posted to UVEventLoop '\(name.text)' after it was closed, and was dropped; later work is dropped "
-                    + "silently. Stop posting before you close a loop, or check the result of execute."
+                "work was posted to UVEventLoop '\(name.text)' after it was closed, and was dropped: \(site.text). Later work "
+                    + "is dropped silently. Stop posting before you close a loop, or check the result of execute."
             )
         }
         return false

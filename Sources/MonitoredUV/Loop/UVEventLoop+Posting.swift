@@ -39,12 +39,12 @@ extension UVEventLoop {
     @inline(__always)
     private func post(_ site: CallSite, sendable body: @escaping @Sendable () -> Void) -> Bool {
         if shared.isRunningHere { return post(site, local: body) }
-        return shared.post(site, body) || shared.refusePost()
+        return shared.post(site, body) || shared.refusePost(site)
     }
 
     @inline(__always)
     private func post(_ site: CallSite, local body: @escaping () -> Void) -> Bool {
-        if shared.isClosed { return shared.refusePost() }
+        if shared.isClosed { return shared.refusePost(site) }
         core.takeRemote()  // what was posted before, from this thread or another, comes first
         core.post(.posted, site, body)
         return true

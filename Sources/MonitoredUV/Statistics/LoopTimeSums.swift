@@ -2,8 +2,8 @@ import Synchronization
 
 /// The running sums behind ``LoopTime``. Only the loop's thread writes them; any thread reads them, without a lock.
 ///
-/// Each part has a sum, and one more word holds the current part and its start. The sums add up to that start, which
-/// tells a reader whether the words it has read are consistent.
+/// Each part has a sum, and one more word holds the current part and its start. The sums add up to that start, so a
+/// reader can check that the words it has read are consistent.
 ///
 /// The value refers to its words. The code that allocates them must free them.
 struct LoopTimeSums: Sendable {
@@ -34,7 +34,7 @@ struct LoopTimeSums: Sendable {
     }
 
     /// The largest value of a part returned so far. Any thread writes it, so it is not on the loop's cache line.
-    private func told(of part: Part) -> UnsafeMutablePointer<Word> { words + 8 + part.rawValue }
+    private func returned(of part: Part) -> UnsafeMutablePointer<Word> { words + 8 + part.rawValue }
 
     // MARK: Loop thread
 
@@ -71,7 +71,7 @@ struct LoopTimeSums: Sendable {
         var sums = readSums(now, pause)
         // The loop's thread may have read the clock already, but not yet stored it: its part ended before now.
         for part in [Part.callbacks, .monitor, .poll, .overhead] {
-            sums[part.rawValue] = told(of: part).pointee.max(sums[part.rawValue], ordering: .relaxed).newValue
+            sums[part.rawValue] = returned(of: part).pointee.max(sums[part.rawValue], ordering: .relaxed).newValue
         }
         return LoopTime(
             callbackNanoseconds: sums[Part.callbacks.rawValue],

@@ -28,7 +28,10 @@ final class WorkThread: Sendable {
         available.signal()
         if !isFirst { return true }
         do { try LoopThread(name: name, { self.main() }).detach() } catch {
-            warn("the thread '\(name)' could not be started, and its work is lost: \(error)")
+            warn(
+                "the thread '\(name)' could not be started: \(error). The reports that waited for it are lost; the next one "
+                    + "tries again. Raise the limit of threads (ulimit -u)."
+            )
             state.withLock { state in
                 state.work = []
                 state.isStarted = false

@@ -39,14 +39,14 @@ final class LoopWatchdog: Sendable {
         // Read before the ended ones: a dispatch that ends in between is among those.
         let running = vitals.inFlight.current
         let iteration = vitals.time.iterationStart
-        var standstill: UInt64?
-        if case .stoodStill(let since) = late {
-            standstill = since
+        var suspendedSince: UInt64?
+        if case .suspended(let since) = late {
+            suspendedSince = since
             listeners.forEach { $0.resetDeadline(at: now) }
         }
         let ended = ended.takeAll()
         if !ended.isEmpty { sampler.finish(self) }  // reports that wait for a stack come first
-        for ended in ended { notifyEnd(ended, standstill, now, listeners) }
+        for ended in ended { notifyEnd(ended, suspendedSince, now, listeners) }
         for listener in listeners { notifyUnannounced(running, iteration, ended, now, listener, &sampler) }
         var next = UInt64.max
         for listener in listeners {
@@ -65,7 +65,7 @@ final class LoopWatchdog: Sendable {
             for case let (phase, sighting)? in findings where !muv_is_traced() {
                 guard let suppressed = admit(sighting, listener, now) else { continue }
                 let stall = archive.add(sighting.id, sighting.cause)
-                sampler.sample(self, stall, at: now) { [self] in tell(listener, phase, sighting, stall, suppressed) }
+                sampler.sample(self, stall, at: now) { [self] in deliver(listener, phase, sighting, stall, suppressed) }
             }
             next = min(next, listener.nextLook(after: now))
         }
@@ -99,7 +99,7 @@ final class LoopWatchdog: Sendable {
 
     private func notifyEnd(
         _ ended: EndedStalls.Entry,
-        _ standstill: UInt64?,
+        _ suspendedSince: UInt64?,
         _ now: UInt64,
         _ listeners: [StallListener]
     ) {
@@ -108,11 +108,11 @@ final class LoopWatchdog: Sendable {
         for listener in listeners {
             // A duration across a suspension of the process is meaningless, but a stall that was reported still needs
             // an end.
-            if let standstill, ended.end >= standstill, !listener.hasReported(ended.start) { continue }
+            if let suspendedSince, ended.end >= suspendedSince, !listener.hasReported(ended.start) { continue }
             guard let sighting = sighting(of: ended, for: listener, now) else { continue }
             if listener.isCounted, let cause = sighting.cause { archive.count(sighting.id, cause, sighting.duration) }
             guard let suppressed = admit(sighting, listener, now) else { continue }
-            tell(listener, .ended, sighting, archive[sighting.id], suppressed)
+            deliver(listener, .ended, sighting, archive[sighting.id], suppressed)
         }
     }
 
@@ -187,7 +187,7 @@ final class LoopWatchdog: Sendable {
 
     /// Delivers a report to the listener: at once if the listener is direct, otherwise on the reporting thread, so that
     /// the watchdog thread only has to look.
-    private func tell(
+    private func deliver(
         _ listener: StallListener,
         _ phase: StallReport.Phase,
         _ sighting: StallTracker.Sighting,
@@ -195,8 +195,8 @@ final class LoopWatchdog: Sendable {
         _ suppressed: Int
     ) {
         let report = StallReport(phase, sighting, of: vitals.name, limit: listener.limit, suppressed: suppressed)
-        if listener.isDirect { return listener.tell(report) }
-        let isQueued = WatchdogThread.shared.report { listener.tell(stall.map { report.with($0.stack) } ?? report) }
+        if listener.isDirect { return listener.notify(report) }
+        let isQueued = WatchdogThread.shared.report { listener.notify(stall.map { report.with($0.stack) } ?? report) }
         if !isQueued { drop() }
     }
 }

@@ -12,7 +12,7 @@ final class StallListener: @unchecked Sendable {
     let isCounted: Bool
     /// Whether it is called at once, on the watchdog thread, because it does next to nothing.
     let isDirect: Bool
-    let tell: @Sendable (StallReport) -> Void
+    let notify: @Sendable (StallReport) -> Void
 
     // MARK: Watchdog thread
 
@@ -29,14 +29,14 @@ final class StallListener: @unchecked Sendable {
         isCounted: Bool = false,
         isDirect: Bool = false,
         reports: ReportLimit?,
-        tell: @escaping @Sendable (StallReport) -> Void
+        notify: @escaping @Sendable (StallReport) -> Void
     ) {
         self.limit = limit
         self.isWatching = isWatching
         self.isCounted = isCounted
         self.isDirect = isDirect
         self.reports = reports
-        self.tell = tell
+        self.notify = notify
         tracker = StallTracker(limit: limit)
         iterations = StallTracker(limit: limit)
     }

@@ -54,9 +54,9 @@ final class WatchdogThread: Sendable {
 
     /// Runs `task` whenever the signal arrives. Returns the reason if it cannot.
     func onSignal(_ number: Int32, _ task: @escaping @Sendable () -> Void) -> String? {
-        if !change({ $0.signals[number, default: []].append(task) }) { return "there is no thread to watch it" }
+        if !change({ $0.signals[number, default: []].append(task) }) { return "no thread could be started to watch it" }
         if muv_signal_watch(number, writeEnd.load(ordering: .relaxed)) { return nil }
-        return "the program has a handler for it, or it cannot be caught"
+        return "the program has a handler for it, or it cannot be caught. Name another signal."
     }
 
     /// Waits for a look at all loops, and for the stacks of those that are stuck; returns `false` if there is no
@@ -91,7 +91,7 @@ final class WatchdogThread: Sendable {
     }
 
     private let process = Atomic<Int32>(0)
-    private let isForkTold = Atomic<Bool>(false)
+    private let hasWarnedOfFork = Atomic<Bool>(false)
     private let isExiting = Atomic<Bool>(false)
     private let isFlushed = DispatchSemaphore(value: 0)
 
@@ -99,7 +99,7 @@ final class WatchdogThread: Sendable {
     func wake() {
         var byte: UInt8 = 0
         let descriptor = writeEnd.load(ordering: .relaxed)
-        if descriptor >= 0 { _ = write(descriptor, &byte, 1) }  // a full pipe wakes it as well
+        if descriptor >= 0 { _ = write(descriptor, &byte, 1) }  // a full pipe wakes it, too
     }
 
     @discardableResult
@@ -107,8 +107,11 @@ final class WatchdogThread: Sendable {
         // A copy made by `fork` has none of these threads.
         let owner = process.load(ordering: .relaxed)
         if owner != 0 && owner != getpid() {
-            if !isForkTold.exchange(true, ordering: .relaxed) {
-                warn("loops are not watched in this process, because it was forked from one that watches its own")
+            if !hasWarnedOfFork.exchange(true, ordering: .relaxed) {
+                warn(
+                    "loops are not watched in this process, because it was forked from one that watches its own. Call exec after "
+                        + "fork, or fork before you start to monitor."
+                )
             }
             return false
         }
@@ -125,7 +128,7 @@ final class WatchdogThread: Sendable {
     private func start() -> Bool {
         var ends: [Int32] = [-1, -1]
         if pipe(&ends) != 0 {
-            warn("loops are not watched: \(UVError(.init(rawValue: -errno), operation: "pipe"))")
+            warnUnwatched(UVError(.init(rawValue: -errno), operation: "pipe"))
             return false
         }
         for end in ends {
@@ -134,7 +137,7 @@ final class WatchdogThread: Sendable {
         }
         let readEnd = ends[0]
         do { try LoopThread(name: "MonitoredUV", { self.main(readEnd) }).detach() } catch {
-            warn("loops are not watched: \(error)")
+            warnUnwatched(error)
             ends.forEach { close($0) }
             return false
         }
@@ -143,6 +146,13 @@ final class WatchdogThread: Sendable {
         reporting.perform { Symbols.load() }
         flushAtExit()
         return true
+    }
+
+    private func warnUnwatched(_ error: any Error) {
+        warn(
+            "loops are not watched, and neither stalls nor slow callbacks are reported: \(error). Raise the limit of "
+                + "descriptors (ulimit -n) or threads (ulimit -u). Starting another watchdog tries again."
+        )
     }
 
     // MARK: The thread
@@ -207,7 +217,7 @@ struct SuspensionDetector {
 
     enum Lateness: Equatable {
         /// The whole process did not run.
-        case stoodStill(since: UInt64)
+        case suspended(since: UInt64)
         /// The machine was too busy to run the thread.
         case starved
     }
@@ -232,6 +242,6 @@ struct SuspensionDetector {
 
     static func lateness(since planned: UInt64, _ now: UInt64, _ usage: ThreadUsage?) -> Lateness {
         if let usage, usage.waitingToRun >= (now - planned) / 2 { return .starved }
-        return .stoodStill(since: planned)
+        return .suspended(since: planned)
     }
 }

@@ -158,11 +158,11 @@ struct StallTrackerTests {
         #expect(found == .began(.init(dispatch: stuck, duration: 100 * millisecond, cause: nil)))
     }
 
-    @Test func wakingLate_isAStandstill_unlessAProcessorWasMissing() {
+    @Test func wakingLate_isASuspension_unlessAProcessorWasMissing() {
         let (planned, now) = (1000 * millisecond, 3000 * millisecond)
         #expect(SuspensionDetector.lateness(since: planned, now, usage(0, 1500)()) == .starved)
-        #expect(SuspensionDetector.lateness(since: planned, now, usage(0, 3)()) == .stoodStill(since: planned))
-        #expect(SuspensionDetector.lateness(since: planned, now, nil) == .stoodStill(since: planned))
+        #expect(SuspensionDetector.lateness(since: planned, now, usage(0, 3)()) == .suspended(since: planned))
+        #expect(SuspensionDetector.lateness(since: planned, now, nil) == .suspended(since: planned))
     }
 
     @Test func fiveAMinute_andTheOthersAreCounted() {
