@@ -39,7 +39,7 @@ struct LoopMetric: Sendable {
         LoopMetric(
             "uv_loop_time_seconds_total",
             .counter,
-            "Time of the loop: active in callbacks and libuv, idle in the poll, in the monitor."
+            "Time of the loop by state: active (callbacks and libuv), idle (waiting in the poll), or monitor."
         ) { snapshot, _ in
             let time = snapshot.time
             return labeled(
@@ -56,12 +56,12 @@ struct LoopMetric: Sendable {
         LoopMetric(
             "uv_loop_iteration_duration_seconds",
             .histogram,
-            "How long an iteration was busy, from the return of its poll to the next poll."
+            "Busy time of an iteration, from the return of its poll to the next poll."
         ) { .durations($0.iterations) },
         LoopMetric(
             "uv_loop_iteration_time_seconds_total",
             .counter,
-            "Total time of iterations that were busy for at least 'over' seconds, to 3 %."
+            "Total time of iterations that were busy for at least 'over' seconds, accurate to 3%."
         ) { snapshot, _ in sums(snapshot.iterations) },
         LoopMetric(
             "uv_callback_duration_seconds",
@@ -74,14 +74,14 @@ struct LoopMetric: Sendable {
         LoopMetric(
             "uv_schedule_duration_seconds",
             .histogram,
-            "Lag of dispatches: time from ready to start, by what they waited in."
+            "Lag of dispatches: time from ready to start, by source."
         ) { snapshot, _ in
             labeled("source", LagSource.allCases.map { ($0.rawValue, snapshot.lag($0)) }) { .durations($0) }
         },
         LoopMetric(
             "uv_schedule_time_seconds_total",
             .counter,
-            "Total waiting time of dispatches that waited at least 'over' seconds, to 3 %."
+            "Total waiting time of dispatches that waited at least 'over' seconds, accurate to 3%."
         ) { snapshot, _ in
             LagSource.allCases.flatMap { sums(snapshot.lag($0), [("source", $0.rawValue)]) }
         },
@@ -109,8 +109,8 @@ struct LoopMetric: Sendable {
             ) { .count($0) }
         },
         LoopMetric("uv_wakeups_total", .counter, "Times that another thread woke the loop.") { .count($0.wakeups) },
-        LoopMetric("uv_handle_count", .gauge, "Open handles.") { snapshot, _ in counts(snapshot.handles) },
-        LoopMetric("uv_request_count", .gauge, "Open requests.") { snapshot, _ in counts(snapshot.requests) },
+        LoopMetric("uv_handle_count", .gauge, "Open handles, by type.") { snapshot, _ in counts(snapshot.handles) },
+        LoopMetric("uv_request_count", .gauge, "Open requests, by type.") { snapshot, _ in counts(snapshot.requests) },
         LoopMetric(
             "uv_stall_duration_seconds",
             .histogram,
@@ -121,12 +121,12 @@ struct LoopMetric: Sendable {
         LoopMetric(
             "uv_callback_age_seconds",
             .gauge,
-            "How long the running dispatch has been running; 0 if there is none."
+            "Age of the running dispatch; 0 if none is running."
         ) { .number($0.running?.age.seconds ?? 0) },
         LoopMetric("uv_monitor_time_seconds_total", .counter, "Time spent in monitors.") {
             .number($0.time.monitor.seconds)
         },
-        LoopMetric("uv_monitor_dropped_total", .counter, "Stall reports that were suppressed.") {
+        LoopMetric("uv_monitor_dropped_total", .counter, "Reports of stalls and slow callbacks that were dropped.") {
             .count($0.droppedReports)
         },
         LoopMetric("uv_callback_name_seconds_total", .counter, "Wall time of the dispatches of a name.") {

@@ -21,6 +21,8 @@ public actor MetricsReporter {
         let dimensions: [String]
     }
 
+    /// Creates a reporter, which reports nothing until it is asked to.
+    ///
     /// - Parameters:
     ///   - factory: The metrics factory; by default the process's.
     ///   - loops: Returns the loops to report; by default those that are open when it reports.
@@ -33,6 +35,8 @@ public actor MetricsReporter {
     }
 
     /// Reports repeatedly, with a pause of `interval`, until the task is canceled.
+    ///
+    /// - Throws: `CancellationError` when the task is canceled.
     public func run(every interval: Duration) async throws {
         while true {
             report()

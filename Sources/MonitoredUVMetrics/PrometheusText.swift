@@ -7,6 +7,8 @@ extension LoopSnapshot {
         /// By default none, because each is a time series of its own.
         public var names = 0
 
+        /// Creates options.
+        ///
         /// - Parameter names: The number of names to export, heaviest first.
         public init(names: Int = 0) { self.names = names }
     }

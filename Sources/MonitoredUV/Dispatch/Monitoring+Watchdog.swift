@@ -10,18 +10,18 @@ extension Monitoring {
     /// is on CPU is interrupted by a signal for about ten microseconds. Functions, files, and lines are looked up on
     /// another thread, which also calls `onStall`: when the dispatch passes the limit, again while it continues (after
     /// four times as long, and so on, at least a second apart), and at its end. At most five stalls a minute are
-    /// reported; the rest are counted in ``StallReport/suppressed``. While a debugger holds the process, and after the whole process was stopped, the
-    /// watchdog is quiet. It can be started while the loop is already stuck, if the level is at least `metrics`; at
-    /// level `off`, only from the stuck callback itself, which is then reported as `began unmonitored`. Reports that
-    /// are pending when the program ends by `exit` or by returning from `main` are delivered first, if that takes no
-    /// longer than a second.
+    /// reported; the rest are counted in ``StallReport/suppressed``. While a debugger holds the process, and after the
+    /// whole process was stopped, the watchdog is quiet. It can be started while the loop is already stuck, if the level
+    /// is at least `metrics`; at level `off`, only from the stuck callback itself, which is then reported as `began
+    /// unmonitored`. Reports that are pending when the program ends by `exit` or by returning from `main` are delivered
+    /// first, if that takes no longer than a second.
     ///
     /// Raises the ``level`` to `metrics`. A loop may have several watchdogs, each with its own limit. If there are no
     /// free descriptors or threads, a warning says that loops are not watched, until a watchdog is started on one of
     /// them again.
     ///
     /// - Parameters:
-    ///   - limit: At least one millisecond.
+    ///   - limit: At least one millisecond; a shorter one traps.
     ///   - traces: Where to write the contents of the flight recorder when a stall has ended; by default nowhere.
     ///   - onStall: Called on a thread of the watchdog, with one report at a time.
     @discardableResult
@@ -30,7 +30,7 @@ extension Monitoring {
         traces: TraceFiles? = nil,
         onStall: @escaping @Sendable (StallReport) -> Void
     ) -> MonitoringSubscription {
-        require(limit >= .milliseconds(1), "startWatchdog(limit: \(limit)): the limit is 1 ms at least")
+        require(limit >= .milliseconds(1), "startWatchdog(limit: \(limit)): the limit must be at least 1 ms")
         let watchdog = loop.watchdog
         let listener = StallListener(
             limit: limit.nanosecondsClamped,
@@ -48,7 +48,7 @@ extension Monitoring {
     /// long, and why; the metadata contains each of these separately, and the stack.
     ///
     /// - Parameters:
-    ///   - limit: At least one millisecond.
+    ///   - limit: At least one millisecond; a shorter one traps.
     ///   - traces: Where to write the contents of the flight recorder when a stall has ended; by default nowhere.
     ///   - logger: The logger for the warnings.
     @discardableResult
@@ -88,14 +88,13 @@ extension Monitoring {
             isWatching: false,
             reports: ReportLimit(60, per: 60_000_000_000)
         ) { report in
-            let more = report.suppressed == 0 ? "" : "; \(report.suppressed) slow callbacks before it not logged"
+            let count = report.suppressed
+            let more = count == 0 ? "" : "; \(count) earlier slow callback\(count == 1 ? "" : "s") not logged"
             let name = "\(report.callbackName) (\(report.kind))"
-            let took = "took \(report.duration.brief)"
-            let what = report.dispatches.map { "an iteration of \($0) dispatches \(took), the largest share \(name)" }
-            logger.warning(
-                "\(what ?? "\(name) \(took)")\(more)",
-                metadata: report.metadata
-            )
+            let took = "took \(report.duration.brief) on \(report.loopName), limit \(report.limit.brief)"
+            let iteration = report.dispatches.map { "an iteration of \($0) dispatches \(took)" }
+            let text = iteration.map { "\($0), the largest share in \(name)" } ?? "\(name) \(took)"
+            logger.warning("\(text)\(more)", metadata: report.metadata)
         }
         return loop.listen(listener)
     }

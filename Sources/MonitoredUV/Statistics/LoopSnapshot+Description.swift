@@ -12,7 +12,7 @@ extension LoopSnapshot: CustomStringConvertible {
         }
         var lines = [
             "\(loops) \(loopNames.joined(separator: ", ")): \(dispatches) dispatches in \(time.elapsed.brief),"
-                + " utilization \(Int((time.utilization * 100).rounded())) %",
+                + " utilization \(Int((time.utilization * 100).rounded()))%",
             "\(time)",
         ]
         if let running {
@@ -24,9 +24,10 @@ extension LoopSnapshot: CustomStringConvertible {
                 + " wake-ups \(wakeups)"
         )
         let held = (handles.sorted { $0.key < $1.key } + requests.sorted { $0.key < $1.key })
-        let parts =
-            held.map { "\($0.value) \($0.key)" }
-            + (timers > 0 ? ["\(timers) timer\(timers == 1 ? "" : "s") pending"] : [])
+        var parts = held.map { "\($0.value) \($0.key)" }
+        // Not "timers": that is libuv's name for handles.
+        if timers == 1 { parts.append("1 scheduled callback or sleeping task") }
+        if timers > 1 { parts.append("\(timers) scheduled callbacks or sleeping tasks") }
         if !parts.isEmpty { lines.append("holds " + parts.joined(separator: ", ")) }
         lines.append("")
         lines += table(
@@ -53,7 +54,7 @@ extension LoopSnapshot: CustomStringConvertible {
     }
 
     private func percent(_ share: Double) -> String {
-        share == 0 ? "0" : share < 0.01 ? "< 1 %" : "\(Int((share * 100).rounded())) %"
+        share == 0 ? "0" : share < 0.01 ? "< 1%" : "\(Int((share * 100).rounded()))%"
     }
 
     private func columns(_ histogram: DurationHistogram) -> [String] {

@@ -45,7 +45,8 @@ struct SlowCallbackLogTests {
         }
         #expect(lines.count == 1)
         #expect(lines.first?.hasPrefix("warning slow (posted) took 2") == true)
-        #expect(lines.first?.contains(" ms loop=loop-") == true)
+        #expect(lines.first?.contains(" ms on loop-") == true)
+        #expect(lines.first?.contains(", limit 200 ms loop=loop-") == true)
     }
 
     @Test func watchdogsReport_isALine_andItsPartsAreMetadata() throws {
@@ -78,7 +79,7 @@ struct SlowCallbackLogTests {
         }
         #expect(lines.count == 1)
         #expect(lines.first?.hasPrefix("warning an iteration of 50 dispatches took ") == true, "\(lines)")
-        #expect(lines.first?.contains(", the largest share many (posted) loop=loop-") == true)
+        #expect(lines.first?.contains(", the largest share in many (posted) loop=loop-") == true)
     }
 
     @Test func moreThan60AMinute_areCounted() throws {
