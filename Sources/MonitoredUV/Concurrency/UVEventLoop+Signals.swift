@@ -1,6 +1,6 @@
 extension UVEventLoop {
-    /// Returns the signals of these numbers as they arrive: from the call on if it is made by code that the loop runs,
-    /// otherwise from when the loop processes the request; until then, a signal has its default effect.
+    /// Returns the signals with these numbers, as they arrive. In code that the loop runs, they are caught from the call
+    /// on; elsewhere, from when the loop processes the request. Until then, a signal has its default effect.
     ///
     /// ```swift
     /// for try await signal in loop.signals(.interrupt, .terminate) { … }

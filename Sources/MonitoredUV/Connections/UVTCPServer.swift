@@ -46,7 +46,8 @@ public final class UVTCPServer: Sendable {
     ///   - file: The file of the call.
     ///   - line: The line of the call.
     ///   - function: The function of the call.
-    /// - Throws: ``UVError/Code/addressInUse`` and others.
+    /// - Throws: ``UVError/Code/addressInUse`` and others; ``UVError/Code/invalidArgument`` outside of a loop without
+    ///   `loop`, and on a closed loop.
     ///
     /// The corresponding libuv functions are `uv_tcp_bind` and `uv_listen`.
     public nonisolated(nonsending) static func listen(
@@ -196,7 +197,8 @@ public final class UVTCPServer: Sendable {
     /// run for longer than ``close(gracePeriod:)`` allows are canceled.
     ///
     /// An error in a handler ends only its own connection. Canceling the task cancels the handlers; the server listens
-    /// until it is closed.
+    /// until it is closed. The number of connections is not limited, and neither is the time that handlers take: use
+    /// ``UVEventLoop/withTimeout(_:_:)`` in handlers.
     ///
     /// - Parameters:
     ///   - cancellation: When to cancel the handler of a client that is gone. Any case but `never` reads ahead, as
@@ -206,6 +208,8 @@ public final class UVTCPServer: Sendable {
     ///     `CancellationError` of handlers that a closing server or this task cancels, but not that of a handler that
     ///     was canceled because its client was gone. By default, the first error that is neither a ``UVError`` nor a
     ///     `CancellationError` is printed to standard error.
+    /// - Throws: `CancellationError` if the task is canceled; ``UVError/Code/alreadyInProgress`` if another task takes
+    ///   the server's connections; ``UVError/Code/canceled`` if the loop is shut down.
     public nonisolated(nonsending) func serve(
         cancelingHandlers cancellation: HandlerCancellation = .never,
         _ handler: @escaping @Sendable (UVTCPConnection) async throws -> Void,
@@ -261,7 +265,7 @@ extension UVTCPServer: CustomStringConvertible {
 }
 
 extension UVTCPConnection {
-    /// Runs `handler` with the connection and closes it afterwards; cancels it when the peer is gone.
+    /// Runs `handler` with the connection and closes it afterward; cancels it when the peer is gone.
     fileprivate func executeUntilGone(
         _ cancellation: UVTCPServer.HandlerCancellation,
         _ handler: @escaping @Sendable (UVTCPConnection) async throws -> Void

@@ -112,7 +112,7 @@ final class MonitorSwitch: Sendable {
 
 /// A monitor in its own box, so that the trampoline can call it without reference counting.
 ///
-/// `@unchecked Sendable`: the closure is called by the loop's thread alone, and was either sent in by its setter, which
+/// `@unchecked Sendable`: the closure is called only by the loop's thread, and was either sent in by its setter, which
 /// keeps no part of it, or set on that thread.
 final class LoopMonitor: @unchecked Sendable {
     let call: (borrowing IOLoopMonitorState) -> Void

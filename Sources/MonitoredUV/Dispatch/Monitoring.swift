@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Level, monitors, snapshots, and watchdog of one loop. Safe from any thread.
+/// The level, monitors, snapshots, and watchdogs of one loop. Safe from any thread.
 ///
 /// On the loop's own thread ``UVEventLoop/setMonitor(_:)`` takes a closure that shares state with the loop's callbacks.
 public struct Monitoring: Sendable {
@@ -17,9 +17,9 @@ public struct Monitoring: Sendable {
     ///
     /// Setting a monitor raises the ``level`` to `callbacks`; without one, the level returns to what it was. The
     /// monitor runs on the loop's thread. It may post to the loop, stop it, close the handle that was dispatched, and
-    /// replace itself; its time is counted separately and charged to no callback. On the loop's own thread, the change
-    /// takes effect at the next dispatch; from another thread, at the loop's next iteration, for which the loop is
-    /// woken.
+    /// replace itself; its time is counted separately and charged to no callback. In a callback of the loop, the
+    /// change takes effect at once: the monitor is called for the dispatch that sets it, unless that began at level
+    /// `off`. From anywhere else, it takes effect at the loop's next iteration, for which the loop is woken.
     ///
     /// Work that came in while the level was `off` is reported like any other; a closure posted then counts as ready
     /// from when the level changed.
@@ -56,8 +56,8 @@ public struct Monitoring: Sendable {
 
     /// Returns the statistics of the loop up to this instant, including the dispatches of the current iteration.
     ///
-    /// Takes a few hundred microseconds, without a lock; the loop does not wait, and may be stuck. Only
-    /// ``NameStatistics/blame`` is not counted until the end of an iteration.
+    /// Takes a few hundred microseconds, and never waits for the loop, even one that is stuck: it takes only short locks.
+    /// Only ``NameStatistics/blame`` is not counted until the end of an iteration.
     public func snapshot() -> LoopSnapshot {
         let vitals = loop.vitals
         var snapshot = LoopSnapshot(loopName: vitals.name.text, time: time)

@@ -9,6 +9,6 @@ public struct MonitoringSubscription: Sendable {
 
     init(_ end: @escaping @Sendable () -> Void) { self.end = Lock(end) }
 
-    /// Ends the subscription, for this subscriber alone. A report in progress may still arrive.
+    /// Ends this subscription; others continue. A report in progress may still arrive.
     public func cancel() { end.withLock { $0.take() }?() }
 }

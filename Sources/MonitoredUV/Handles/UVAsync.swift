@@ -1,7 +1,7 @@
 import CLibUV
 import Synchronization
 
-/// Lets other threads make the loop call a closure; all sends before the call share one call.
+/// A closure that any thread can make the loop call. Sends that precede a call share it.
 ///
 /// An open handle keeps `run` alive until it is closed or unreferenced, even if nothing is sent. The corresponding
 /// libuv type is `uv_async_t`.

@@ -51,8 +51,8 @@ public final class UVSignal: UVHandle {
     /// - Throws: ``UVError/Code/invalidArgument`` for a number that is not a signal or cannot be caught, and for
     ///   signals of faults, which would recur when the handler returned. After a number that cannot be caught, the
     ///   handle waits for no signal. ``UVError/Code/busy`` for a signal that the library uses: to write traces or
-    ///   snapshots, as set in the environment, or to take stacks, which on Linux is `SIGURG` or, if the program handled
-    ///   that before the first loop, a real-time signal.
+    ///   snapshots, as set in the environment, or to capture stacks, which on Linux is `SIGURG` or, if the program
+    ///   handled that before its first loop ran monitored, a real-time signal.
     ///
     /// The corresponding libuv function is `uv_signal_start`.
     public func start(_ number: Number) throws(UVError) {

@@ -5,7 +5,7 @@ import MonitoredUVPlatform
 public struct UVSocketAddress: Sendable {
     private let storage: sockaddr_storage
 
-    /// Parses `127.0.0.1`, `::1` or `fe80::1%eth0`; names are not looked up.
+    /// Parses `127.0.0.1`, `::1`, or `fe80::1%eth0`; names are not looked up.
     ///
     /// - Throws: ``UVError/Code/invalidArgument`` for anything else, including a port outside of 0 to 65,535.
     ///
@@ -87,7 +87,7 @@ public struct UVSocketAddress: Sendable {
 }
 
 extension UVSocketAddress: Hashable, CustomStringConvertible {
-    /// Returns whether two addresses have the same family, host, zone and port.
+    /// Returns whether two addresses have the same family, host, zone, and port.
     public static func == (left: Self, right: Self) -> Bool { left.identity == right.identity }
 
     /// Hashes the components that equality compares.

@@ -9,7 +9,7 @@ enum TaskNames {
     private static let count = 8192
     private static let used = Atomic<Bool>(false)
 
-    // Allocated once, and made of atomics alone.
+    // Allocated once, and made only of atomics.
     nonisolated(unsafe) private static let entries = {
         let entries = UnsafeMutablePointer<Atomic<UInt64>>.allocate(capacity: count)
         for index in 0..<count { (entries + index).initialize(to: Atomic(0)) }

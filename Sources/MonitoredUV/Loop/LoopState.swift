@@ -121,7 +121,7 @@ struct LoopStreams {
     }
 }
 
-/// The state that tells whether a loop runs on the main thread, whose queue it then runs.
+/// The state of a loop on the main thread, whose queue it then runs.
 struct MainThreadRole {
     var pump: MainQueuePump?
     /// The thread for which it was last determined whether it is the main thread.

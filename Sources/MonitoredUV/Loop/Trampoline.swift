@@ -2,7 +2,7 @@ extension LoopCore {
     /// Calls user code from a C callback. This is the only way from one to the other, so that every dispatch is
     /// reported.
     ///
-    /// `body` may do anything to the loop and to the dispatched handle; the caller touches neither afterwards unless
+    /// `body` may do anything to the loop and to the dispatched handle; the caller touches neither afterward unless
     /// libuv's rules keep them alive.
     ///
     /// - Parameter isNext: Whether this is within a drain, where dispatches follow each other.

@@ -6,6 +6,7 @@
 ///
 /// actor Sessions {
 ///     nonisolated let loop: UVEventLoop
+///     init(on loop: UVEventLoop) { self.loop = loop }
 ///     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 /// }
 /// ```

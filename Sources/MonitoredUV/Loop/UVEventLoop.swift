@@ -43,7 +43,7 @@ public final class UVEventLoop: Sendable {
     /// descriptor from 0 to 2.
     ///
     /// - Parameters:
-    ///   - name: The name in monitors, traces and messages; `loop-1`, `loop-2` … by default, where the numbers of freed
+    ///   - name: The name in monitors, traces, and messages; `loop-1`, `loop-2` … by default, where the numbers of freed
     ///     loops are reused. If another open loop has the name, the loop is called `name#2`, and so on.
     ///   - monitor: Called after each dispatch, on the loop's thread; see ``Monitoring/setMonitor(_:)``.
     /// - Throws: ``UVError`` if the system has no descriptors left. The corresponding libuv function is `uv_loop_init`.
@@ -66,10 +66,10 @@ public final class UVEventLoop: Sendable {
     /// The name given at creation, made unique.
     public var name: String { shared.name.text }
 
-    /// The loop's level, monitors, snapshots and watchdog. Any thread.
+    /// The loop's level, monitors, snapshots, and watchdog. Any thread.
     public var monitoring: Monitoring { Monitoring(loop: shared) }
 
-    /// Sets, replaces or removes the monitor as ``Monitoring/setMonitor(_:)`` does, but only from the loop's own
+    /// Sets, replaces, or removes the monitor as ``Monitoring/setMonitor(_:)`` does, but only from the loop's own
     /// thread: the closure may capture values that belong to the loop. Traps on any other thread.
     public func setMonitor(_ monitor: ((borrowing IOLoopMonitorState) -> Void)?) {
         shared.preconditionOnOwnThread("setMonitor")
@@ -88,9 +88,9 @@ public final class UVEventLoop: Sendable {
 
     /// Runs the loop on this thread, which owns it from then on.
     ///
-    /// Active handles, requests, posted closures, jobs, scheduled callbacks, and sleeping tasks keep `run` alive; a
-    /// loop that only waits for posts from other threads needs an open ``UVAsync`` to stay alive. Running a loop that
-    /// is already running, even from one of its own callbacks, is a bug and traps.
+    /// Active handles, requests, posted closures, jobs, scheduled callbacks, and sleeping tasks keep `run` alive. To wait
+    /// only for posts from other threads, keep a ``UVAsync`` open. Traps if the loop is already running, even in one of
+    /// its own callbacks.
     ///
     /// - Returns: Whether anything is left to do: `true` after ``stop()`` with work pending.
     /// - Throws: ``UVError/Code/invalidArgument`` if the loop is closed; ``UVError/Code/tooManyOpenFiles`` on Linux, if
@@ -116,7 +116,8 @@ public final class UVEventLoop: Sendable {
     ///
     /// - Throws: ``UVError/Code/busy``, naming the open handles and the numbers of pending requests, closures, jobs,
     ///   scheduled callbacks, and sleeping tasks, in which case nothing has changed; ``UVError/Code/invalidArgument``
-    ///   for the main loop of `runMain`. The corresponding libuv function is `uv_loop_close`.
+    ///   for the main loop of `runMain`. Traps while the loop is running: call ``stop()`` first. The corresponding
+    ///   libuv function is `uv_loop_close`.
     public func close() throws(UVError) { try core.close() }
 
     /// Whether the current thread owns the loop.
@@ -130,17 +131,15 @@ public final class UVEventLoop: Sendable {
     /// The loop whose callback is running on the current thread; `nil` outside of a callback.
     public static var current: UVEventLoop? { CurrentLoop.loop }
 
-    /// Names the dispatch that is running on this thread, for the monitor. A web framework's middleware would pass the
-    /// route.
+    /// Names the dispatch that is running on this thread. A web framework's middleware would pass the route.
     ///
     /// The last name set in a dispatch counts. If one read holds several requests, give each its own dispatch with
-    /// `callSoon`, so that each has its own time and name. Does nothing outside of a loop or on a loop without a
-    /// monitor.
+    /// `callSoon`, so that each has its own time and name. Does nothing outside of a loop, or at level `off`.
     ///
     /// Values in a path are masked, so that `GET /users/42` and `GET /users/7` count as one `GET /users/_`: digits,
-    /// UUIDs, hexadecimal numbers, tokens, and segments of more than 32 bytes. Versions such as `/v2/` are kept. If you
-    /// know the route's template, pass it to ``nameCurrentDispatch(route:)``, which does not mask. Names are cut to 256
-    /// bytes. The process keeps 4,096 names; those not used recently become `_OTHER`.
+    /// UUIDs, hexadecimal numbers, tokens, and segments of more than 32 bytes. The query is dropped. Versions such as
+    /// `/v2/` are kept. If you know the route's template, pass it to ``nameCurrentDispatch(route:)``, which does not
+    /// mask. Names are cut to 256 bytes. The process keeps 4,096 names; those not used recently become `_OTHER`.
     ///
     /// In a task, the name applies to everything the task does from then on, on every loop, until it is renamed; `nil`
     /// restores the default names of its later dispatches. The names of the 8,192 youngest tasks are kept, as long as

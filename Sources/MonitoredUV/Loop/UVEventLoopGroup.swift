@@ -77,7 +77,7 @@ public final class UVEventLoopGroup: Sendable {
         DispatchQueue.global().async { [loops, threads] in UVEventLoopGroup.end(loops[...], threads) }
     }
 
-    /// Creates a group, passes it to `body`, and shuts it down afterwards, even after an error.
+    /// Creates a group, passes it to `body`, and shuts it down afterward, even after an error.
     ///
     /// ```swift
     /// try await UVEventLoopGroup.withGroup(count: 4) { group in
@@ -123,7 +123,7 @@ public final class UVEventLoopGroup: Sendable {
     /// Work that one loop posts to another whose thread has already exited runs on the thread that called this.
     ///
     /// Any thread except the group's own, which would wait for themselves: calling it there traps. A second call waits
-    /// for the first. Work posted to one of the loops afterwards is refused, as on any closed loop.
+    /// for the first. Work posted to one of the loops afterward is refused, as on any closed loop.
     @available(*, noasync, message: "in a task, use 'await group.shutdown()'")
     public func shutdown() {
         for loop in loops where loop.shared.isRunningHere {

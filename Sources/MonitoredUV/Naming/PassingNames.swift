@@ -30,7 +30,7 @@ final class PassingNames: Sendable {
         let wasUsed = Atomic<Bool>(false)
     }
 
-    // Not freed while it may be read, and made of atomics alone.
+    // Not freed while it may be read, and made only of atomics.
     nonisolated(unsafe) private let marks: UnsafeMutablePointer<Mark>
 
     init() {

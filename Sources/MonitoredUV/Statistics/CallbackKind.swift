@@ -58,7 +58,7 @@ extension CallbackKind {
     public static var shutdown: Self { Self(number: 10) }
     /// A handle finished closing.
     public static var close: Self { Self(number: 11) }
-    /// An idle, prepare or check hook ran.
+    /// An idle, prepare, or check hook ran.
     public static var hook: Self { Self(number: 12) }
     /// The program's objects were released outside any other dispatch: a monitor that another thread replaced, or the
     /// callbacks of handles that a shutdown closes.

@@ -46,14 +46,13 @@ public struct IOLoopMonitorState: Sendable, BitwiseCopyable {
     /// The time that your code ran, from the loop's call to its return, excluding the monitor's time.
     public var callbackWallTime: Duration { Duration(nanoseconds: wallTime) }
 
-    /// The time from the dispatch's readiness to its start: the upper bound if only a range is known, and zero for
+    /// The time from the dispatch's readiness to its start: for I/O the upper bound of ``loopLagRange``, and zero for
     /// hooks, which do not wait.
     public var loopLag: Duration { Duration(nanoseconds: lagUpper) }
 
     /// The bounds of the lag: equal if it is exact, `nil` for hooks.
     ///
-    /// The kernel does not timestamp readiness. An I/O dispatch became ready no earlier than the return of the previous
-    /// poll, and no later than the return of this one.
+    /// The kernel does not timestamp readiness, so the lag of I/O is a range; <doc:TheNumbers> says how it is computed.
     public var loopLagRange: ClosedRange<Duration>? {
         lagPrecision == .notApplicable ? nil : Duration(nanoseconds: lagLower)...Duration(nanoseconds: lagUpper)
     }

@@ -8,12 +8,12 @@ struct LogLinearBins: Hashable, Sendable {
     @inline(__always)
     init(bits: Int) { self.bits = bits }
 
-    /// At most 3.2 % wide.
+    /// At most 3.2% wide.
     static var fine: LogLinearBins {
         @inline(__always) get { LogLinearBins(bits: 5) }
     }
 
-    /// At most 25 % wide.
+    /// At most 25% wide.
     static var coarse: LogLinearBins {
         @inline(__always) get { LogLinearBins(bits: 2) }
     }

@@ -1,7 +1,8 @@
 /// A loop's statistics at one instant: a value that can be kept, sent, subtracted, and added.
 ///
-/// All counts start when the loop is first monitored. The difference of two snapshots of a loop covers the time between
-/// them. The sum of snapshots of several loops or machines covers all of them.
+/// Dispatches, iterations, times, and names are counted from level ``MonitoringLevel/metrics`` up; handles, requests,
+/// timers, and wake-ups at every level. The difference of two snapshots of a loop covers the time between them. The sum
+/// of snapshots of several loops or machines covers all of them.
 ///
 /// ```swift
 /// let before = loop.monitoring.snapshot()
@@ -26,7 +27,8 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
     var wallTimes: [CallbackKind: DurationHistogram]
     var lags: [LagSource: DurationHistogram]
 
-    /// The number of posted closures and jobs that are waiting.
+    /// The number of posted closures and jobs that are waiting. At level `off`, only those of other threads that the
+    /// loop has not yet taken.
     public internal(set) var queueLength: Int
 
     /// The highest queue length ever seen between dispatches; in a sum, that of the loop with the highest.
@@ -35,15 +37,15 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
     /// The number of scheduled callbacks and sleeping tasks. A ``UVTimer`` is a handle, and not counted here.
     public internal(set) var timers: Int
 
-    /// The number of closures and jobs queued, by origin.
+    /// The numbers of closures and jobs that were queued, by origin. At level `off`, they are not counted.
     public struct Enqueues: Sendable, Hashable, Codable {
         /// Closures posted by the loop's own thread.
         public internal(set) var localPosts = 0
         /// Closures posted by other threads.
         public internal(set) var remotePosts = 0
-        /// Parts of tasks enqueued by the loop's own thread.
+        /// Jobs of tasks enqueued by the loop's own thread.
         public internal(set) var localJobs = 0
-        /// Parts of tasks enqueued by other threads.
+        /// Jobs of tasks enqueued by other threads.
         public internal(set) var remoteJobs = 0
     }
 
@@ -164,8 +166,8 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
 
     // MARK: Arithmetic
 
-    /// Subtracts two snapshots of the same loop, or two sums of the same loops. What the loop holds, such as handles,
-    /// is as in `later`.
+    /// Subtracts two snapshots of the same loop, or two sums of the same loops. Numbers of things that the loop holds,
+    /// such as handles, are those of `later`. Traps if the loops' names differ.
     public static func - (later: LoopSnapshot, earlier: LoopSnapshot) -> LoopSnapshot {
         require(
             later.loopNames.sorted() == earlier.loopNames.sorted(),
@@ -245,7 +247,7 @@ extension NameStatistics {
     }
 
     fileprivate static func sum(_ left: [NameStatistics], _ right: [NameStatistics]) -> [NameStatistics] {
-        // The residencies of names in several loops cannot be told apart, so the epoch is 0.
+        // The residencies of names in several loops cannot be distinguished, so the epoch is 0.
         var result: [String: NameStatistics] = [:]
         for name in left + right {
             var known =

@@ -1,6 +1,7 @@
 /// The amount of detail that a loop records about its dispatches.
 public enum MonitoringLevel: UInt8, Sendable, CaseIterable, Comparable {
-    /// Records nothing, at the cost of two branches per dispatch.
+    /// Records no dispatches, at the cost of two branches each. Handles, requests, timers, and wake-ups are counted at
+    /// every level.
     case off
     /// Records histograms, names, the flight recorder, and the data that the watchdog reads.
     case metrics

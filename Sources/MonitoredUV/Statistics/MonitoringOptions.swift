@@ -13,7 +13,7 @@ public struct MonitoringOptions: Sendable, Hashable {
         }
     }
 
-    /// Additional modules that are not the program's own, like Swift's, SwiftNIO's and this library's:
+    /// Additional modules that are not the program's own, like Swift's, SwiftNIO's, and this library's:
     /// `["Hummingbird"]`. A job, and a stall's ``StallReport/function``, are named after the first function outside of
     /// these modules. Applies to functions that are first seen afterward.
     public var libraryModules: Set<String> = []

@@ -4,7 +4,7 @@ public struct NameStatistics: Sendable, Hashable, Codable {
     /// entry.
     public let callbackName: String
 
-    /// The wall times of the dispatches, including count, total and maximum, in bins up to 25 % wide.
+    /// The wall times of the dispatches, including count, total, and maximum, in bins up to 25% wide.
     public internal(set) var wallTime: DurationHistogram
 
     var blameNanoseconds: UInt64

@@ -1,6 +1,6 @@
 import CLibUV
 
-/// A connect, write or shutdown in progress.
+/// A connect, write, or shutdown in progress.
 final class StreamRequest: RawRequest {
     private let stream: UVStream
     private let operation: StaticString

@@ -106,7 +106,10 @@ public class UVStream: UVHandle {
     ///
     /// ```swift
     /// let descriptor = try server.acceptDescriptor()
-    /// other.execute { let connection = try UVTCP(on: other, adopting: descriptor) … }
+    /// other.execute {
+    ///     guard let connection = try? UVTCP(on: other, adopting: descriptor) else { … }
+    ///     …
+    /// }
     /// ```
     ///
     /// - Returns: The descriptor of the connection's socket, in non-blocking mode. The caller owns it.
@@ -114,7 +117,7 @@ public class UVStream: UVHandle {
     public final func acceptDescriptor() throws(UVError) -> Int32 {
         try checkOpen("accept")
         if let descriptor = listener?.takeConnection() { return descriptor }
-        throw UVError(.resourceTemporarilyUnavailable, operation: "accept", detail: "no connection waits")
+        throw UVError(.resourceTemporarilyUnavailable, operation: "accept", detail: "no connection is waiting")
     }
 
     private final func endListening() {
