@@ -2,15 +2,15 @@ import ArgumentParser
 import Foundation
 import MonitoredUV
 
-/// A server on a monitored loop, and what was seen of it.
+/// A server on a monitored loop, and what the monitor saw.
 @main
 struct Demo: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
-        abstract: "Runs a TCP server on a monitored loop and shows which callbacks blocked it, and who waited.",
+        abstract: "Runs a TCP server on a monitored loop, and shows what blocked it and what waited.",
         discussion: """
-            Without a port, clients of its own drive the server for some seconds. With one it serves until interrupted: \
-            try 'nc 127.0.0.1 PORT' and type ping, slow or block.
+            Without --port, built-in clients use the server for some seconds. With --port, it serves until interrupted: \
+            try 'nc 127.0.0.1 PORT', and type ping, slow, or block.
             """
     )
 
@@ -20,10 +20,10 @@ struct Demo: ParsableCommand {
     @Option(help: "Write the flight recorder's trace here at the end.")
     var trace: String?
 
-    @Option(help: "How long the clients go on.")
+    @Option(help: "The number of seconds that the clients run.")
     var seconds = 4
 
-    @Option(help: "How many clients there are.")
+    @Option(help: "The number of clients.")
     var clients = 40
 
     func validate() throws {

@@ -67,14 +67,14 @@ def arguments():
     """Ends the process if they are wrong."""
     parser = argparse.ArgumentParser(
         prog="stress_tests/run",
-        description="Measures the library beside C libuv, SwiftNIO, uvloop and Node, and writes results/README.md.",
+        description="Measures the library beside C libuv, SwiftNIO, uvloop, and Node, and writes results/README.md.",
     )
     amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--quick", action="store_true", help="in some minutes, for CI")
-    amount.add_argument("--full", action="store_true", help="with a soak of an hour; writes to results, not bin/results")
-    amount.add_argument("--report", action="store_true", help="measure nothing; write results/README.md from its data")
+    amount.add_argument("--quick", action="store_true", help="measure the essentials in a few minutes, for CI")
+    amount.add_argument("--full", action="store_true", help="measure everything, with a soak of one hour; write to results instead of bin/results")
+    amount.add_argument("--report", action="store_true", help="measure nothing; rewrite results/README.md from its data")
     names = [part.NAME for part in parts.ALL]
-    parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"only these parts, one each time: {', '.join(names)}")
+    parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"measure only this part; may be repeated: {', '.join(names)}")
     return parser.parse_args()
 
 
