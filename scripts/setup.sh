@@ -6,11 +6,24 @@ fail() {
     exit 1
 }
 
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else
-        fail "this needs root, and there is no sudo: $*"
-    fi
+# Status 75 tells .ci/run that nothing failed, and nothing was checked.
+skip() {
+    say "${0##*/} was SKIPPED: $*"
+    exit 75
 }
+
+# limited PROGRAM: with a limit of two minutes, where 'timeout' is available.
+limited() { if command -v timeout >/dev/null; then timeout 120 "$@"; else "$@"; fi; }
+
+# Without a terminal, sudo fails rather than asks for a password.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; elif ! command -v sudo >/dev/null; then
+        fail "this needs root, and there is no sudo: $*"
+    elif [ -t 0 ]; then sudo "$@"; else sudo -n "$@"; fi
+}
+
+# update_packages: reads apt's lists again. A failure shows when a package cannot be installed.
+update_packages() { as_root apt-get update -qq || say "'apt-get update' failed; trying with the lists there are"; }
 
 # install DEBIAN_PACKAGE BREW_FORMULA: '-' where there is none.
 install() {
@@ -21,19 +34,19 @@ install() {
         brew install "$2"
     elif command -v apt-get >/dev/null; then
         say "$1 is missing: installing it with 'apt-get install $1'"
-        as_root apt-get update -qq
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1" >/dev/null
+        update_packages
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=120 "$1" >/dev/null
     else
         fail "$1 is missing; install it with this system's package manager"
     fi
 }
 
 need_swift() {
+    local output
     command -v swift >/dev/null || fail "Swift is missing; get version 6.2 or later from https://www.swift.org/install"
-    local version
-    version=$(swift --version 2>/dev/null | sed -nE 's/.*Swift version ([0-9]+)\.([0-9]+).*/\1 \2/p' | head -n 1)
-    # shellcheck disable=SC2086
-    set -- ${version:-0 0}
+    output=$(swift --version 2>&1) || fail "swift --version failed: $output"
+    [[ $output =~ Swift\ version\ ([0-9]+)\.([0-9]+) ]] || fail "swift --version names no version: $output"
+    set -- "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
     [ "$1" -gt 6 ] || { [ "$1" -eq 6 ] && [ "$2" -ge 2 ]; } || fail "Swift $1.$2 is too old; version 6.2 or later is needed"
 }
 
