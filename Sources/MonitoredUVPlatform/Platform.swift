@@ -7,6 +7,8 @@ package import CLibUV
     @_exported public import Glibc
 #elseif canImport(Darwin)
     @_exported public import Darwin
+#else
+    #error("MonitoredUV needs Glibc or Darwin")
 #endif
 
 package enum Platform {
