@@ -51,6 +51,15 @@ import Testing
     }
 
     #if os(Linux)
+        @Test func aRunEnds_whateverItsBodyLeavesBehind() async throws {
+            let output = try await program("leftBehind")
+            #expect(output["ended"] == "yes")
+            #expect(output.errors.contains("kept scheduling new work"))
+        }
+    #endif
+
+    // The condition of `ProcessExecutors.areReplaceable`.
+    #if RuntimeInterfaces && os(Linux) && compiler(>=6.3)
         @Test func runMainTakesEverythingToOneLoopOnOneThread() async throws {
             let output = try await program("runMain", "0")
             #expect(output.status == 0)
@@ -86,12 +95,6 @@ import Testing
             let output = try await program("stuckWorker")
             #expect(output.status == 0)
             #expect(output["done"] == "100")
-        }
-
-        @Test func aRunEnds_whateverItsBodyLeavesBehind() async throws {
-            let output = try await program("leftBehind")
-            #expect(output["ended"] == "yes")
-            #expect(output.errors.contains("kept scheduling new work"))
         }
 
         @Test func aWorkersOwnJobsDoNotKeepThePoolsWaiting() async throws {
