@@ -103,13 +103,16 @@ struct MonitoringEnvironmentTests {
             setenv("MONITOREDUV_TRACE_SIGNAL", "USR2", 1)
             setenv("MONITOREDUV_TRACE_DIRECTORY", folder, 1)
             let loop = try UVEventLoop()
-            let path = "\(folder)/monitoreduv-\(getpid())-1.json"
+            @Sendable func trace() -> String? {
+                try? FileManager.default.contentsOfDirectory(atPath: folder).first { $0.hasSuffix(".json") }
+            }
             loop.callSoon(name: "signaled") {
                 kill(getpid(), SIGUSR2)  // to the process: workers of Dispatch block it
-                while !FileManager.default.fileExists(atPath: path) { usleep(1000) }
+                while trace() == nil { usleep(1000) }
             }
             try loop.run()
             try loop.close()
+            let path = "\(folder)/\(trace() ?? "none")"
             let text = String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
             #expect(text.contains(#""name":"signaled""#) && text.contains("unfinished"))
         }

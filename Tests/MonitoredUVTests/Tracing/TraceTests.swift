@@ -207,15 +207,37 @@ struct TraceTests {
             let files = TraceFiles(directory: folder, mostFiles: 3, mostBytes: 65_536)
             // Another of the same directory counts with it.
             let others = TraceFiles(directory: folder, mostFiles: 3, mostBytes: 65_536)
-            for number in 0..<5 { (number == 1 ? others : files).write([loop.shared.watchdog]) }
-            let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
-            #expect(names == (1...3).map { "monitoreduv-\(getpid())-\($0).json" })
-            for name in names {
+            func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() }
+            for number in 0..<3 { (number == 1 ? others : files).write([loop.shared.watchdog]) }
+            let first = try names()
+            #expect(first.count == 3)
+            for _ in 0..<2 { files.write([loop.shared.watchdog]) }
+            let last = try names()
+            #expect(last.count == 3 && last.first == first.last)
+            for name in last {
+                #expect(name.contains(try Regex("^monitoreduv-\(getpid())-[0-9]{8}T[0-9]{6}\\.[0-9]{6}Z\\.json$")))
                 let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)")))
                 #expect(bytes.count <= 65_536 && bytes.count > 32_768)
                 #expect(try events(bytes).count > 100)
             }
         }
+    }
+
+    @Test func filesOfAnEarlierProcessWithTheSameID_stayUntilNewerOnesReplaceThem() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(folder)/\(name)") }
+        let earlier = (1...2).map { "monitoreduv-\(getpid())-2020010\($0)T030405.678901Z.json" }
+        let others = ["monitoreduv-\(getpid())0-20200101T030405.678901Z.json", "notes.json"]
+        for name in earlier + others { try Data().write(to: URL(fileURLWithPath: "\(folder)/\(name)")) }
+        let files = TraceFiles(directory: folder, mostFiles: 2, mostBytes: 65_536)
+        files.write([])
+        #expect(earlier.map(exists) == [false, true])
+        files.write([])
+        #expect(earlier.map(exists) == [false, false])
+        #expect(others.allSatisfy(exists))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == 4)
     }
 
     @Test func stall_writesItsTrace() throws {
@@ -232,7 +254,8 @@ struct TraceTests {
         }
         WatchdogThread.shared.look()
         WatchdogThread.shared.flushReports()
-        let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(folder)/monitoreduv-\(getpid())-1.json")))
+        let name = try #require(try FileManager.default.contentsOfDirectory(atPath: folder).min())
+        let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)")))
         let stall = try #require(try events(bytes).first { $0.category == "stall" })
         #expect(stall.name == "stalls")
         #expect(isThreadSanitized || (stall.arguments["stack"] as? String)?.contains("stall_writesItsTrace") == true)
