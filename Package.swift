@@ -7,6 +7,7 @@ let package = Package(
     products: [
         .library(name: "MonitoredUV", targets: ["MonitoredUV"]),
         .library(name: "MonitoredUVMetrics", targets: ["MonitoredUVMetrics"]),
+        .library(name: "NIOMonitoring", targets: ["NIOMonitoring"]),
     ],
     traits: [
         .trait(
@@ -18,6 +19,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
     ],
     targets: [
         .systemLibrary(
@@ -38,6 +40,24 @@ let package = Package(
             dependencies: [
                 "MonitoredUV",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
+            ]
+        ),
+        .target(name: "CNIOMonitoring"),
+        .target(
+            name: "NIOMonitoring",
+            dependencies: [
+                "MonitoredUV", "CNIOMonitoring",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
+        .testTarget(
+            name: "NIOMonitoringTests",
+            dependencies: [
+                "NIOMonitoring",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
         .testTarget(

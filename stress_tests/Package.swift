@@ -29,7 +29,12 @@ let package = Package(
         program("concurrency", [monitored]),
         program("lag", [monitored]),
         program("soak", [monitored, "CStressSupport"]),
-        program("nioecho", nio),
+        program("nioecho", ["NIOEcho"]),
+        program(
+            "watchednioecho",
+            [monitored, "NIOEcho", "StressSupport", .product(name: "NIOMonitoring", package: "MonitoredUV")]
+        ),
+        .target(name: "NIOEcho", dependencies: nio),
         program("nioasyncecho", nio),
         program("niodispatches", nio + ["StressSupport"]),
         .target(

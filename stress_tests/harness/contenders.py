@@ -64,6 +64,9 @@ def _table():
     yield Contender(
         "nio", "SwiftNIO", (tools.swift_program("nioecho"),), dispatches=(tools.swift_program("niodispatches"),)
     ), True, ""
+    watched = (tools.swift_program("watchednioecho"),)
+    yield Contender("nio_linked", "SwiftNIO, NIOMonitoring linked", watched), True, ""
+    yield Contender("nio_metrics", "SwiftNIO, NIOMonitoring, metrics", watched, ("--level", "metrics")), True, ""
     yield Contender("uvloop", "uvloop", uvloop_echo, (), uvloop_micro), uvloop, no_uvloop
     yield Contender(
         "uvloop_monitored", "uvloop, monitored_ioloop", uvloop_echo, ("--monitor",), uvloop_micro

@@ -103,14 +103,25 @@ final class DispatchRecorder {
         _ start: UInt64,
         _ body: () -> Void
     ) {
+        let lag = begin(kind, name, readiness(), at: start)
+        body()
+        end(kind, lag, start, held: held())
+    }
+
+    @inline(__always)
+    private func begin(
+        _ kind: CallbackKind,
+        _ name: CallbackName,
+        _ readiness: @autoclosure () -> Readiness,
+        at start: UInt64
+    ) -> DispatchLag {
         if meter.isPolling { leavePoll(at: start) }
         let lag = lag(of: readiness(), start)
         currentName = name
         currentKind = kind
         meter.beginCallback(at: start)
         vitals.inFlight.begin(kind, name, at: start)
-        body()
-        end(kind, lag, start, held: held())
+        return lag
     }
 
     @inline(__always)
@@ -129,29 +140,96 @@ final class DispatchRecorder {
         guard let metrics else { return vitals.inFlight.end() }
         let now = clock.now()
         if monitor == nil { meter.stamp(at: now) } else { meter.beginMonitor(at: now) }
-        let wall = now &- start
-        let name = currentName
-        metrics._withUnsafeGuaranteedRef {
-            $0.record(kind, name, start: start, wall: wall, lag: lag, meter.polls.probablyReady)
-        }
-        if _slowPath(wall >= slowLimit) { reportSlow(kind, start, wall) }
+        record(kind, lag, from: start, until: now, metrics)
         guard let monitor else { return vitals.inFlight.end() }
-        vitals.inFlight.begin(kind, .monitor, at: start &+ wall)
-        let state = IOLoopMonitorState(
-            start: start,
-            wallTime: wall,
-            lag: lag,
-            handles: held(),
-            name: name,
-            loop: vitals.name,
-            kind: kind
-        )
+        vitals.inFlight.begin(kind, .monitor, at: now)
+        let state = state(kind, lag, from: start, until: now, held: held())
         monitor._withUnsafeGuaranteedRef { $0.call(state) }
         if _slowPath(!deferred.isEmpty) { release() }
         vitals.inFlight.end()
         // The monitor may have ended monitoring.
         if isOn { meter.stamp(at: clock.now()) }
     }
+
+    @inline(__always)
+    private func record(
+        _ kind: CallbackKind,
+        _ lag: DispatchLag,
+        from start: UInt64,
+        until now: UInt64,
+        _ metrics: Unmanaged<LoopMetrics>
+    ) {
+        let (name, wall) = (currentName, now &- start)
+        metrics._withUnsafeGuaranteedRef {
+            $0.record(kind, name, start: start, wall: wall, lag: lag, meter.polls.probablyReady)
+        }
+        if _slowPath(wall >= slowLimit) { reportSlow(kind, start, wall) }
+    }
+
+    @inline(__always)
+    private func state(
+        _ kind: CallbackKind,
+        _ lag: DispatchLag,
+        from start: UInt64,
+        until now: UInt64,
+        held: Int
+    ) -> IOLoopMonitorState {
+        IOLoopMonitorState(
+            start: start,
+            wallTime: now &- start,
+            lag: lag,
+            handles: held,
+            name: currentName,
+            loop: vitals.name,
+            kind: kind
+        )
+    }
+
+    // MARK: Dispatches of loops that this library does not run
+
+    /// The last instant at which the use of the loop's time changed.
+    var lastStamp: UInt64 { meter.last }
+
+    /// Begins a dispatch, which ``finish(_:_:from:until:)`` ends. Only at a level above `off`.
+    @inline(__always)
+    func open(_ kind: CallbackKind, _ name: CallbackName, _ readiness: Readiness, at start: UInt64) -> DispatchLag {
+        begin(kind, name, readiness, at: start)
+    }
+
+    /// Records a dispatch that was opened.
+    @inline(__always)
+    func finish(_ kind: CallbackKind, _ lag: DispatchLag, from start: UInt64, until now: UInt64) {
+        guard let metrics else { return vitals.inFlight.end() }
+        meter.stamp(at: now)
+        record(kind, lag, from: start, until: now, metrics)
+        vitals.inFlight.end()
+    }
+
+    /// Returns what the monitor, if there is one, must be called with for the dispatch that was finished last.
+    @inline(__always)
+    func unreported(_ kind: CallbackKind, _ lag: DispatchLag, from start: UInt64, until now: UInt64)
+        -> IOLoopMonitorState?
+    {
+        monitor == nil ? nil : state(kind, lag, from: start, until: now, held: 0)
+    }
+
+    /// Calls the monitor with a dispatch that ended a while ago.
+    func report(_ state: IOLoopMonitorState) {
+        guard let monitor else { return }
+        meter.beginMonitor(at: clock.now())
+        vitals.inFlight.begin(state.kind, .monitor, at: meter.last)
+        monitor._withUnsafeGuaranteedRef { $0.call(state) }
+        if _slowPath(!deferred.isEmpty) { release() }
+        vitals.inFlight.end()
+        meter.stamp(at: clock.now())
+    }
+
+    /// Records how long something waited that is not a dispatch of its own.
+    func recordLag(_ source: LagSource, _ lag: UInt64) {
+        metrics?._withUnsafeGuaranteedRef { $0.recordLag(source, lag) }
+    }
+
+    // MARK: Names
 
     /// Renames the running dispatch.
     func rename(_ name: CallbackName) {
@@ -176,8 +254,18 @@ final class DispatchRecorder {
         mayWrite: @autoclosure () -> Bool,
         mayRepeat: @autoclosure () -> Bool
     ) {
+        if isOn { enterPoll(at: clock.now(), timeout: timeout(), mayWrite: mayWrite(), mayRepeat: mayRepeat()) }
+    }
+
+    /// Enters the loop's poll at `now`, at a level above `off`.
+    @inline(__always)
+    func enterPoll(
+        at now: UInt64,
+        timeout: @autoclosure () -> UInt64,
+        mayWrite: @autoclosure () -> Bool,
+        mayRepeat: @autoclosure () -> Bool
+    ) {
         guard let metrics else { return }
-        let now = clock.now()
         let start = meter.iterationStart
         if _slowPath(now &- start >= slowLimit) { reportSlowIteration(at: now) }
         vitals.updateOverload(metrics._withUnsafeGuaranteedRef { $0.endIteration(from: start, at: now) })

@@ -7,7 +7,7 @@ public struct MonitoringSubscription: Sendable {
     /// `nil` once canceled, which releases what it held.
     private let end: Lock<(@Sendable () -> Void)?>
 
-    init(_ end: @escaping @Sendable () -> Void) { self.end = Lock(end) }
+    package init(_ end: @escaping @Sendable () -> Void) { self.end = Lock(end) }
 
     /// Ends this subscription; others continue. A report in progress may still arrive.
     public func cancel() { end.withLock { $0.take() }?() }

@@ -3,7 +3,7 @@
 /// Names in the program's code (call sites, functions, actors, loops) are interned for the life of the process. Names
 /// that come and go (a request's path, a task's own name, a handle's) are in ``PassingNames``, so that no client can
 /// exhaust the capacity for the others.
-struct CallbackName: Hashable, Sendable {
+package struct CallbackName: Hashable, Sendable, BitwiseCopyable {
     let id: UInt32
 
     /// The capacity for registered names. Their numbers are below it; those of passing names are not.
@@ -16,9 +16,11 @@ struct CallbackName: Hashable, Sendable {
     static let monitor = CallbackName(id: 2)
     /// A dispatch that began at level `off`, so that its name was not recorded.
     static let unmonitored = CallbackName(id: 3)
+    /// An iteration of a loop that this library does not run, if no function is known to have taken most of it.
+    static let iteration = CallbackName(id: 4)
 
     /// Interns a name from the program's code. The capacity for such names is limited.
-    init(_ text: String) {
+    package init(_ text: String) {
         let text = text.printable
         self = Self.table.withLock { $0.intern(text) }
     }
@@ -47,8 +49,8 @@ struct CallbackName: Hashable, Sendable {
     private static let table = Lock(Table())
 
     private struct Table {
-        var texts = ["", "_OTHER", "monitor", "began unmonitored"]
-        var ids: [String: UInt32] = ["": 0, "_OTHER": 1, "monitor": 2, "began unmonitored": 3]
+        var texts = ["", "_OTHER", "monitor", "began unmonitored", "iteration"]
+        var ids: [String: UInt32] = ["": 0, "_OTHER": 1, "monitor": 2, "began unmonitored": 3, "iteration": 4]
 
         mutating func intern(_ text: String) -> CallbackName {
             if let id = ids[text] { return CallbackName(id: id) }

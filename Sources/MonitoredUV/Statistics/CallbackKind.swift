@@ -27,7 +27,7 @@ public struct CallbackKind: RawRepresentable, Hashable, Sendable, BitwiseCopyabl
     private static let names = OpenNames(
         [
             "timer", "posted", "job", "mainQueue", "async", "connection", "getaddrinfo", "connect", "read", "write",
-            "shutdown", "close", "hook", "release", "signal", "poll",
+            "shutdown", "close", "hook", "release", "signal", "poll", "iteration",
         ],
         limit: limit
     )
@@ -67,6 +67,9 @@ extension CallbackKind {
     public static var signal: Self { Self(number: 14) }
     /// A descriptor that a ``UVPoll`` watches is ready.
     public static var poll: Self { Self(number: 15) }
+    /// A loop that this library only watches, such as one of SwiftNIO's, went through an iteration, or through a part
+    /// of one.
+    public static var iteration: Self { Self(number: 16) }
 }
 
 extension CallbackKind: CaseIterable, CustomStringConvertible {

@@ -24,7 +24,10 @@ public struct LagSource: RawRepresentable, Hashable, Sendable, BitwiseCopyable, 
     public func hash(into hasher: inout Hasher) { hasher.combine(number) }
 
     static let limit = 16
-    private static let names = OpenNames(["timer", "local", "remote", "job", "io", "completion"], limit: limit)
+    private static let names = OpenNames(
+        ["timer", "local", "remote", "job", "io", "completion", "probe"],
+        limit: limit
+    )
 }
 
 extension LagSource {
@@ -40,6 +43,8 @@ extension LagSource {
     public static var io: Self { Self(number: 4) }
     /// A close, or a request that ended without I/O.
     public static var completion: Self { Self(number: 5) }
+    /// An empty task that the watchdog thread handed to a busy loop that this library only watches.
+    public static var probe: Self { Self(number: 6) }
 }
 
 extension LagSource: CaseIterable, CustomStringConvertible {

@@ -61,9 +61,7 @@ final class LoopMetrics: @unchecked Sendable {
         histogram(Int(kind.number)).record(wall, in: bin)
         names.record(name, wall, fine: bin)
         if lag.precision != .notApplicable {
-            histogram(Self.kinds &+ Int(lag.source.number)).record(lag.upper)
-            lagSum &+= lag.upper
-            lagCount &+= 1
+            recordLag(lag.source, lag.upper)
             // For a range, uses the likely instant: the upper bound would blame the dispatch before every reply of a
             // peer.
             let ready = lag.precision == .exact ? start &- lag.upper : probablyReady()
@@ -71,6 +69,14 @@ final class LoopMetrics: @unchecked Sendable {
         }
         lastEnd = start &+ wall
         ring.append(kind, name, start, wall, lag)
+    }
+
+    /// Records how long something had been ready.
+    @inline(__always)
+    func recordLag(_ source: LagSource, _ lag: UInt64) {
+        histogram(Self.kinds &+ Int(source.number)).record(lag)
+        lagSum &+= lag
+        lagCount &+= 1
     }
 
     /// Ends an iteration, which lasts from the return of one poll to the start of the next. Returns the smoothed lag.

@@ -6,11 +6,11 @@ import MonitoredUVPlatform
 /// report this library in every program that is tested with it.
 ///
 /// `@unchecked Sendable`: the value is accessed only under the mutex.
-final class Lock<Value: ~Copyable>: @unchecked Sendable {
+package final class Lock<Value: ~Copyable>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private var value: Value
 
-    init(_ value: consuming sending Value) {
+    package init(_ value: consuming sending Value) {
         self.value = value
         expectSuccess(pthread_mutex_init(mutex, nil))
     }
@@ -21,7 +21,7 @@ final class Lock<Value: ~Copyable>: @unchecked Sendable {
     }
 
     /// Calls `body` under the lock. `body` must not take this lock again.
-    func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
+    package func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
         expectSuccess(pthread_mutex_lock(mutex))
         defer { expectSuccess(pthread_mutex_unlock(mutex)) }
         return body(&value)

@@ -1,7 +1,7 @@
 import MonitoredUVPlatform
 
 /// Prints a warning that the program's author must see on standard error, where an error cannot be thrown.
-func warn(_ message: String) {
+package func warn(_ message: String) {
     write(toStandardError: "warning: \(message)\n")
 }
 

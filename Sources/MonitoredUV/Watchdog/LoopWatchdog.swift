@@ -11,10 +11,17 @@ final class LoopWatchdog: Sendable {
     let thread = RunThread()
     let listeners = StallListeners()
     let archive = StallArchive()
+    /// For loops that this library does not run.
+    let profile: LoopProfile?
+    private let probe: LoopProbe?
     private let ended = EndedStalls()
     private let droppedCount = Atomic<Int>(0)
 
-    init(_ vitals: LoopVitals) { self.vitals = vitals }
+    init(_ vitals: LoopVitals, profile: LoopProfile? = nil, probe: LoopProbe? = nil) {
+        self.vitals = vitals
+        self.profile = profile
+        self.probe = probe
+    }
 
     // MARK: Any thread
 
@@ -68,6 +75,19 @@ final class LoopWatchdog: Sendable {
                 sampler.sample(self, stall, at: now) { [self] in deliver(listener, phase, sighting, stall, suppressed) }
             }
             next = min(next, listener.nextLook(after: now))
+        }
+        return min(next, sampleProfile(running, at: now, &sampler))
+    }
+
+    /// Takes a sample of what the loop does, if one is due, and returns when to look again.
+    private func sampleProfile(_ running: InFlight.Dispatch?, at now: UInt64, _ sampler: inout StackSampler) -> UInt64 {
+        guard let profile else { return .max }
+        let (span, next) = profile.look(at: running, vitals.metrics?.ring.count ?? 0, now: now)
+        if let running, let span {
+            probe?.send()
+            sampler.profile(self, running, at: now) { sample in
+                _ = WatchdogThread.shared.report { profile.add(sample, of: running.start, span: span) }
+            }
         }
         return next
     }

@@ -14,7 +14,9 @@ struct StackSample: Sendable {
     private static let deepest = 128
     /// The runtime's function that calls the jobs of tasks.
     private static let jobRunner = "runJobInEstablishedExecutorContext"
+    /// The functions that run loops: libuv's, and parts of the names of SwiftNIO's.
     private static let loopRunner = "uv_run"
+    private static let foreignRunners = ["NIOPosix19SelectableEventLoopC3run", "EventLoopGroupC10runTheLoop"]
 
     /// Unwinds a captured stack, without looking up any names.
     init(_ stack: UnsafeMutablePointer<muv_stack>, depth: Int = 0) {
@@ -51,6 +53,7 @@ struct StackSample: Sendable {
     private var resumePoints: ArraySlice<UInt> {
         let runner = programCounters.dropFirst().firstIndex {
             Symbols.name(at: $0 - 1, contains: Self.jobRunner) || Symbols.name(at: $0 - 1, contains: Self.loopRunner)
+                || Self.isForeignRunner($0 - 1)
         }
         guard let runner, Symbols.name(at: programCounters[runner] - 1, contains: Self.jobRunner) else { return [] }
         let frame = runner - 1
@@ -61,20 +64,27 @@ struct StackSample: Sendable {
     /// The functions, innermost first, up to the dispatch: names from the symbol tables, files and lines from debug
     /// information. Takes milliseconds.
     var stack: Stack {
+        let named = named
+        let calls = named.prefix(programCounters.count)
+        return Stack(
+            frames: SourceLines.add(to: trimmed(named)),
+            call: isWaiting ? BlockingCall.name(calls.map { ($0.frame, Symbols.library(at: $0.address)) }) : nil
+        )
+    }
+
+    /// The same functions, without files and lines.
+    var functions: [StackFrame] { trimmed(named).map(\.frame) }
+
+    private var named: [(frame: StackFrame, address: UInt)] {
         let resumePoints = resumePoints
         let addresses = programCounters.enumerated().map { $0.offset == 0 ? $0.element : $0.element - 1 } + resumePoints
-        let named = addresses.enumerated().map { index, address in
+        return addresses.enumerated().map { index, address in
             let role: StackFrame.Role = index < programCounters.count ? .call : .asyncCaller
             var frame = Self.known[address] ?? StackFrame(symbol: symbol(at: index, address), address: address)
             Self.known[address] = frame
             frame.role = role
             return (frame: frame, address: address)
         }
-        let calls = named.prefix(programCounters.count)
-        return Stack(
-            frames: SourceLines.add(to: trimmed(named)),
-            call: isWaiting ? BlockingCall.name(calls.map { ($0.frame, Symbols.library(at: $0.address)) }) : nil
-        )
     }
 
     private static let known = KnownAddresses<StackFrame>()
@@ -94,14 +104,21 @@ struct StackSample: Sendable {
         return function == 0 ? nil : Symbols.demangledName(at: function)
     }
 
+    private static func isForeignRunner(_ address: UInt) -> Bool {
+        foreignRunners.contains { Symbols.name(at: address, contains: $0) }
+    }
+
     private func trimmed(_ frames: [(frame: StackFrame, address: UInt)]) -> [(frame: StackFrame, address: UInt)] {
         // The frames that run the loop, and those that lead to the program's code, are of no interest.
         let callers = programCounters.count
         // For loops that run in callbacks of others, their own frames are of interest.
-        let runs = frames[..<callers].indices.filter { frames[$0].frame.function == Self.loopRunner }
+        let runsLoop = { (frame: StackFrame, address: UInt) in
+            frame.function == Self.loopRunner || Self.isForeignRunner(address)
+        }
+        let runs = frames[..<callers].indices.filter { runsLoop(frames[$0].frame, frames[$0].address) }
         let inner = runs.dropLast(depth + 1).last.map { $0 + 1 } ?? frames.startIndex
-        let entry = frames[inner..<callers].firstIndex { (frame, _) in
-            frame.function == Self.loopRunner || frame.function.contains(Self.jobRunner)
+        let entry = frames[inner..<callers].firstIndex { (frame, address) in
+            runsLoop(frame, address) || frame.function.contains(Self.jobRunner)
         }
         guard let entry else { return frames }
         let last = frames[..<entry].lastIndex { $0.frame.isOwn }

@@ -8,11 +8,13 @@ struct StackSampler {
 
     private struct Capture {
         let watchdog: LoopWatchdog
-        let stall: Stall
+        let dispatch: StallID
         let thread: SampledThread
         let stack: UnsafeMutablePointer<muv_stack>
         var capture: muv_capture
         let deadline: UInt64
+        /// What wants the stack, if there is one.
+        var keep: [(StackSample) -> Void]
         /// The reports that wait for the stack.
         var tasks: [() -> Void]
     }
@@ -20,6 +22,8 @@ struct StackSampler {
     private var captures: [Capture] = []
     /// Memory for the next capture.
     private var spare: UnsafeMutablePointer<muv_stack>?
+    /// At most so many samples of profiles are taken, of all loops together.
+    private var profileLimit = ReportLimit(100, per: 1_000_000_000)
 
     var isIdle: Bool { captures.isEmpty }
 
@@ -27,7 +31,30 @@ struct StackSampler {
     /// ``step(at:)``, whether or not there is a stack.
     mutating func sample(_ watchdog: LoopWatchdog, _ stall: Stall, at now: UInt64, then task: @escaping () -> Void) {
         if stall.hasSample { return task() }
-        if let index = captures.firstIndex(where: { $0.stall === stall }) {
+        sample(watchdog, stall.id, at: now, keep: { stall.keep($0) }, then: task)
+    }
+
+    /// Captures the stack of a loop's thread for a profile, if that does not happen too often, and no other capture of
+    /// it is under way.
+    mutating func profile(
+        _ watchdog: LoopWatchdog,
+        _ dispatch: InFlight.Dispatch,
+        at now: UInt64,
+        keep: @escaping (StackSample) -> Void
+    ) {
+        if captures.contains(where: { $0.watchdog === watchdog }) || profileLimit.admit(at: now) == nil { return }
+        sample(watchdog, StallID(start: dispatch.start, isIteration: false), at: now, keep: keep, then: {})
+    }
+
+    private mutating func sample(
+        _ watchdog: LoopWatchdog,
+        _ dispatch: StallID,
+        at now: UInt64,
+        keep: @escaping (StackSample) -> Void,
+        then task: @escaping () -> Void
+    ) {
+        if let index = captures.firstIndex(where: { $0.watchdog === watchdog && $0.dispatch == dispatch }) {
+            captures[index].keep.append(keep)
             return captures[index].tasks.append(task)
         }
         guard let thread = watchdog.thread.current else { return task() }
@@ -36,11 +63,12 @@ struct StackSampler {
         captures.append(
             Capture(
                 watchdog: watchdog,
-                stall: stall,
+                dispatch: dispatch,
                 thread: thread,
                 stack: stack,
                 capture: watchdog.thread.capture(thread, into: stack),
                 deadline: now + Self.patience,
+                keep: [keep],
                 tasks: [task]
             )
         )
@@ -60,8 +88,9 @@ struct StackSampler {
             let thread = pending.watchdog.thread
             let state = thread.step(&pending.capture, of: pending.thread, isLast: isLast(pending))
             if state == muv_capture_goes_on { return pending }
-            if state == muv_capture_succeeded && pending.watchdog.isStuck(in: pending.stall.id) {
-                pending.stall.keep(StackSample(pending.stack, depth: thread.depth))
+            if state == muv_capture_succeeded && pending.watchdog.isStuck(in: pending.dispatch) {
+                let sample = StackSample(pending.stack, depth: thread.depth)
+                pending.keep.forEach { $0(sample) }
             }
             ended.append(pending)
             return nil

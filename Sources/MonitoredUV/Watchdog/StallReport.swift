@@ -17,7 +17,7 @@ public struct StallReport: Sendable {
     public let loopName: String
     /// The name of the dispatch, as in ``IOLoopMonitorState/callbackPrettyName``; for an iteration, the name whose
     /// dispatches took the largest share of it, among those that the flight recorder holds.
-    public let callbackName: String
+    public private(set) var callbackName: String
     /// The kind of the dispatch; for an iteration, the kind of the first dispatch of that name.
     public let kind: CallbackKind
     /// The time for which the dispatch has been running; once it has ended, its exact duration.
@@ -69,6 +69,10 @@ public struct StallReport: Sendable {
         var result = self
         result.stack = stack.frames
         result.call = stack.call
+        // Of an iteration of a loop that this library does not run, the function says what it did.
+        if let function = result.function, callbackName == CallbackName.iteration.text {
+            result.callbackName = function
+        }
         return result
     }
 
@@ -97,6 +101,6 @@ extension StallReport: CustomStringConvertible {
         let more = suppressed == 0 ? "" : "; \(suppressed) earlier stall\(suppressed == 1 ? "" : "s") not reported"
         let place = dispatches.map { "\($0) dispatches of one iteration, the largest share in " } ?? ""
         return "\(loopName) \(verb) for \(duration.brief) in \(place)\(callbackName) (\(kind))"
-            + (function.map { ": \($0)" } ?? "") + reason + more
+            + (function.flatMap { $0 == callbackName ? nil : ": \($0)" } ?? "") + reason + more
     }
 }

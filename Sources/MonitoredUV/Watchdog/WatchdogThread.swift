@@ -225,12 +225,14 @@ struct SuspensionDetector {
     private let thread: SampledThread?
     private var planned = UInt64.max
     private var before: ThreadUsage?
+    private var readAt: UInt64 = 0
 
     init(thread: SampledThread?) { self.thread = thread }
 
     mutating func sleeps(until planned: UInt64, at now: UInt64) {
         self.planned = max(planned, now)
-        before = thread?.usage.read()
+        // Reading takes a while, and what the thread did in looks that were on time is little.
+        if now >= readAt + Self.shortest / 2 { (before, readAt) = (thread?.usage.read(), now) }
     }
 
     /// Returns why this thread woke much later than planned, if it did.

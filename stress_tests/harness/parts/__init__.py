@@ -4,6 +4,6 @@ Each module has NAME, TITLE, `seconds(size)` (what it is expected to take), `mea
 `tables(data)`, which makes Markdown of them, and `aims(data)`.
 """
 
-from . import connections, counts, dispatches, echo, idle, lag, levels, loops, sanity, soak, task_echo, tasks, users
+from . import connections, counts, dispatches, echo, idle, lag, levels, loops, nio, sanity, soak, task_echo, tasks, users
 
-ALL = [sanity, counts, echo, levels, connections, loops, task_echo, dispatches, tasks, users, idle, lag, soak]
+ALL = [sanity, counts, echo, levels, nio, connections, loops, task_echo, dispatches, tasks, users, idle, lag, soak]

@@ -1,0 +1,84 @@
+import Synchronization
+
+/// A loop that this library does not run but watches, such as one of SwiftNIO's: the part of it that any thread may
+/// use. Its thread has an ``IterationRecorder``.
+package final class ForeignLoop: MonitoredLoop {
+    /// Hands a closure to a loop, from any thread, for the loop's thread to run as soon as it can.
+    package typealias Submit = @Sendable (_ task: @escaping @Sendable () -> Void) -> Void
+
+    let name: CallbackName
+    let vitals: LoopVitals
+    let watchdog: LoopWatchdog
+    let settings: MonitorSwitch
+    private let claim: Lock<LoopNames.Claim?>
+    private let submit: Submit
+    let probe: LoopProbe
+    private let thread = currentThread()
+    private let closed = Atomic<Bool>(false)
+    private let polling = Atomic<Bool>(false)
+    private let hasNewSettings = Atomic<Bool>(false)
+
+    init(name: String, level: MonitoringLevel, isProbed: Bool, _ submit: @escaping Submit) {
+        let claim = LoopNames.Claim(name)
+        self.claim = Lock(claim)
+        self.name = CallbackName(claim.text)
+        self.submit = submit
+        probe = LoopProbe(isProbed ? submit : nil)
+        vitals = LoopVitals(name: self.name)
+        watchdog = LoopWatchdog(vitals, profile: LoopProfile(), probe: probe)
+        settings = MonitorSwitch(nil, base: level)
+    }
+
+    /// Level, monitors, snapshots, and watchdog of the loop.
+    package var monitoring: Monitoring { Monitoring(loop: self) }
+
+    var isClosed: Bool { closed.load(ordering: .acquiring) }
+
+    var isRunningHere: Bool { thread == currentThread() }
+
+    // Of these, only the loop itself knows.
+
+    var remoteCount: Int { 0 }
+
+    var wakeupCount: Int { 0 }
+
+    static func handleName(_ type: Int) -> String { "handle" }
+
+    static func requestName(_ type: Int) -> String { "request" }
+
+    /// Wakes the loop if it is in its poll; it looks at the settings on both sides of it.
+    func applySettingsSoon() {
+        hasNewSettings.store(true, ordering: .sequentiallyConsistent)
+        if polling.load(ordering: .sequentiallyConsistent) { submit {} }
+    }
+
+    /// Whether the environment sets anything that applies to loops.
+    package static var isAskedFor: Bool {
+        let environment = MonitoringEnvironment.shared
+        return environment.level != .off || environment.stallLimit != nil || environment.slowCallbacks != nil
+    }
+
+    // MARK: Loop thread
+
+    /// Records whether the loop is in its poll, where it may sleep.
+    func setPolling(_ isPolling: Bool) {
+        if isPolling {
+            // Ordered before the look at the settings: whoever changes them sees it, or the loop sees the change.
+            polling.store(true, ordering: .sequentiallyConsistent)
+        } else {
+            polling.store(false, ordering: .relaxed)
+        }
+    }
+
+    func takeNewSettings() -> Bool {
+        hasNewSettings.load(ordering: .sequentiallyConsistent)
+            && hasNewSettings.exchange(false, ordering: .acquiringAndReleasing)
+    }
+
+    func close() {
+        closed.store(true, ordering: .releasing)
+        WatchdogThread.shared.finish(watchdog)
+        LoopRegistry.remove(self)
+        claim.withLock { $0 = nil }
+    }
+}

@@ -1,0 +1,142 @@
+/// The recorder of a loop that this library does not run. Whatever sees that loop enter and leave its poll says so
+/// here; an iteration, from the return of one poll to the start of the next, is one dispatch. It belongs to the loop's
+/// thread.
+///
+/// Nothing of the program's own runs within ``enterPoll(timeout:)``: the loop has already decided how long to wait, and
+/// would not notice a task that a monitor gives it.
+package final class IterationRecorder {
+    /// An iteration, or what is left of one beside the dispatches of events.
+    private struct Part {
+        var start: UInt64
+        var lag: DispatchLag
+        var isOpen: Bool
+    }
+
+    package let loop: ForeignLoop
+    private let recorder: DispatchRecorder
+    private let profile: LoopProfile
+    @exclusivity(unchecked) private var part = Part(start: 0, lag: .notApplicable, isOpen: false)
+    /// The last iteration, until the monitor is called with it.
+    @exclusivity(unchecked) private var unreported: IOLoopMonitorState?
+    @exclusivity(unchecked) private var isPolling = false
+    /// Whether a dispatch of an event is under way.
+    @exclusivity(unchecked) private var isInEvent = false
+
+    /// Creates the recorder of the loop that this thread runs.
+    ///
+    /// - Parameters:
+    ///   - name: The loop's name; if another loop has it, a suffix is added.
+    ///   - level: The level without a monitor.
+    ///   - isProbed: Whether the loop may be given empty tasks, to measure how long they wait.
+    ///   - submit: Hands the loop a closure.
+    package init(
+        name: String,
+        level: MonitoringLevel,
+        isProbed: Bool = true,
+        submit: @escaping ForeignLoop.Submit
+    ) {
+        let environment = MonitoringEnvironment.shared
+        loop = ForeignLoop(name: name, level: max(level, environment.level), isProbed: isProbed, submit)
+        profile = loop.watchdog.profile!
+        recorder = DispatchRecorder(loop.vitals, loop.watchdog, loop.settings)
+        recorder.resume(depth: 0)
+        LoopRegistry.add(loop)
+        WatchdogThread.shared.add(loop.watchdog)
+        environment.apply(to: loop.monitoring)
+    }
+
+    /// Ends the last iteration, because the loop is about to poll for `timeout` nanoseconds at most; `.max` if there is
+    /// no limit, or it will not block.
+    package func enterPoll(timeout: @autoclosure () -> UInt64) {
+        if isPolling { return }  // a poll that a signal has interrupted is made again
+        isPolling = true
+        var now: UInt64 = 0
+        if recorder.isOn {
+            now = recorder.clock.now()
+            if endPart(at: now), let state = last(until: now) { unreported = state }
+            if let waited = loop.probe.take() { recorder.recordLag(.probe, waited) }
+        }
+        loop.setPolling(true)
+        if loop.takeNewSettings() {
+            recorder.applySettings()
+            now = recorder.clock.now()
+        }
+        if recorder.isOn { recorder.enterPoll(at: now, timeout: timeout(), mayWrite: false, mayRepeat: false) }
+    }
+
+    /// Begins an iteration, because the poll has returned.
+    package func leavePoll() {
+        guard isPolling else { return }
+        isPolling = false
+        loop.setPolling(false)
+        if loop.takeNewSettings() { recorder.applySettings() }
+        if unreported != nil || recorder.hasDeferredReleases { runDeferred() }
+        guard recorder.isOn else { return }
+        beginPart(readiness, at: recorder.clock.now())
+        if profile.isAsleep { profile.wake() }
+    }
+
+    /// Runs `body`, which is part of the iteration, as a dispatch of its own.
+    package func dispatch(_ kind: CallbackKind, _ name: @autoclosure () -> CallbackName, _ body: () -> Void) {
+        if !part.isOpen || isInEvent { return body() }
+        let now = recorder.clock.now()
+        if endPart(at: now), let state = last(until: now) { recorder.report(state) }
+        let start = recorder.lastStamp
+        let lag = recorder.open(kind, name(), readiness, at: start)
+        isInEvent = true
+        body()
+        isInEvent = false
+        let end = recorder.clock.now()
+        recorder.finish(kind, lag, from: start, until: end)
+        if let state = recorder.unreported(kind, lag, from: start, until: end) { recorder.report(state) }
+        beginPart(.notApplicable, at: recorder.lastStamp)
+    }
+
+    /// Closes the recorder, because the loop has ended. On its thread.
+    package func close() {
+        if loop.isClosed { return }
+        if recorder.isOn, !isPolling { _ = endPart(at: recorder.clock.now()) }
+        recorder.pause()
+        recorder.close()
+        loop.close()
+        recorder.release()
+    }
+
+    private var readiness: Readiness { .io(UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())) }
+
+    @inline(__always)
+    private func beginPart(_ readiness: Readiness, at start: UInt64) {
+        part = Part(start: start, lag: recorder.open(.iteration, .iteration, readiness, at: start), isOpen: true)
+    }
+
+    /// Ends the part of an iteration that is under way, if there is one.
+    @inline(__always)
+    private func endPart(at now: UInt64) -> Bool {
+        if !part.isOpen { return false }
+        part.isOpen = false
+        if _slowPath(now &- part.start >= LoopProfile.shortest) { nameLongPart() }
+        recorder.finish(.iteration, part.lag, from: part.start, until: now)
+        return true
+    }
+
+    @inline(never)
+    private func nameLongPart() {
+        if recorder.currentName == .iteration, let name = profile.name(of: part.start) { recorder.rename(name) }
+    }
+
+    /// Returns what the monitor must be called with for the part that ended last.
+    @inline(__always)
+    private func last(until now: UInt64) -> IOLoopMonitorState? {
+        recorder.unreported(.iteration, part.lag, from: part.start, until: now)
+    }
+
+    /// Runs what was not to run before the poll.
+    @inline(never)
+    private func runDeferred() {
+        recorder.stampLoopCode()
+        let state = unreported
+        unreported = nil
+        if let state, recorder.isOn { recorder.report(state) }
+        recorder.release()
+    }
+}

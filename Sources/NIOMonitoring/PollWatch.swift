@@ -1,0 +1,92 @@
+import CNIOMonitoring
+import MonitoredUV
+import NIOCore
+import NIOPosix
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The way from the polls of SwiftNIO's loops to their recorders.
+enum PollWatch {
+    /// Starts looking at polls, once.
+    static func start() { _ = isStarted }
+
+    private static let isStarted: Bool = {
+        guard muv_polls_are_visible() else {
+            warn("SwiftNIO's loops are not watched: that needs Linux. MonitoringHandler shows the events of pipelines.")
+            return false
+        }
+        var calls = muv_poll_calls(
+            find: { find($0) },
+            enter: { loop, timeout in recorder(loop)._withUnsafeGuaranteedRef { $0.enterPoll(timeout: timeout) } },
+            leave: { loop in recorder(loop)._withUnsafeGuaranteedRef { $0.leavePoll() } },
+            end: { loop in end(recorder(loop!)) }
+        )
+        muv_polls_watch(&calls)
+        return true
+    }()
+
+    /// The recorder of the loop that this thread runs; `nil` if it runs none, or none that is watched.
+    static var current: IterationRecorder? {
+        muv_polls_current().map { recorder($0).takeUnretainedValue() }
+    }
+
+    private static func recorder(_ loop: UnsafeMutableRawPointer?) -> Unmanaged<IterationRecorder> {
+        .fromOpaque(loop!)
+    }
+
+    /// Creates the recorder of the loop that this thread runs, if `descriptor` is what that loop polls.
+    private static func find(_ descriptor: Int32) -> UnsafeMutableRawPointer? {
+        guard let loop = MultiThreadedEventLoopGroup.currentEventLoop, polls(loop, descriptor) else { return nil }
+        let name = threadName()
+        let recorder = IterationRecorder(
+            name: name,
+            level: WatchedLoops.shared.isWatching ? .metrics : .off,
+            isProbed: !isStrict
+        ) { task in loop.execute(task) }
+        WatchedLoops.shared.open(recorder.loop)
+        recorder.enterPoll(timeout: .max)
+        if !name.hasPrefix("NIO-") { endWithLoop(loop) }
+        return Unmanaged.passRetained(recorder).toOpaque()
+    }
+
+    /// Whether `descriptor` is the loop's own, as far as the loop says: code that it calls may poll another.
+    private static func polls(_ loop: any EventLoop, _ descriptor: Int32) -> Bool {
+        let description = "\(loop)"
+        return !description.contains("descriptor = ") || description.contains("descriptor = \(descriptor) ")
+    }
+
+    private static func end(_ recorder: Unmanaged<IterationRecorder>) {
+        let recorder = recorder.takeRetainedValue()
+        recorder.close()
+        WatchedLoops.shared.close(recorder.loop)
+    }
+
+    /// Ends the recorder of a loop whose thread goes on after the loop's end, which fails the loop's tasks.
+    private static func endWithLoop(_ loop: any EventLoop) {
+        loop.scheduleTask(in: .hours(24 * 365 * 100)) {}.futureResult.whenFailure { _ in
+            // On the loop's thread.
+            guard let recorder = muv_polls_current() else { return }
+            muv_polls_forget()
+            end(.fromOpaque(recorder))
+        }
+    }
+
+    /// Whether SwiftNIO ends the process when a task comes after the end of a loop, which a probe may do.
+    private static let isStrict: Bool = {
+        let value = getenv("SWIFTNIO_STRICT").map { String(cString: $0).lowercased() }
+        return ["true", "y", "yes", "on", "1"].contains(value)
+    }()
+
+    private static func threadName() -> String {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { name in
+            muv_polls_thread_name(name.baseAddress!, name.count)
+            return String(cString: name.baseAddress!)
+        }
+    }
+}
+
+/// Called at the first poll of a program whose environment names variables of this package.
+@_cdecl("muv_polls_were_asked_for")
+func pollsWereAskedFor() { if ForeignLoop.isAskedFor { PollWatch.start() } }

@@ -1,0 +1,86 @@
+import MonitoredUV
+
+/// The loops of SwiftNIO that were seen, and what is to be done with each. Any thread.
+final class WatchedLoops: Sendable {
+    static let shared = WatchedLoops()
+
+    typealias Configure = @Sendable (Monitoring) -> MonitoringSubscription?
+
+    private struct State {
+        var loops: [ObjectIdentifier: ForeignLoop] = [:]
+        var registrations: [Int: Registration] = [:]
+        var nextNumber = 0
+    }
+
+    private struct Registration {
+        let configure: Configure
+        /// The loops that `configure` was called with, and what it returned.
+        var subscriptions: [ObjectIdentifier: MonitoringSubscription?] = [:]
+    }
+
+    private let state = Lock(State())
+
+    var all: [Monitoring] { state.withLock { $0.loops.values.map(\.monitoring) } }
+
+    /// Adds a configuration, for the loops that are there and those to come, and returns its number.
+    func add(_ configure: @escaping Configure) -> Int {
+        let (number, loops) = state.withLock { state in
+            defer { state.nextNumber += 1 }
+            state.registrations[state.nextNumber] = Registration(configure: configure)
+            return (state.nextNumber, Array(state.loops.values))
+        }
+        PollWatch.start()
+        for loop in loops {
+            if loop.monitoring.level == .off { loop.monitoring.level = .metrics }
+            apply(number, configure, to: loop)
+        }
+        return number
+    }
+
+    func remove(_ number: Int) {
+        let (removed, unwatched) = state.withLock { state in
+            let removed = state.registrations.removeValue(forKey: number)
+            return (removed, state.registrations.isEmpty ? Array(state.loops.values) : [])
+        }
+        removed?.subscriptions.values.forEach { $0?.cancel() }
+        if !ForeignLoop.isAskedFor { unwatched.forEach { $0.monitoring.level = .off } }
+    }
+
+    /// Whether loops are to be watched at level `metrics`.
+    var isWatching: Bool { state.withLock { !$0.registrations.isEmpty } }
+
+    func open(_ loop: ForeignLoop) {
+        let registrations = state.withLock { state in
+            state.loops[ObjectIdentifier(loop)] = loop
+            return state.registrations.map { ($0.key, $0.value.configure) }
+        }
+        for (number, configure) in registrations { apply(number, configure, to: loop) }
+    }
+
+    func close(_ loop: ForeignLoop) {
+        // Released outside the lock: freeing a closure may run code that calls back here.
+        let forgotten = state.withLock { state in
+            state.loops[ObjectIdentifier(loop)] = nil
+            return state.registrations.keys.map { number in
+                state.registrations[number]?.subscriptions.removeValue(forKey: ObjectIdentifier(loop))
+            }
+        }
+        withExtendedLifetime(forgotten) {}
+    }
+
+    /// Calls `configure`, unless another thread does so for the same loop.
+    private func apply(_ number: Int, _ configure: Configure, to loop: ForeignLoop) {
+        let id = ObjectIdentifier(loop)
+        let isFirst = state.withLock { state in
+            if state.registrations[number]?.subscriptions[id] != nil { return false }
+            return state.registrations[number]?.subscriptions.updateValue(nil, forKey: id) == nil
+        }
+        guard isFirst, let subscription = configure(loop.monitoring) else { return }
+        let isKept = state.withLock { state in
+            guard state.registrations[number] != nil, state.loops[id] != nil else { return false }
+            state.registrations[number]?.subscriptions[id] = subscription
+            return true
+        }
+        if !isKept { subscription.cancel() }
+    }
+}
