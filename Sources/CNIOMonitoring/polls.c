@@ -126,8 +126,7 @@ static void end(void *loop) {
 // In a copy made by `fork`, this thread is the only one, and what watched the loops is not there.
 static void stop_in_child(void) {
     atomic_store_explicit(&state, off, memory_order_relaxed);
-    here.loop = NULL;
-    pthread_setspecific(key, NULL);
+    muv_polls_forget();
 }
 
 bool muv_polls_are_visible(void) { return true; }
@@ -138,15 +137,15 @@ void muv_polls_watch(const muv_poll_calls *new_calls) {
     atomic_store_explicit(&state, watching, memory_order_release);
 }
 
-void *muv_polls_current(void) { return here.loop; }
-
 void muv_polls_thread_name(char *name, size_t size) {
     if (pthread_getname_np(pthread_self(), name, size) != 0) *name = 0;
 }
 
-void muv_polls_forget(void) {
+void *muv_polls_forget(void) {
+    void *loop = here.loop;
     here.loop = NULL;
-    pthread_setspecific(key, NULL);
+    if (loop) pthread_setspecific(key, NULL);
+    return loop;
 }
 
 // MARK: The functions that would have been called
@@ -265,8 +264,7 @@ int timerfd_settime(int descriptor, int flags, const struct itimerspec *new, str
 
 bool muv_polls_are_visible(void) { return false; }
 void muv_polls_watch(const muv_poll_calls *calls) { (void)calls; }
-void *muv_polls_current(void) { return 0; }
-void muv_polls_forget(void) {}
+void *muv_polls_forget(void) { return NULL; }
 void muv_polls_thread_name(char *name, size_t size) { (void)size, *name = 0; }
 
 #endif

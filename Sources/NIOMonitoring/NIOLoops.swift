@@ -1,5 +1,6 @@
 public import Logging
 public import MonitoredUV
+public import NIOPosix
 
 /// The event loops of SwiftNIO in this process, watched without a change to SwiftNIO or to what runs on it.
 ///
@@ -58,5 +59,17 @@ public enum NIOLoops {
     public static var all: [Monitoring] { WatchedLoops.shared.all.sorted { $0.loopName < $1.loopName } }
 
     /// The monitoring of the loop of SwiftNIO that runs this code; `nil` on other threads, and before the loop was seen.
-    public static var current: Monitoring? { PollWatch.current?.loop.monitoring }
+    public static var current: Monitoring? { IterationRecorder.current?.loop.monitoring }
+
+    /// A delegate for groups that the program makes itself, which counts the tasks that their loops run:
+    /// ``MonitoredUV/LoopSnapshot/tasks``. It does nothing on loops that are not watched.
+    ///
+    /// ```swift
+    /// let group = MultiThreadedEventLoopGroup(numberOfThreads: 4, metricsDelegate: NIOLoops.metricsDelegate)
+    /// ```
+    public static var metricsDelegate: any NIOEventLoopMetricsDelegate { TaskCounting() }
+}
+
+private struct TaskCounting: NIOEventLoopMetricsDelegate {
+    func processedTick(info: NIOEventLoopTickInfo) { IterationRecorder.current?.addTasks(info.numberOfTasks) }
 }

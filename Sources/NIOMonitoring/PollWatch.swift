@@ -27,11 +27,6 @@ enum PollWatch {
         return true
     }()
 
-    /// The recorder of the loop that this thread runs; `nil` if it runs none, or none that is watched.
-    static var current: IterationRecorder? {
-        muv_polls_current().map { recorder($0).takeUnretainedValue() }
-    }
-
     private static func recorder(_ loop: UnsafeMutableRawPointer?) -> Unmanaged<IterationRecorder> {
         .fromOpaque(loop!)
     }
@@ -67,9 +62,7 @@ enum PollWatch {
     private static func endWithLoop(_ loop: any EventLoop) {
         loop.scheduleTask(in: .hours(24 * 365 * 100)) {}.futureResult.whenFailure { _ in
             // On the loop's thread.
-            guard let recorder = muv_polls_current() else { return }
-            muv_polls_forget()
-            end(.fromOpaque(recorder))
+            if let recorder = muv_polls_forget() { end(.fromOpaque(recorder)) }
         }
     }
 

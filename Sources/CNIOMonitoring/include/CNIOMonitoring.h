@@ -24,11 +24,8 @@ bool muv_polls_are_visible(void);
 // Starts looking at polls. Nothing is seen of the polls of threads that sleep in one until they leave it.
 void muv_polls_watch(const muv_poll_calls *calls);
 
-// Returns the watched loop of this thread; NULL if it has none.
-void *muv_polls_current(void);
-
-// Forgets the watched loop of this thread, whose loop has ended while the thread goes on.
-void muv_polls_forget(void);
+// Forgets the watched loop of this thread, and returns it; NULL if it has none. For a loop that ends before its thread.
+void *muv_polls_forget(void);
 
 // Copies the name of this thread; `size` is at least 16.
 void muv_polls_thread_name(char *name, size_t size);

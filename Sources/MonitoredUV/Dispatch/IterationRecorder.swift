@@ -1,3 +1,5 @@
+import MonitoredUVPlatform
+
 /// The recorder of a loop that this library does not run. Whatever sees that loop enter and leave its poll says so
 /// here; an iteration, from the return of one poll to the start of the next, is one dispatch. It belongs to the loop's
 /// thread.
@@ -13,7 +15,7 @@ package final class IterationRecorder {
     }
 
     package let loop: ForeignLoop
-    private let recorder: DispatchRecorder
+    let recorder: DispatchRecorder
     private let profile: LoopProfile
     @exclusivity(unchecked) private var part = Part(start: 0, lag: .notApplicable, isOpen: false)
     /// The last iteration, until the monitor is called with it.
@@ -42,8 +44,31 @@ package final class IterationRecorder {
         recorder.resume(depth: 0)
         LoopRegistry.add(loop)
         WatchdogThread.shared.add(loop.watchdog)
+        Self.setCurrent(self)
         environment.apply(to: loop.monitoring)
     }
+
+    // MARK: The thread
+
+    private static let key: pthread_key_t = {
+        var key = pthread_key_t()
+        let status = pthread_key_create(&key, nil)
+        if status != 0 { fatalError("pthread_key_create failed with \(status)") }
+        return key
+    }()
+
+    /// The recorder of the loop that this thread runs; `nil` if there is none. Whoever made it keeps it alive until it
+    /// is closed.
+    package static var current: IterationRecorder? {
+        pthread_getspecific(key).map { Unmanaged<IterationRecorder>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    private static func setCurrent(_ recorder: IterationRecorder?) {
+        let status = pthread_setspecific(key, recorder.map { Unmanaged.passUnretained($0).toOpaque() })
+        if status != 0 { fatalError("pthread_setspecific failed with \(status)") }
+    }
+
+    // MARK: Iterations
 
     /// Ends the last iteration, because the loop is about to poll for `timeout` nanoseconds at most; `.max` if there is
     /// no limit, or it will not block.
@@ -72,17 +97,23 @@ package final class IterationRecorder {
         if loop.takeNewSettings() { recorder.applySettings() }
         if unreported != nil || recorder.hasDeferredReleases { runDeferred() }
         guard recorder.isOn else { return }
-        beginPart(readiness, at: recorder.clock.now())
+        beginPart(Self.readiness(of: self), at: recorder.clock.now())
         if profile.isAsleep { profile.wake() }
     }
 
-    /// Runs `body`, which is part of the iteration, as a dispatch of its own.
-    package func dispatch(_ kind: CallbackKind, _ name: @autoclosure () -> CallbackName, _ body: () -> Void) {
+    /// Runs `body`, which handles an event of `source` in the iteration, as a dispatch of its own, unless it is called
+    /// within another.
+    package func dispatch(
+        _ kind: CallbackKind,
+        _ name: @autoclosure () -> CallbackName,
+        of source: AnyObject,
+        _ body: () -> Void
+    ) {
         if !part.isOpen || isInEvent { return body() }
         let now = recorder.clock.now()
         if endPart(at: now), let state = last(until: now) { recorder.report(state) }
         let start = recorder.lastStamp
-        let lag = recorder.open(kind, name(), readiness, at: start)
+        let lag = recorder.open(kind, name(), Self.readiness(of: source), at: start)
         isInEvent = true
         body()
         isInEvent = false
@@ -92,9 +123,16 @@ package final class IterationRecorder {
         beginPart(.notApplicable, at: recorder.lastStamp)
     }
 
+    /// Counts the tasks that the loop has run in this iteration.
+    package func addTasks(_ count: Int) {
+        loop.vitals.tasks.add(count)
+        loop.vitals.tasksPeak.raise(to: count)
+    }
+
     /// Closes the recorder, because the loop has ended. On its thread.
     package func close() {
         if loop.isClosed { return }
+        Self.setCurrent(nil)
         if recorder.isOn, !isPolling { _ = endPart(at: recorder.clock.now()) }
         recorder.pause()
         recorder.close()
@@ -102,7 +140,10 @@ package final class IterationRecorder {
         recorder.release()
     }
 
-    private var readiness: Readiness { .io(UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())) }
+    @inline(__always)
+    private static func readiness(of source: AnyObject) -> Readiness {
+        .io(UnsafeRawPointer(Unmanaged.passUnretained(source).toOpaque()))
+    }
 
     @inline(__always)
     private func beginPart(_ readiness: Readiness, at start: UInt64) {

@@ -62,6 +62,7 @@ public struct Monitoring: Sendable {
         let vitals = loop.vitals
         var snapshot = LoopSnapshot(loopName: vitals.name.text, time: time)
         snapshot.timers = vitals.timers.value
+        (snapshot.tasks, snapshot.tasksPeak) = (vitals.tasks.value, vitals.tasksPeak.value)
         (snapshot.queueLength, snapshot.queueLengthPeak) = vitals.queueLength(with: { loop.remoteCount })
         snapshot.enqueues.localPosts = vitals.localPosts.value
         snapshot.enqueues.remotePosts = vitals.remotePosts.value

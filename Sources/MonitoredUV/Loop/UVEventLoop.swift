@@ -153,9 +153,10 @@ public final class UVEventLoop: Sendable {
     public static func nameCurrentDispatch(route: String) { setCurrentName(route) }
 
     private static func setCurrentName(_ text: @autoclosure () -> String?) {
-        guard let core = CurrentLoop.loop?.core, core.recorder.isOn else { return }
+        guard let recorder = CurrentLoop.loop?.core.recorder ?? IterationRecorder.current?.recorder, recorder.isOn
+        else { return }
         let name = text().map { CallbackName(passing: $0) } ?? .unnamed
-        if name != .unnamed { core.recorder.rename(name) }
+        if name != .unnamed { recorder.rename(name) }
         if JobLayout.isKnown, let task = Job.current { TaskNames.set(name, of: task.id) }
     }
 }

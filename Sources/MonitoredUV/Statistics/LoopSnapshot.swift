@@ -37,6 +37,12 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
     /// The number of scheduled callbacks and sleeping tasks. A ``UVTimer`` is a handle, and not counted here.
     public internal(set) var timers: Int
 
+    /// The number of tasks that a loop of SwiftNIO has run, if its group was made with `NIOLoops.metricsDelegate`.
+    public internal(set) var tasks: Int
+
+    /// The highest number of such tasks in one iteration; in a sum, that of the loop with the highest.
+    public internal(set) var tasksPeak: Int
+
     /// The numbers of closures and jobs that were queued, by origin. At level `off`, they are not counted.
     public struct Enqueues: Sendable, Hashable, Codable {
         /// Closures posted by the loop's own thread.
@@ -95,6 +101,8 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
         queueLength = 0
         queueLengthPeak = 0
         timers = 0
+        tasks = 0
+        tasksPeak = 0
         enqueues = Enqueues()
         wakeups = 0
         handles = [:]
@@ -185,6 +193,7 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
         result.enqueues.localJobs -= earlier.enqueues.localJobs
         result.enqueues.remoteJobs -= earlier.enqueues.remoteJobs
         result.wakeups -= earlier.wakeups
+        result.tasks -= earlier.tasks
         result.droppedReports -= earlier.droppedReports
         result.names = NameStatistics.difference(later.names, earlier.names)
         return result
@@ -202,6 +211,8 @@ public struct LoopSnapshot: Sendable, Hashable, Codable {
         result.stalls.merge(right.stalls, uniquingKeysWith: +)
         result.queueLength += right.queueLength
         result.timers += right.timers
+        result.tasks += right.tasks
+        result.tasksPeak = max(left.tasksPeak, right.tasksPeak)
         result.queueLengthPeak = max(left.queueLengthPeak, right.queueLengthPeak)
         result.enqueues.localPosts += right.enqueues.localPosts
         result.enqueues.remotePosts += right.enqueues.remotePosts

@@ -20,6 +20,9 @@ final class LoopVitals: Sendable {
     let queued = Counter()
     let queuedPeak = Counter()
     let timers = Counter()
+    /// The tasks that a loop of SwiftNIO has run, and the most in one iteration.
+    let tasks = Counter()
+    let tasksPeak = Counter()
     /// The highest length that any reader has seen. Any thread.
     private let seenPeak = Atomic<Int>(0)
 

@@ -1,0 +1,93 @@
+import MonitoredUV
+public import NIOCore
+
+/// A handler that makes each inbound event of a channel a dispatch of its own, on a loop that ``NIOLoops`` watches.
+/// Without it, the events are parts of the loop's iteration.
+///
+/// Add it as the first handler of a pipeline, so that the time of an event is that of all handlers behind it:
+///
+/// ```swift
+/// try channel.pipeline.syncOperations.addHandler(MonitoringHandler())
+/// try channel.pipeline.syncOperations.addHandler(EchoHandler())
+/// ```
+///
+/// The dispatch's kind is the event, such as ``MonitoredUV/CallbackKind/channelRead``. Its name is the type of the next
+/// handler and the event, `EchoHandler.channelRead`, and its lag is the range that the poll allows. On loops that are not
+/// watched, the handler only passes events on.
+public final class MonitoringHandler: ChannelInboundHandler {
+    public typealias InboundIn = NIOAny
+
+    private let names: EventNames
+    /// The names by event, once there was one.
+    private var known: [CallbackName]?
+
+    /// Creates a handler whose dispatches are named after the next handler that takes inbound events. Handlers that are
+    /// created at the same place share the names, which are made at their first event.
+    public convenience init(file: StaticString = #fileID, line: UInt = #line) {
+        self.init(EventNames.at("\(file):\(line)"))
+    }
+
+    /// Creates a handler whose dispatches have this name, followed by the event.
+    public convenience init(name: String) { self.init(EventNames.named(name)) }
+
+    private init(_ names: EventNames) { self.names = names }
+
+    private func dispatch(_ event: ChannelEvent, _ context: ChannelHandlerContext, _ body: () -> Void) {
+        guard let recorder = IterationRecorder.current else { return body() }
+        recorder.dispatch(event.kind, name(of: event, context), of: self, body)
+    }
+
+    private func name(of event: ChannelEvent, _ context: ChannelHandlerContext) -> CallbackName {
+        let names = known ?? names.names(context)
+        known = names
+        return names[event.rawValue]
+    }
+
+    /// Passes the event on, as a dispatch.
+    public func channelRegistered(context: ChannelHandlerContext) {
+        dispatch(.registered, context) { context.fireChannelRegistered() }
+    }
+
+    /// Passes the event on, as a dispatch.
+    public func channelUnregistered(context: ChannelHandlerContext) {
+        dispatch(.unregistered, context) { context.fireChannelUnregistered() }
+    }
+
+    /// Passes the event on, as a dispatch.
+    public func channelActive(context: ChannelHandlerContext) {
+        dispatch(.active, context) { context.fireChannelActive() }
+    }
+
+    /// Passes the event on, as a dispatch.
+    public func channelInactive(context: ChannelHandlerContext) {
+        dispatch(.inactive, context) { context.fireChannelInactive() }
+    }
+
+    /// Passes the event on, as a dispatch.
+    public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        dispatch(.read, context) { context.fireChannelRead(data) }
+    }
+
+    /// Passes the event on, as a dispatch.
+    public func channelReadComplete(context: ChannelHandlerContext) {
+        dispatch(.readComplete, context) { context.fireChannelReadComplete() }
+    }
+
+    /// Passes the event on, as a dispatch.
+    public func channelWritabilityChanged(context: ChannelHandlerContext) {
+        dispatch(.writabilityChanged, context) { context.fireChannelWritabilityChanged() }
+    }
+
+    /// Passes the event on, as a dispatch.
+    public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        dispatch(.userEvent, context) { context.fireUserInboundEventTriggered(event) }
+    }
+
+    /// Passes the error on, as a dispatch.
+    public func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        dispatch(.error, context) { context.fireErrorCaught(error) }
+    }
+}
+
+@available(*, unavailable)
+extension MonitoringHandler: Sendable {}
