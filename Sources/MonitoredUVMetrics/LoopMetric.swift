@@ -16,6 +16,8 @@ struct LoopMetric: Sendable {
     let name: String
     let type: Kind
     let help: String
+    /// Whether loops count it at every level; the others are known only of loops that were monitored.
+    private(set) var isKnownAtEveryLevel = false
     /// Reads the samples from a snapshot; for names, only the first `names`.
     let samples: @Sendable (_ snapshot: LoopSnapshot, _ names: Int) -> [Sample]
 
@@ -33,6 +35,12 @@ struct LoopMetric: Sendable {
 
     private init(_ name: String, _ type: Kind, _ help: String, value: @escaping @Sendable (LoopSnapshot) -> Value) {
         self.init(name, type, help) { snapshot, _ in [([], value(snapshot))] }
+    }
+
+    private var atEveryLevel: LoopMetric {
+        var result = self
+        result.isKnownAtEveryLevel = true
+        return result
     }
 
     static let all = [
@@ -76,24 +84,27 @@ struct LoopMetric: Sendable {
             .histogram,
             "Lag of dispatches: time from ready to start, by source."
         ) { snapshot, _ in
-            labeled("source", LagSource.allCases.map { ($0.rawValue, snapshot.lag($0)) }) { .durations($0) }
+            let sources = LagSource.allCases.map { ($0.rawValue, snapshot.lag($0)) }
+            return labeled("source", sources.filter { $0.1.count > 0 }) { .durations($0) }
         },
         LoopMetric(
             "uv_schedule_time_seconds_total",
             .counter,
             "Total waiting time of dispatches that waited at least 'over' seconds, accurate to 3%."
         ) { snapshot, _ in
-            LagSource.allCases.flatMap { sums(snapshot.lag($0), [("source", $0.rawValue)]) }
+            LagSource.allCases.filter { snapshot.lag($0).count > 0 }
+                .flatMap { sums(snapshot.lag($0), [("source", $0.rawValue)]) }
         },
         LoopMetric(
             "uv_poll_delay_seconds",
             .histogram,
             "How late timed polls returned: scheduling delay, not the loop's."
         ) { .durations($0.pollDelays) },
-        LoopMetric("uv_queue_length", .gauge, "Posted closures and jobs that are waiting.") { .count($0.queueLength) },
+        LoopMetric("uv_queue_length", .gauge, "Posted closures and jobs that are waiting.") { .count($0.queueLength) }
+            .atEveryLevel,
         LoopMetric("uv_timers", .gauge, "Scheduled callbacks and sleeping tasks.") {
             .count($0.timers)
-        },
+        }.atEveryLevel,
         LoopMetric(
             "uv_enqueues_total",
             .counter,
@@ -108,9 +119,17 @@ struct LoopMetric: Sendable {
                 ]
             ) { .count($0) }
         },
-        LoopMetric("uv_wakeups_total", .counter, "Times that another thread woke the loop.") { .count($0.wakeups) },
-        LoopMetric("uv_handle_count", .gauge, "Open handles, by type.") { snapshot, _ in counts(snapshot.handles) },
-        LoopMetric("uv_request_count", .gauge, "Open requests, by type.") { snapshot, _ in counts(snapshot.requests) },
+        LoopMetric("uv_loop_tasks_total", .counter, "Tasks that a loop of SwiftNIO has run, if they are counted.") {
+            snapshot,
+            _ in
+            snapshot.tasks == 0 ? [] : [([], .count(snapshot.tasks))]
+        },
+        LoopMetric("uv_wakeups_total", .counter, "Times that another thread woke the loop.") { .count($0.wakeups) }
+            .atEveryLevel,
+        LoopMetric("uv_handles", .gauge, "Open handles, by type.") { snapshot, _ in counts(snapshot.handles) }
+            .atEveryLevel,
+        LoopMetric("uv_requests", .gauge, "Open requests, by type.") { snapshot, _ in counts(snapshot.requests) }
+            .atEveryLevel,
         LoopMetric(
             "uv_stall_duration_seconds",
             .histogram,
@@ -123,9 +142,6 @@ struct LoopMetric: Sendable {
             .gauge,
             "Age of the running dispatch; 0 if none is running."
         ) { .number($0.running?.age.seconds ?? 0) },
-        LoopMetric("uv_monitor_time_seconds_total", .counter, "Time spent in monitors.") {
-            .number($0.time.monitor.seconds)
-        },
         LoopMetric("uv_monitor_dropped_total", .counter, "Reports of stalls and slow callbacks that were dropped.") {
             .count($0.droppedReports)
         },

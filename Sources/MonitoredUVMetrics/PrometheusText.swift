@@ -17,7 +17,8 @@ extension LoopSnapshot {
     /// `GET /metrics`, with `Content-Type: text/plain; version=0.0.4`.
     ///
     /// Durations are in seconds. The histograms' buckets are powers of two of nanoseconds, from 8 us to 17 s, at which
-    /// the counts are exact. Each snapshot should be of one loop, whose name is the label `loop`.
+    /// the counts are exact. Each snapshot should be of one loop, whose name is the label `loop`. Of a loop that was never
+    /// monitored, only what it holds is exported.
     public static func prometheusText(
         _ snapshots: [LoopSnapshot],
         options: PrometheusOptions = PrometheusOptions()
@@ -25,7 +26,7 @@ extension LoopSnapshot {
         var text = PrometheusText()
         for metric in LoopMetric.all {
             text.begin(metric.name, metric.help, metric.type)
-            for snapshot in snapshots {
+            for snapshot in snapshots where metric.isKnownAtEveryLevel || snapshot.time.elapsed > .zero {
                 let loop = [("loop", snapshot.loopNames.joined(separator: "+"))]
                 for (labels, value) in metric.samples(snapshot, options.names) {
                     text.sample(metric.name, loop + labels, value)

@@ -15,6 +15,7 @@ public import NIOCore
 /// handler and the event, `EchoHandler.channelRead`, and its lag is the range that the poll allows. On loops that are not
 /// watched, the handler only passes events on.
 public final class MonitoringHandler: ChannelInboundHandler {
+    /// Anything: the handler passes on what it receives.
     public typealias InboundIn = NIOAny
 
     private let names: EventNames

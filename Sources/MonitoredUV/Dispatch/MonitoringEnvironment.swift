@@ -92,7 +92,7 @@ struct MonitoringEnvironment: Sendable {
     private static func canBeWrittenTo(_ directory: String) -> Bool {
         var status = stat()
         return stat(directory, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-            && access(directory, W_OK | X_OK) == 0
+            && access(directory, R_OK | W_OK | X_OK) == 0
     }
 
     /// Parses a duration, such as `100ms`, `0.1s`, or `250us`.

@@ -35,7 +35,7 @@
             #expect(try await outcome(operation, -1) == "done\n")
         }
 
-        @Test(arguments: ["lookup", "group", "runMain workers"])
+        @Test(arguments: ["lookup", "group"] + (ProcessExecutors.areReplaceable ? ["runMain workers"] : []))
         func missingThreads_areAnError(_ operation: String) async throws {
             #expect(try await outcome(operation, -1) == "EAGAIN\n")
         }
