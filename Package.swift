@@ -55,7 +55,7 @@ let package = Package(
         .testTarget(
             name: "NIOMonitoringTests",
             dependencies: [
-                "NIOMonitoring",
+                "NIOMonitoring", "CTestPolls", "ProgramRunner", "nioloops",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
@@ -70,15 +70,28 @@ let package = Package(
         .testTarget(
             name: "MonitoredUVTests",
             dependencies: [
-                "MonitoredUV", "MonitoredUVPlatform", "CLibUV", "CMonitoredUV", "CTestFrames", "whereitran", "scarcity",
+                "MonitoredUV", "MonitoredUVPlatform", "CLibUV", "CMonitoredUV", "CTestFrames", "ProgramRunner",
+                "whereitran", "executors", "scarcity",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
         .target(name: "CTestFrames", path: "Tests/CTestFrames"),
+        .target(name: "CTestPolls", path: "Tests/CTestPolls"),
         // What tests run as a process of its own.
+        .target(name: "ProgramRunner", path: "Tests/ProgramRunner"),
+        .executableTarget(
+            name: "nioloops",
+            dependencies: [
+                "NIOMonitoring", "CTestPolls",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Tests/Programs/nioloops"
+        ),
         .executableTarget(name: "whereitran", dependencies: ["MonitoredUV"], path: "Tests/Programs/whereitran"),
         .executableTarget(name: "names", dependencies: ["MonitoredUV"], path: "Tests/Programs/names"),
         .executableTarget(name: "stalls", dependencies: ["MonitoredUV"], path: "Tests/Programs/stalls"),
+        .executableTarget(name: "executors", dependencies: ["MonitoredUV"], path: "Tests/Programs/executors"),
         .executableTarget(name: "scarcity", dependencies: ["MonitoredUV"], path: "Tests/Programs/scarcity"),
     ],
     swiftLanguageModes: [.v6]

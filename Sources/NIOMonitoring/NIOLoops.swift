@@ -51,15 +51,15 @@ public enum NIOLoops {
     public static func monitor(
         _ configure: @escaping @Sendable (Monitoring) -> MonitoringSubscription?
     ) -> MonitoringSubscription {
-        let registration = WatchedLoops.shared.add(configure)
-        return MonitoringSubscription { WatchedLoops.shared.remove(registration) }
+        defer { PollWatch.start() }
+        return PollWatch.loops.add(configure)
     }
 
     /// The monitoring of the loops of SwiftNIO that have been seen so far and are open, in the order of their names.
-    public static var all: [Monitoring] { WatchedLoops.shared.all.sorted { $0.loopName < $1.loopName } }
+    public static var all: [Monitoring] { PollWatch.loops.all }
 
     /// The monitoring of the loop of SwiftNIO that runs this code; `nil` on other threads, and before the loop was seen.
-    public static var current: Monitoring? { IterationRecorder.current?.loop.monitoring }
+    public static var current: Monitoring? { (ForeignRecorder.current as? IterationRecorder)?.loop.monitoring }
 
     /// A delegate for groups that the program makes itself, which counts the tasks that their loops run:
     /// ``MonitoredUV/LoopSnapshot/tasks``. It does nothing on loops that are not watched.
@@ -71,5 +71,7 @@ public enum NIOLoops {
 }
 
 private struct TaskCounting: NIOEventLoopMetricsDelegate {
-    func processedTick(info: NIOEventLoopTickInfo) { IterationRecorder.current?.addTasks(info.numberOfTasks) }
+    func processedTick(info: NIOEventLoopTickInfo) {
+        (ForeignRecorder.current as? IterationRecorder)?.addTasks(info.numberOfTasks)
+    }
 }

@@ -9,6 +9,8 @@ import NIOPosix
 
 /// The way from the polls of SwiftNIO's loops to their recorders.
 enum PollWatch {
+    static let loops = ForeignLoops()
+
     /// Starts looking at polls, once.
     static func start() { _ = isStarted }
 
@@ -37,10 +39,10 @@ enum PollWatch {
         let name = threadName()
         let recorder = IterationRecorder(
             name: name,
-            level: WatchedLoops.shared.isWatching ? .metrics : .off,
+            level: loops.level,
             isProbed: !isStrict
         ) { task in loop.execute(task) }
-        WatchedLoops.shared.open(recorder.loop)
+        loops.open(recorder.loop)
         recorder.enterPoll(timeout: .max)
         if !name.hasPrefix("NIO-") { endWithLoop(loop) }
         return Unmanaged.passRetained(recorder).toOpaque()
@@ -55,7 +57,7 @@ enum PollWatch {
     private static func end(_ recorder: Unmanaged<IterationRecorder>) {
         let recorder = recorder.takeRetainedValue()
         recorder.close()
-        WatchedLoops.shared.close(recorder.loop)
+        loops.close(recorder.loop)
     }
 
     /// Ends the recorder of a loop whose thread goes on after the loop's end, which fails the loop's tasks.

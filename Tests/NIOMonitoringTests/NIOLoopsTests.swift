@@ -159,7 +159,7 @@ import Testing
             try watched.loop.submit {}.wait()
             subscription.cancel()
             watched.loop.execute { computeForAWhile() }
-            let ended = watched.report(.ended) { $0.duration >= .milliseconds(12) }
+            let ended = try watched.report(.ended) { $0.duration >= .milliseconds(12) }
             #expect(!reports.contains { $0.loopName == ended.loopName && $0.callbackName == ended.callbackName })
         }
     }

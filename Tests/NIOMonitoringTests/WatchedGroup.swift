@@ -42,9 +42,9 @@ struct WatchedGroup {
     /// The monitoring of its loops that have been seen.
     var monitorings: [Monitoring] { NIOLoops.all.filter { $0.loopName.hasPrefix(prefix) } }
 
-    /// Waits for the report of a stall of its loops that `isMeant`.
-    func report(_ phase: StallReport.Phase, _ isMeant: @escaping (StallReport) -> Bool = { _ in true }) -> StallReport {
-        reports.first { $0.loopName.hasPrefix(prefix) && $0.phase == phase && isMeant($0) }
+    /// Waits for the report of a stall of its loops that `isMeant`. There may be others, of a machine that is busy.
+    func report(_ phase: StallReport.Phase, _ isMeant: (StallReport) -> Bool = { _ in true }) throws -> StallReport {
+        try reports.first { $0.loopName.hasPrefix(prefix) && $0.phase == phase && isMeant($0) }
     }
 }
 
@@ -61,10 +61,11 @@ final class Reports: Sendable {
     var all: [StallReport] { state.withLock { $0 } }
 
     /// Returns the first report that `isMeant`, once there is one.
-    func first(_ isMeant: (StallReport) -> Bool) -> StallReport {
+    func first(_ isMeant: (StallReport) -> Bool) throws -> StallReport {
         while true {
+            let all = all
             if let report = all.first(where: isMeant) { return report }
-            arrived.wait()
+            try #require(arrived.wait(timeout: .now() + 60) == .success, "only these came: \(all)")
         }
     }
 

@@ -1,4 +1,5 @@
 #if RuntimeInterfaces && os(Linux) && compiler(>=6.3)
+    import CMonitoredUV
     @_spi(ExperimentalCustomExecutors) @_spi(ExperimentalScheduling) import _Concurrency
 
     // The only place that uses standard library interfaces that are not public yet.
@@ -24,6 +25,24 @@
             }
             if !isDefault { Factory.executors.withLock { $0 = nil } }
             return isDefault
+        }
+
+        /// Makes each job of Swift's own executors pass through this library, once in the life of a process.
+        ///
+        /// - Returns: Whether this runtime has accepted that; if not, nothing has changed.
+        static func observe() -> Bool {
+            guard muv_executors_are_known() else { return false }
+            _createExecutors(factory: ObservedExecutors.self)
+            let isDefault = (Task.defaultExecutor as AnyObject) === ObservedExecutors.observedDefault
+            let isMain = (MainActor.executor as AnyObject) === ObservedExecutors.observedMain
+            guard isDefault && isMain else { return false }
+            let (identity, implementation) = unsafeBitCast(
+                ObservedExecutors.observedMain.asUnownedSerialExecutor(),
+                to: (UInt, UInt).self
+            )
+            muv_executors_set_main(identity, implementation)
+            observeJobs()
+            return true
         }
 
         private struct Factory: ExecutorFactory {
@@ -91,11 +110,103 @@
         }
         return delay.nanosecondsClamped
     }
+
+    /// Swift's own executors, each behind one that sees its jobs on their way.
+    private struct ObservedExecutors: ExecutorFactory {
+        static let observedMain = ObservedMainExecutor()
+        static let observedDefault = ObservedDefaultExecutor()
+        static let mainIdentity = UInt(bitPattern: Unmanaged.passUnretained(observedMain).toOpaque())
+        static var mainExecutor: any MainExecutor { observedMain }
+        static var defaultExecutor: any TaskExecutor { observedDefault }
+    }
+
+    private final class ObservedDefaultExecutor: TaskExecutor, SchedulingExecutor {
+        func enqueue(_ job: consuming ExecutorJob) { muv_executor_enqueue(Job(job).pointer, false) }
+
+        func enqueue<C: Clock>(
+            _ job: consuming ExecutorJob,
+            after delay: C.Duration,
+            tolerance: C.Duration?,
+            clock: C
+        ) {
+            observedSleep(Job(job), onMain: false, nanoseconds(delay, of: clock))
+        }
+
+        func enqueue<C: Clock>(
+            _ job: consuming ExecutorJob,
+            at instant: C.Instant,
+            tolerance: C.Duration?,
+            clock: C
+        ) {
+            observedSleep(Job(job), onMain: false, nanoseconds(clock.now.duration(to: instant), of: clock))
+        }
+    }
+
+    private final class ObservedMainExecutor: MainExecutor, SchedulingExecutor {
+        private var stock: any MainExecutor { PlatformExecutorFactory.mainExecutor }
+
+        func enqueue(_ job: consuming ExecutorJob) { muv_executor_enqueue(Job(job).pointer, true) }
+
+        func run() throws { try stock.run() }
+        func runUntil(_ condition: () -> Bool) throws { try stock.runUntil(condition) }
+        func stop() { stock.stop() }
+        func checkIsolated() { stock.checkIsolated() }
+
+        func enqueue<C: Clock>(
+            _ job: consuming ExecutorJob,
+            after delay: C.Duration,
+            tolerance: C.Duration?,
+            clock: C
+        ) {
+            observedSleep(Job(job), onMain: true, nanoseconds(delay, of: clock))
+        }
+
+        func enqueue<C: Clock>(
+            _ job: consuming ExecutorJob,
+            at instant: C.Instant,
+            tolerance: C.Duration?,
+            clock: C
+        ) {
+            observedSleep(Job(job), onMain: true, nanoseconds(clock.now.duration(to: instant), of: clock))
+        }
+    }
+
+    private func observedSleep(_ job: Job, onMain: Bool, _ delay: UInt64) {
+        muv_executor_enqueue_after(job.pointer, onMain, delay, MonotonicClock.read() &+ delay)
+    }
+
+    private func observeJobs() {
+        var calls = muv_executor_calls(
+            stamp: { job in
+                guard let job = Job(address: UInt(bitPattern: job)) else { return }
+                let waking = muv_executor_waking_since()
+                job.stamp(waking != 0 ? waking : MonotonicClock.read(), .any)
+            },
+            run: { job, identity, implementation in
+                guard let job = Job(address: UInt(bitPattern: job)) else { return }
+                let executor = unsafeBitCast((identity, implementation), to: UnownedSerialExecutor.self)
+                if identity == 0 || identity != ObservedExecutors.mainIdentity {
+                    JobRecorder.ofThread.run(job) { job.unowned.runSynchronously(on: executor) }
+                } else {
+                    JobRecorder.main.runOnMain(job) { job.unowned.runSynchronously(on: executor) }
+                }
+            },
+            wake: { job, identity, implementation in
+                guard let job = Job(address: UInt(bitPattern: job)) else { return }
+                job.unowned.runSynchronously(
+                    on: unsafeBitCast((identity, implementation), to: UnownedSerialExecutor.self)
+                )
+            },
+            end: { state in if let state { JobRecorder.end(state) } }
+        )
+        muv_executors_take_over(&calls)
+    }
 #else
     /// A stand-in where Swift's own executors cannot be replaced: on this system, with this toolchain, or without the
     /// trait.
     enum ProcessExecutors {
         static let areReplaceable = false
         static func install(main: UVEventLoop, default executor: DefaultExecutor) -> Bool { false }
+        static func observe() -> Bool { false }
     }
 #endif

@@ -42,6 +42,12 @@ extension UVEventLoop {
                 "UVEventLoop.runMain was called off the main thread. Call it on the main thread, from a synchronous main."
             )
         }
+        if SwiftExecutors.isAskedFor.load(ordering: .relaxed) {
+            fatalError(
+                "UVEventLoop.runMain was called after SwiftExecutors.monitor, which leaves Swift's own executors in place. "
+                    + "Use one of them."
+            )
+        }
         if workers < 0 {
             throw UVError(.invalidArgument, operation: "UVEventLoop.runMain", detail: "workers: \(workers) is negative")
         }

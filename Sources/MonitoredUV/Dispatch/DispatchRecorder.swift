@@ -407,14 +407,17 @@ final class DispatchRecorder {
         }
     }
 
-    /// Makes this thread visible to others until ``pause()``, because a run has begun or the level has risen within
-    /// one.
-    private func showThread() {
+    /// Makes this thread visible to others until ``pause()`` or ``hideThread()``, because a run has begun or the level has
+    /// risen within one.
+    func showThread() {
         guard isOn, watchdog.thread.current == nil else { return }
         if sampledThread?.isThisThread != true || sampledThread?.lacksFiles == true { sampledThread = SampledThread() }
         let thread = sampledThread
         watchdog.thread.current = thread
     }
+
+    /// Hides the thread, which may leave the run at any time.
+    func hideThread() { watchdog.thread.current = nil }
 }
 
 /// An object whose release, at the end of an unrecorded dispatch, ends the visibility of that dispatch.

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// A loop that this library does not run but watches, such as one of SwiftNIO's: the part of it that any thread may
-/// use. Its thread has an ``IterationRecorder``.
+/// use. Its thread has a ``ForeignRecorder``.
 package final class ForeignLoop: MonitoredLoop {
     /// Hands a closure to a loop, from any thread, for the loop's thread to run as soon as it can.
     package typealias Submit = @Sendable (_ task: @escaping @Sendable () -> Void) -> Void
@@ -13,7 +13,7 @@ package final class ForeignLoop: MonitoredLoop {
     private let claim: Lock<LoopNames.Claim?>
     private let submit: Submit
     let probe: LoopProbe
-    private let thread = currentThread()
+    private let thread = Atomic<UInt>(0)
     private let closed = Atomic<Bool>(false)
     private let polling = Atomic<Bool>(false)
     private let hasNewSettings = Atomic<Bool>(false)
@@ -26,7 +26,7 @@ package final class ForeignLoop: MonitoredLoop {
         probe = LoopProbe(isProbed ? submit : nil)
         vitals = LoopVitals(name: self.name)
         watchdog = LoopWatchdog(vitals, profile: LoopProfile(), probe: probe)
-        settings = MonitorSwitch(nil, base: level)
+        settings = MonitorSwitch(nil, base: max(level, MonitoringEnvironment.shared.level))
     }
 
     /// Level, monitors, snapshots, and watchdog of the loop.
@@ -34,7 +34,7 @@ package final class ForeignLoop: MonitoredLoop {
 
     var isClosed: Bool { closed.load(ordering: .acquiring) }
 
-    var isRunningHere: Bool { thread == currentThread() }
+    var isRunningHere: Bool { thread.load(ordering: .relaxed) == currentThread() }
 
     // Of these, only the loop itself knows.
 
@@ -60,6 +60,8 @@ package final class ForeignLoop: MonitoredLoop {
 
     // MARK: Loop thread
 
+    func enterThread() { thread.store(currentThread(), ordering: .relaxed) }
+
     /// Records whether the loop is in its poll, where it may sleep.
     func setPolling(_ isPolling: Bool) {
         if isPolling {
@@ -70,8 +72,13 @@ package final class ForeignLoop: MonitoredLoop {
         }
     }
 
+    var hasUnappliedSettings: Bool {
+        @inline(__always) get { hasNewSettings.load(ordering: .sequentiallyConsistent) }
+    }
+
+    @inline(__always)
     func takeNewSettings() -> Bool {
-        hasNewSettings.load(ordering: .sequentiallyConsistent)
+        hasUnappliedSettings
             && hasNewSettings.exchange(false, ordering: .acquiringAndReleasing)
     }
 

@@ -1,12 +1,10 @@
-import MonitoredUVPlatform
-
 /// The recorder of a loop that this library does not run. Whatever sees that loop enter and leave its poll says so
 /// here; an iteration, from the return of one poll to the start of the next, is one dispatch. It belongs to the loop's
 /// thread.
 ///
 /// Nothing of the program's own runs within ``enterPoll(timeout:)``: the loop has already decided how long to wait, and
 /// would not notice a task that a monitor gives it.
-package final class IterationRecorder {
+package final class IterationRecorder: ForeignRecorder {
     /// An iteration, or what is left of one beside the dispatches of events.
     private struct Part {
         var start: UInt64
@@ -14,8 +12,6 @@ package final class IterationRecorder {
         var isOpen: Bool
     }
 
-    package let loop: ForeignLoop
-    let recorder: DispatchRecorder
     private let profile: LoopProfile
     @exclusivity(unchecked) private var part = Part(start: 0, lag: .notApplicable, isOpen: false)
     /// The last iteration, until the monitor is called with it.
@@ -37,35 +33,9 @@ package final class IterationRecorder {
         isProbed: Bool = true,
         submit: @escaping ForeignLoop.Submit
     ) {
-        let environment = MonitoringEnvironment.shared
-        loop = ForeignLoop(name: name, level: max(level, environment.level), isProbed: isProbed, submit)
+        let loop = ForeignLoop(name: name, level: level, isProbed: isProbed, submit)
         profile = loop.watchdog.profile!
-        recorder = DispatchRecorder(loop.vitals, loop.watchdog, loop.settings)
-        recorder.resume(depth: 0)
-        LoopRegistry.add(loop)
-        WatchdogThread.shared.add(loop.watchdog)
-        Self.setCurrent(self)
-        environment.apply(to: loop.monitoring)
-    }
-
-    // MARK: The thread
-
-    private static let key: pthread_key_t = {
-        var key = pthread_key_t()
-        let status = pthread_key_create(&key, nil)
-        if status != 0 { fatalError("pthread_key_create failed with \(status)") }
-        return key
-    }()
-
-    /// The recorder of the loop that this thread runs; `nil` if there is none. Whoever made it keeps it alive until it
-    /// is closed.
-    package static var current: IterationRecorder? {
-        pthread_getspecific(key).map { Unmanaged<IterationRecorder>.fromOpaque($0).takeUnretainedValue() }
-    }
-
-    private static func setCurrent(_ recorder: IterationRecorder?) {
-        let status = pthread_setspecific(key, recorder.map { Unmanaged.passUnretained($0).toOpaque() })
-        if status != 0 { fatalError("pthread_setspecific failed with \(status)") }
+        super.init(loop)
     }
 
     // MARK: Iterations
@@ -132,9 +102,8 @@ package final class IterationRecorder {
     /// Closes the recorder, because the loop has ended. On its thread.
     package func close() {
         if loop.isClosed { return }
-        Self.setCurrent(nil)
         if recorder.isOn, !isPolling { _ = endPart(at: recorder.clock.now()) }
-        recorder.pause()
+        leaveThread()
         recorder.close()
         loop.close()
         recorder.release()

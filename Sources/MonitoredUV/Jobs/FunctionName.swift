@@ -9,9 +9,10 @@ struct FunctionName {
 
     private static let libraries: Set<Substring> = [
         "Swift", "_Concurrency", "_StringProcessing", "_RegexParser", "Synchronization", "Dispatch", "Foundation",
-        "FoundationEssentials", "FoundationInternationalization", "FoundationNetworking", "MonitoredUV", "NIO",
-        "NIOCore",
-        "NIOPosix", "NIOEmbedded", "NIOConcurrencyHelpers", "NIOFoundationCompat", "NIOFoundationEssentialsCompat",
+        "FoundationEssentials", "FoundationInternationalization", "FoundationNetworking", "MonitoredUV",
+        "NIOMonitoring",
+        "NIO", "NIOCore", "NIOPosix", "NIOEmbedded", "NIOConcurrencyHelpers", "NIOFoundationCompat",
+        "NIOFoundationEssentialsCompat",
         "NIOFileSystem", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOTLS", "NIOWebSocket", "NIOSSL", "NIOSSH", "NIOSOCKS",
         "NIOTransportServices", "NIOExtras", "NIOHTTPCompression", "NIOHTTPTypes", "NIOHTTPTypesHTTP1",
         "NIOHTTPTypesHTTP2", "NIOTestUtils", "_NIODataStructures", "_NIOFileSystem", "_NIOBase64",

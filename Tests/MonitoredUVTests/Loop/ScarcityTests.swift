@@ -1,4 +1,5 @@
 #if os(Linux)
+    import ProgramRunner
     import Testing
 
     @testable import MonitoredUV

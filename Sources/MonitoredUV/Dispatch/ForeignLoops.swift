@@ -1,10 +1,6 @@
-import MonitoredUV
-
-/// The loops of SwiftNIO that were seen, and what is to be done with each. Any thread.
-final class WatchedLoops: Sendable {
-    static let shared = WatchedLoops()
-
-    typealias Configure = @Sendable (Monitoring) -> MonitoringSubscription?
+/// The loops of one kind, such as SwiftNIO's, that were seen, and what is to be done with each. Any thread.
+package final class ForeignLoops: Sendable {
+    package typealias Configure = @Sendable (Monitoring) -> MonitoringSubscription?
 
     private struct State {
         var loops: [ObjectIdentifier: ForeignLoop] = [:]
@@ -20,24 +16,27 @@ final class WatchedLoops: Sendable {
 
     private let state = Lock(State())
 
-    var all: [Monitoring] { state.withLock { $0.loops.values.map(\.monitoring) } }
+    package init() {}
 
-    /// Adds a configuration, for the loops that are there and those to come, and returns its number.
-    func add(_ configure: @escaping Configure) -> Int {
+    package var all: [Monitoring] {
+        state.withLock { $0.loops.values.map(\.monitoring) }.sorted { $0.loopName < $1.loopName }
+    }
+
+    /// Adds a configuration, for the loops that are there and those to come.
+    package func add(_ configure: @escaping Configure) -> MonitoringSubscription {
         let (number, loops) = state.withLock { state in
             defer { state.nextNumber += 1 }
             state.registrations[state.nextNumber] = Registration(configure: configure)
             return (state.nextNumber, Array(state.loops.values))
         }
-        PollWatch.start()
         for loop in loops {
             if loop.monitoring.level == .off { loop.monitoring.level = .metrics }
             apply(number, configure, to: loop)
         }
-        return number
+        return MonitoringSubscription { [self] in remove(number) }
     }
 
-    func remove(_ number: Int) {
+    private func remove(_ number: Int) {
         let (removed, unwatched) = state.withLock { state in
             let removed = state.registrations.removeValue(forKey: number)
             return (removed, state.registrations.isEmpty ? Array(state.loops.values) : [])
@@ -46,10 +45,10 @@ final class WatchedLoops: Sendable {
         if !ForeignLoop.isAskedFor { unwatched.forEach { $0.monitoring.level = .off } }
     }
 
-    /// Whether loops are to be watched at level `metrics`.
-    var isWatching: Bool { state.withLock { !$0.registrations.isEmpty } }
+    /// The level that a new loop begins with.
+    package var level: MonitoringLevel { state.withLock { $0.registrations.isEmpty ? .off : .metrics } }
 
-    func open(_ loop: ForeignLoop) {
+    package func open(_ loop: ForeignLoop) {
         let registrations = state.withLock { state in
             state.loops[ObjectIdentifier(loop)] = loop
             return state.registrations.map { ($0.key, $0.value.configure) }
@@ -57,7 +56,7 @@ final class WatchedLoops: Sendable {
         for (number, configure) in registrations { apply(number, configure, to: loop) }
     }
 
-    func close(_ loop: ForeignLoop) {
+    package func close(_ loop: ForeignLoop) {
         // Released outside the lock: freeing a closure may run code that calls back here.
         let forgotten = state.withLock { state in
             state.loops[ObjectIdentifier(loop)] = nil

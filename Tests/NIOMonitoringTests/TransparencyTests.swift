@@ -1,0 +1,74 @@
+import CTestPolls
+import Dispatch
+import Foundation
+import FoundationNetworking
+import MonitoredUV
+import NIOMonitoring
+import Synchronization
+import Testing
+
+/// Whoever else polls in a program whose loops are watched notices nothing.
+@Suite struct TransparencyTests {
+    init() { NIOLoops.monitor { _ in nil } }
+
+    @Test func polls_haveTheirResults() { #expect(test_poll_results() == 0) }
+
+    @Test func polls_haveTheirErrors() { #expect(test_poll_errors() == 0) }
+
+    @Test func polls_areInterruptedBySignals() { #expect(test_poll_interruption() == 0) }
+
+    @Test func pollingThread_canBeCanceled() { #expect(test_poll_cancellation() == 0) }
+
+    @Test func dispatch_goesOn() async throws {
+        let queue = DispatchQueue(label: "transparency")
+        let (readEnd, writeEnd) = try pipe()
+        defer { [readEnd, writeEnd].forEach { close($0) } }
+        let source = DispatchSource.makeReadSource(fileDescriptor: readEnd, queue: queue)
+        let left = Mutex(1000)
+        await withCheckedContinuation { (waiter: CheckedContinuation<Void, Never>) in
+            source.setEventHandler {
+                var byte: UInt8 = 0
+                _ = read(readEnd, &byte, 1)
+                let isLast = left.withLock { left in
+                    left -= 1
+                    return left == 0
+                }
+                if isLast { source.cancel() } else { _ = write(writeEnd, &byte, 1) }
+            }
+            source.setCancelHandler { waiter.resume() }
+            source.resume()
+            var byte: UInt8 = 0
+            _ = write(writeEnd, &byte, 1)
+        }
+        #expect(left.withLock { $0 } == 0)
+    }
+
+    /// A server on libuv, and a client on curl's multi interface, for whose sockets Dispatch waits.
+    @Test func libuvAndCurl_goOn() async throws {
+        try await UVEventLoopGroup.withGroup(count: 1) { group in
+            let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0, on: group.loops[0])
+            let url = try #require(URL(string: "http://127.0.0.1:\(server.localAddress.port)/"))
+            let serving = Task {
+                try await server.serve { connection in
+                    while try await connection.read(until: "\r\n\r\n") != nil {
+                        try await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                    }
+                }
+            }
+            let session = URLSession(configuration: .ephemeral)
+            for _ in 0..<1000 {
+                let (data, _) = try await session.data(from: url)
+                #expect(data == Data("ok".utf8))
+            }
+            session.invalidateAndCancel()
+            await server.close(gracePeriod: .zero)
+            _ = await serving.result
+        }
+    }
+
+    private func pipe() throws -> (Int32, Int32) {
+        var ends: [Int32] = [-1, -1]
+        try #require(Foundation.pipe(&ends) == 0)
+        return (ends[0], ends[1])
+    }
+}
