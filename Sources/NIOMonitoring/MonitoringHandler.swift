@@ -11,7 +11,7 @@ public import NIOCore
 /// try channel.pipeline.syncOperations.addHandler(EchoHandler())
 /// ```
 ///
-/// The dispatch's kind is the event, such as ``MonitoredUV/CallbackKind/channelRead``. Its name is the type of the next
+/// The dispatch's kind is the event, such as `CallbackKind.channelRead`. Its name is the type of the next
 /// handler and the event, `EchoHandler.channelRead`, and its lag is the range that the poll allows. On loops that are not
 /// watched, the handler only passes events on.
 public final class MonitoringHandler: ChannelInboundHandler {

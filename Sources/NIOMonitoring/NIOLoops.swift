@@ -10,9 +10,9 @@ public import NIOPosix
 /// NIOLoops.monitor()  // the first line of main
 /// ```
 ///
-/// Every loop of a `MultiThreadedEventLoopGroup`, the singleton's among them, is then in ``MonitoredUV/Monitoring/all``
+/// Every loop of a `MultiThreadedEventLoopGroup`, the singleton's among them, is then in `Monitoring.all`
 /// from its next poll on: with snapshots, a watchdog, the flight recorder, and metrics. One iteration of such a loop is
-/// one dispatch, of the kind ``MonitoredUV/CallbackKind/iteration``. Its name is the function of your program's in which
+/// one dispatch, of the kind `CallbackKind.iteration`. Its name is the function of your program's in which
 /// it spent most of its time, if it was long enough to be sampled, and `iteration` otherwise.
 ///
 /// The loop is seen to enter and leave its poll: on Linux, the package defines `epoll_wait` in your program, which comes
@@ -62,7 +62,7 @@ public enum NIOLoops {
     public static var current: Monitoring? { (ForeignRecorder.current as? IterationRecorder)?.loop.monitoring }
 
     /// A delegate for groups that the program makes itself, which counts the tasks that their loops run:
-    /// ``MonitoredUV/LoopSnapshot/tasks``. It does nothing on loops that are not watched.
+    /// `LoopSnapshot.tasks`. It does nothing on loops that are not watched.
     ///
     /// ```swift
     /// let group = MultiThreadedEventLoopGroup(numberOfThreads: 4, metricsDelegate: NIOLoops.metricsDelegate)
