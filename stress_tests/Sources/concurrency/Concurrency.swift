@@ -6,9 +6,11 @@ import MonitoredUV
 /// Times what tasks do most, on this process's default executor or on a loop, and prints nanoseconds for each.
 @main
 struct Concurrency: ParsableCommand {
-    enum Executor: String, ExpressibleByArgument { case swift, run, runMain, monitored }
+    enum Executor: String, ExpressibleByArgument { case swift, swiftMetrics, run, runMain, monitored }
 
-    @Option(help: "swift, run (UVEventLoop.run), runMain, or monitored (runMain with a monitor that counts).")
+    @Option(
+        help: "swift, swiftMetrics (SwiftExecutors), run (UVEventLoop.run), runMain, or monitored (runMain, and a monitor)."
+    )
     var executor: Executor = .runMain
 
     @Option(help: "How often each is done.")
@@ -25,7 +27,8 @@ struct Concurrency: ParsableCommand {
         if hops > 0 { return try hopBetweenLoops(hops) }
         if sleepers > 0 { return try UVEventLoop.runMain { await sleepAll(sleepers) } }
         switch executor {
-        case .swift:
+        case .swift, .swiftMetrics:
+            if executor == .swiftMetrics { SwiftExecutors.monitor { _ in nil } }
             Task.detached {
                 Self.report(await measure(count))
                 Foundation.exit(0)

@@ -8,7 +8,7 @@ from ..failures import Failure
 
 NAME = "tasks"
 TITLE = "tasks: yields, children, hops, sleeps"
-EXECUTORS = {"swift": "Swift's", "runMain": "`runMain`", "run": "`run`", "monitored": "`runMain`, a monitor that counts"}
+EXECUTORS = {"swift": "Swift's", "swiftMetrics": "Swift's, `SwiftExecutors`", "runMain": "`runMain`", "run": "`run`", "monitored": "`runMain`, a monitor that counts"}
 
 
 def seconds(size):
