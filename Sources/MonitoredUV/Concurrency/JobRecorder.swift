@@ -1,10 +1,10 @@
 import CMonitoredUV
 
 /// The recorder of the jobs that a thread of Swift's own executors runs. Each job is a dispatch, and the time between two
-/// counts as that of the poll. Dispatch ends threads that have nothing to do; another thread then takes the recorder over.
+/// counts as that of the poll; jobs that follow each other closely are one iteration. Dispatch ends threads that have
+/// nothing to do; another thread then takes the recorder over.
 ///
-/// `MainActor` has a recorder of its own, because the jobs of the main queue may be run by ever other threads, one at a
-/// time.
+/// `MainActor` has a recorder of its own, because any thread may run a job of the main queue, though only one at a time.
 final class JobRecorder: ForeignRecorder {
     /// The recorders of threads that have ended.
     private static let free = Lock<[JobRecorder]>([])
@@ -23,7 +23,7 @@ final class JobRecorder: ForeignRecorder {
         // Threads of Dispatch cannot be woken; they apply settings with their next job.
         super.init(ForeignLoop(name: name, level: Self.loops.level, isProbed: false) { _ in })
         Self.loops.open(loop)
-        park(at: recorder.clock.now())
+        recorder.rest(at: recorder.clock.now())
     }
 
     /// The recorder of this thread, which is made or taken over if there is none.
@@ -39,7 +39,7 @@ final class JobRecorder: ForeignRecorder {
         if let free = free.withLock({ $0.popLast() }) {
             recorder = free
             recorder.enterThread()
-            recorder.park(at: recorder.recorder.clock.now())
+            recorder.recorder.rest(at: recorder.recorder.clock.now())
         } else {
             let number = count.withLock { count in
                 count += 1
@@ -66,13 +66,14 @@ final class JobRecorder: ForeignRecorder {
         guard recorder.isOn, !isRunning, let name = names.name(of: job, onLookup: {}) else { return body() }
         isRunning = true
         let start = recorder.clock.now()
+        recorder.endRest(at: start)
         let lag = recorder.open(.job, name, .exact(recorder.ready(since: job.ready), .job), at: start)
         body()
         let end = recorder.clock.now()
         recorder.finish(.job, lag, from: start, until: end)
         if let state = recorder.unreported(.job, lag, from: start, until: end) { recorder.report(state) }
         isRunning = false
-        park(at: recorder.lastStamp)
+        recorder.rest(at: recorder.lastStamp)
     }
 
     /// Runs a job of `MainActor` on whichever thread drains the main queue.
@@ -87,14 +88,10 @@ final class JobRecorder: ForeignRecorder {
         recorder.hideThread()
     }
 
-    @inline(__always)
-    private func park(at now: UInt64) {
-        recorder.enterPoll(at: now, timeout: .max, mayWrite: false, mayRepeat: false)
-    }
-
     @inline(never)
     private func applySettings() {
         recorder.applySettings()
         recorder.release()
+        recorder.rest(at: recorder.clock.now())
     }
 }

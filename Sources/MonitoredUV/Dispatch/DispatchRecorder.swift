@@ -224,6 +224,29 @@ final class DispatchRecorder {
         meter.stamp(at: clock.now())
     }
 
+    /// Rests after a dispatch, as a thread does that runs jobs.
+    @inline(__always)
+    func rest(at now: UInt64) { if isOn { meter.rest(at: now) } }
+
+    /// Ends a rest at `now`. A short rest does not end the iteration, unless that has lasted for long.
+    @inline(__always)
+    func endRest(at now: UInt64) {
+        let isSame = now &- meter.last < Self.shortRest && now &- meter.iterationStart < Self.longIteration
+        if !isSame { endIteration(at: meter.last) }
+        meter.endRest(at: now, isSameIteration: isSame)
+    }
+
+    private static let shortRest: UInt64 = 10_000
+    private static let longIteration: UInt64 = 100_000
+
+    @inline(never)
+    private func endIteration(at now: UInt64) {
+        guard let metrics else { return }
+        let start = meter.iterationStart
+        if now &- start >= slowLimit { reportSlowIteration(at: now) }
+        vitals.updateOverload(metrics._withUnsafeGuaranteedRef { $0.endIteration(from: start, at: now) })
+    }
+
     /// Records how long something waited that is not a dispatch of its own.
     func recordLag(_ source: LagSource, _ lag: UInt64) {
         metrics?._withUnsafeGuaranteedRef { $0.recordLag(source, lag) }
