@@ -79,10 +79,6 @@ static struct executor main_executor;
 
 static void run_main(void *job) { calls.run(job, main_executor.identity, main_executor.implementation); }
 
-void muv_executors_set_main(uintptr_t identity, uintptr_t implementation) {
-    main_executor = (struct executor){identity, implementation};
-}
-
 // MARK: Queues
 
 static dispatch_queue_t queue_for(const muv_job *job, bool on_main) {
@@ -130,7 +126,8 @@ static __attribute__((swiftasynccall)) void run_wrapped(void *context) {
     calls.run(inner, executor.identity, executor.implementation);
 }
 
-static swift_call void (*chained)(void *job, enqueue_global original);
+typedef swift_call void (*enqueue_hook)(void *job, enqueue_global original);
+static _Atomic(enqueue_hook) chained;
 
 static swift_call void chaining_hook(void *job, enqueue_global original) {
     enum { kind = 194, references = 3 };
@@ -147,24 +144,30 @@ static swift_call void chaining_hook(void *job, enqueue_global original) {
         .inner = job,
     };
     calls.stamp(job);
-    chained(outer, original);
+    atomic_load_explicit(&chained, memory_order_acquire)(outer, original);
 }
 
-void muv_executors_take_over(const muv_executor_calls *new_calls) {
+void muv_executors_prepare(const muv_executor_calls *new_calls, uintptr_t identity, uintptr_t implementation) {
     calls = *new_calls;
+    main_executor = (struct executor){identity, implementation};
     if (pthread_key_create(&key, end_thread) != 0) abort();
-    void *none = NULL;
-    _Atomic(void *) *place = (_Atomic(void *) *)&swift_task_enqueueGlobal_hook;
-    if (atomic_compare_exchange_strong(place, &none, (void *)hook)) return;
-    chained = swift_task_enqueueGlobal_hook;
-    swift_task_enqueueGlobal_hook = chaining_hook;
+}
+
+void muv_executors_take_over(void) {
+    _Atomic(enqueue_hook) *place = (_Atomic(enqueue_hook) *)&swift_task_enqueueGlobal_hook;
+    enqueue_hook other = NULL;
+    while (!atomic_compare_exchange_strong(place, &other, other ? chaining_hook : hook)) {
+        atomic_store_explicit(&chained, other, memory_order_release);
+    }
 }
 
 #else
 
 bool muv_executors_are_known(void) { return false; }
-void muv_executors_take_over(const muv_executor_calls *calls) { (void)calls; }
-void muv_executors_set_main(uintptr_t identity, uintptr_t implementation) { (void)identity, (void)implementation; }
+void muv_executors_prepare(const muv_executor_calls *calls, uintptr_t identity, uintptr_t implementation) {
+    (void)calls, (void)identity, (void)implementation;
+}
+void muv_executors_take_over(void) {}
 void muv_executor_enqueue(void *job, bool on_main) { (void)job, (void)on_main; }
 void muv_executor_enqueue_after(void *job, bool on_main, uint64_t delay, uint64_t due) {
     (void)job, (void)on_main, (void)delay, (void)due;

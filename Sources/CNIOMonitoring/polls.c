@@ -46,9 +46,11 @@ static _Thread_local struct {
     // The last epoll instance that was no loop's to watch, and the number of its polls until it is asked for again.
     int other;
     unsigned others_left;
-    // When the loop's timer is due, in nanoseconds of the monotonic clock; 0 if it is not set, or has fired.
-    uint64_t due;
-} here = {.descriptor = -1, .other = -1};
+    // The timer that was set last before a poll, which is the loop's own, and the last one that was set at all.
+    int timer, last_timer;
+    // When those are due, in nanoseconds of the monotonic clock; 0 if one is not set, or has fired.
+    uint64_t due, last_due;
+} here = {.descriptor = -1, .other = -1, .timer = -1, .last_timer = -1};
 
 static uint64_t now(void) {
     struct timespec time;
@@ -63,11 +65,14 @@ extern void muv_polls_were_asked_for(void) __attribute__((weak));
 
 __attribute__((noinline))
 static bool find(int descriptor) {
-    int expected = asked;
-    if (atomic_compare_exchange_strong(&state, &expected, off) && muv_polls_were_asked_for) muv_polls_were_asked_for();
+    int error = errno, expected = asked;
+    if (atomic_load_explicit(&state, memory_order_acquire) == asked
+        && atomic_compare_exchange_strong(&state, &expected, off) && muv_polls_were_asked_for) {
+        muv_polls_were_asked_for();
+        errno = error;
+    }
     if (atomic_load_explicit(&state, memory_order_acquire) != watching) return false;
     if (descriptor == here.other && here.others_left-- > 0) return false;
-    int error = errno;
     void *loop = calls.find(descriptor);
     errno = error;
     if (!loop) {
@@ -77,6 +82,7 @@ static bool find(int descriptor) {
     }
     here.loop = loop;
     here.descriptor = descriptor;
+    here.timer = here.last_timer = -1;
     here.due = 0;
     pthread_setspecific(key, loop);
     return true;
@@ -90,6 +96,10 @@ static inline bool is_watched(int descriptor) {
 __attribute__((noinline))
 static void enter(uint64_t timeout) {
     int error = errno;
+    if (here.timer < 0 && here.last_timer >= 0) {
+        here.timer = here.last_timer;
+        here.due = here.last_due;
+    }
     if (here.due && timeout) {
         uint64_t time = now();
         uint64_t left = here.due > time ? here.due - time : 0;
@@ -126,7 +136,7 @@ static void end(void *loop) {
 // In a copy made by `fork`, this thread is the only one, and what watched the loops is not there.
 static void stop_in_child(void) {
     atomic_store_explicit(&state, off, memory_order_relaxed);
-    muv_polls_forget();
+    if (muv_polls_forget()) calls.forked();
 }
 
 bool muv_polls_are_visible(void) { return true; }
@@ -254,8 +264,9 @@ int timerfd_settime(int descriptor, int flags, const struct itimerspec *new, str
         struct timespec values[2]; // the interval, and the time left
         memcpy(values, new, sizeof values);
         uint64_t left = (uint64_t)values[1].tv_sec * 1000000000 + (uint64_t)values[1].tv_nsec;
-        uint64_t time = left ? now() + left : 0;
-        if (!left || !here.due || time < here.due) here.due = time;
+        here.last_timer = descriptor;
+        here.last_due = left ? now() + left : 0;
+        if (descriptor == here.timer) here.due = here.last_due;
     }
     return status;
 }

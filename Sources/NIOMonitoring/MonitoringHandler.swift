@@ -34,7 +34,7 @@ public final class MonitoringHandler: ChannelInboundHandler {
     private init(_ names: EventNames) { self.names = names }
 
     private func dispatch(_ event: ChannelEvent, _ context: ChannelHandlerContext, _ body: () -> Void) {
-        guard let recorder = ForeignRecorder.current as? IterationRecorder else { return body() }
+        guard let recorder = IterationRecorder.ofLoop else { return body() }
         recorder.dispatch(event.kind, name(of: event, context), of: self, body)
     }
 

@@ -59,7 +59,7 @@ public enum NIOLoops {
     public static var all: [Monitoring] { PollWatch.loops.all }
 
     /// The monitoring of the loop of SwiftNIO that runs this code; `nil` on other threads, and before the loop was seen.
-    public static var current: Monitoring? { (ForeignRecorder.current as? IterationRecorder)?.loop.monitoring }
+    public static var current: Monitoring? { IterationRecorder.ofLoop?.loop.monitoring }
 
     /// A delegate for groups that the program makes itself, which counts the tasks that their loops run:
     /// `LoopSnapshot.tasks`. It does nothing on loops that are not watched.
@@ -72,6 +72,6 @@ public enum NIOLoops {
 
 private struct TaskCounting: NIOEventLoopMetricsDelegate {
     func processedTick(info: NIOEventLoopTickInfo) {
-        (ForeignRecorder.current as? IterationRecorder)?.addTasks(info.numberOfTasks)
+        IterationRecorder.ofLoop?.addTasks(info.numberOfTasks)
     }
 }

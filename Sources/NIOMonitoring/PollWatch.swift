@@ -23,7 +23,8 @@ enum PollWatch {
             find: { find($0) },
             enter: { loop, timeout in recorder(loop)._withUnsafeGuaranteedRef { $0.enterPoll(timeout: timeout) } },
             leave: { loop in recorder(loop)._withUnsafeGuaranteedRef { $0.leavePoll() } },
-            end: { loop in end(recorder(loop!)) }
+            end: { loop in end(recorder(loop!)) },
+            forked: { IterationRecorder.forget() }
         )
         muv_polls_watch(&calls)
         return true
@@ -39,12 +40,13 @@ enum PollWatch {
         let name = threadName()
         let recorder = IterationRecorder(
             name: name,
-            level: loops.level,
-            isProbed: !isStrict
-        ) { task in loop.execute(task) }
-        loops.open(recorder.loop)
+            isProbed: !isStrict,
+            submit: { task in if !isStrict { loop.execute(task) } },
+            open: { loops.open($0) }
+        )
         recorder.enterPoll(timeout: .max)
-        if !name.hasPrefix("NIO-") { endWithLoop(loop) }
+        // A group's threads end with their loops. Threads of others may have inherited the name of one.
+        if !name.hasPrefix("NIO-") || recorder.loop.monitoring.loopName != name { endWithLoop(loop) }
         return Unmanaged.passRetained(recorder).toOpaque()
     }
 

@@ -63,7 +63,7 @@ import Testing
             let elapsed = start.duration(to: .now)
             #expect(interval.wallTime(.iteration).sum >= inside)
             #expect(interval.time.callbacks >= inside)
-            #expect(interval.time.callbacks + interval.time.poll <= elapsed)
+            #expect(interval.wallTime(.iteration).sum <= elapsed)
             #expect(interval.iterations.count > 0)
             #expect(interval.dispatches == interval.wallTime(.iteration).count)
             #expect(interval.time.utilization > 0)
@@ -143,7 +143,7 @@ import Testing
         try loop.submit { for _ in 0..<10 { loop.execute {} } }.wait()
         let monitoring = try #require(watched.monitorings.first)
         // They are counted at the end of the iteration, which may go on with tasks that come meanwhile.
-        for _ in 0..<1000 where monitoring.snapshot().tasks < 11 { try loop.submit {}.wait() }
+        while monitoring.snapshot().tasks < 11 { try loop.submit {}.wait() }
         let snapshot = monitoring.snapshot()
         #expect(snapshot.tasks >= 11)
         #expect(snapshot.tasksPeak >= 10)
@@ -152,13 +152,20 @@ import Testing
 
     @Test func canceledSubscription_endsItsWatchdogs_andLeavesLaterLoopsAlone() throws {
         let reports = Reports()
+        let configured = Mutex<[String]>([])
         let subscription = NIOLoops.monitor { loop in
-            loop.startWatchdog(limit: .milliseconds(5)) { reports.add($0) }
+            configured.withLock { $0.append(loop.loopName) }
+            return loop.startWatchdog(limit: .milliseconds(5)) { reports.add($0) }
         }
         try withWatchedGroup(limit: .milliseconds(5)) { watched in
             try watched.loop.submit {}.wait()
             subscription.cancel()
             watched.loop.execute { computeForAWhile() }
+            let later = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+            try later.next().submit {}.wait()
+            let laterPrefix = WatchedGroup(later, Reports()).prefix
+            try later.syncShutdownGracefully()
+            #expect(!configured.withLock { $0.contains { $0.hasPrefix(laterPrefix) } })
             let ended = try watched.report(.ended) { $0.duration >= .milliseconds(12) }
             #expect(!reports.contains { $0.loopName == ended.loopName && $0.callbackName == ended.callbackName })
         }

@@ -15,6 +15,31 @@ import Testing
 
     @Test func polls_haveTheirErrors() { #expect(test_poll_errors() == 0) }
 
+    /// A loop's own code may poll something else.
+    @Test func polls_onALoop_areAsElsewhere() throws {
+        try withWatchedGroup { watched in
+            for _ in 0..<3 {
+                let lines = try watched.loop.submit { [test_poll_results(), test_poll_errors()] }.wait()
+                #expect(lines == [0, 0])
+            }
+            #expect(watched.monitorings.count == 1)
+        }
+    }
+
+    /// Signals that interrupt a loop's poll begin no iterations, and the loop goes on.
+    @Test func loop_goesOn_whenSignalsInterruptItsPoll() throws {
+        try withWatchedGroup { watched in
+            let loop = watched.loop
+            let thread = try loop.submit { pthread_self() }.wait()
+            let monitoring = try #require(watched.monitorings.first)
+            let before = monitoring.snapshot().iterations.count
+            let count = test_interrupt_thread(thread, 100)
+            #expect(count == 0)
+            try loop.submit {}.wait()
+            #expect(monitoring.snapshot().iterations.count - before < 50)
+        }
+    }
+
     @Test func polls_areInterruptedBySignals() { #expect(test_poll_interruption() == 0) }
 
     /// Thread Sanitizer ends the process when a thread is canceled in a call of its own.

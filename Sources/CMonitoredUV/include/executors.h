@@ -19,12 +19,12 @@ typedef struct {
 // Returns whether this program can do any of this.
 bool muv_executors_are_known(void);
 
+// Sets what is called, and the main thread's executor. Before the first job comes here.
+void muv_executors_prepare(const muv_executor_calls *calls, uintptr_t identity, uintptr_t implementation);
+
 // Takes the jobs that the runtime enqueues past the default executor. If somebody else, such as SwiftNIO, takes them, they
 // are timed on their way there.
-void muv_executors_take_over(const muv_executor_calls *calls);
-
-// Sets the main thread's executor.
-void muv_executors_set_main(uintptr_t identity, uintptr_t implementation);
+void muv_executors_take_over(void);
 
 // Queues a job that became ready for the threads of the default executor, or for the main thread.
 void muv_executor_enqueue(void *job, bool on_main);

@@ -16,6 +16,8 @@ typedef struct {
     void (*leave)(void *loop);
     // The thread ends.
     void (*end)(void *loop);
+    // This thread is the only one in a copy of the process that was made by `fork`, in which nothing is watched.
+    void (*forked)(void);
 } muv_poll_calls;
 
 // Whether the polls of this program can be seen here.

@@ -21,14 +21,14 @@ final class JobRecorder: ForeignRecorder {
 
     private init(name: String) {
         // Threads of Dispatch cannot be woken; they apply settings with their next job.
-        super.init(ForeignLoop(name: name, level: Self.loops.level, isProbed: false) { _ in })
+        super.init(ForeignLoop(name: name, isSampled: false, isProbed: false) { _ in })
         Self.loops.open(loop)
         recorder.rest(at: recorder.clock.now())
     }
 
     /// The recorder of this thread, which is made or taken over if there is none.
     @inline(__always)
-    static var ofThread: JobRecorder {
+    static var own: JobRecorder {
         guard let state = muv_executor_thread_state() else { return enterThread() }
         return Unmanaged<JobRecorder>.fromOpaque(state).takeUnretainedValue()
     }
@@ -65,6 +65,8 @@ final class JobRecorder: ForeignRecorder {
         // A job that runs others, as a run loop does, is one dispatch with them.
         guard recorder.isOn, !isRunning, let name = names.name(of: job, onLookup: {}) else { return body() }
         isRunning = true
+        let previous = Self.ofThread
+        Self.ofThread = self
         let start = recorder.clock.now()
         recorder.endRest(at: start)
         let lag = recorder.open(.job, name, .exact(recorder.ready(since: job.ready), .job), at: start)
@@ -72,24 +74,24 @@ final class JobRecorder: ForeignRecorder {
         let end = recorder.clock.now()
         recorder.finish(.job, lag, from: start, until: end)
         if let state = recorder.unreported(.job, lag, from: start, until: end) { recorder.report(state) }
+        Self.ofThread = previous
         isRunning = false
         recorder.rest(at: recorder.lastStamp)
     }
 
     /// Runs a job of `MainActor` on whichever thread drains the main queue.
     func runOnMain(_ job: Job, _ body: () -> Void) {
-        guard recorder.isOn || loop.hasUnappliedSettings, !isRunning else { return run(job, body) }
-        let previous = Self.current
+        if isRunning { return body() }
         loop.enterThread()
         recorder.showThread()
-        Self.setCurrent(self)
         run(job, body)
-        Self.setCurrent(previous)
         recorder.hideThread()
+        loop.leaveThread()
     }
 
     @inline(never)
     private func applySettings() {
+        recorder.endRestedIteration()
         recorder.applySettings()
         recorder.release()
         recorder.rest(at: recorder.clock.now())

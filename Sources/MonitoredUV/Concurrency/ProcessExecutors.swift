@@ -32,17 +32,19 @@
         /// - Returns: Whether this runtime has accepted that; if not, nothing has changed.
         static func observe() -> Bool {
             guard muv_executors_are_known() else { return false }
+            // Other threads may have jobs already, which come here from then on.
+            observeJobs()
             _createExecutors(factory: ObservedExecutors.self)
             let isDefault = (Task.defaultExecutor as AnyObject) === ObservedExecutors.observedDefault
             let isMain = (MainActor.executor as AnyObject) === ObservedExecutors.observedMain
-            guard isDefault && isMain else { return false }
-            let (identity, implementation) = unsafeBitCast(
-                ObservedExecutors.observedMain.asUnownedSerialExecutor(),
-                to: (UInt, UInt).self
-            )
-            muv_executors_set_main(identity, implementation)
-            observeJobs()
-            return true
+            if isDefault != isMain {
+                fatalError(
+                    "SwiftExecutors.monitor could take over only one of Swift's executors, because something else has "
+                        + "already replaced the other. Remove that, or do without SwiftExecutors."
+                )
+            }
+            if isDefault { muv_executors_take_over() }
+            return isDefault
         }
 
         private struct Factory: ExecutorFactory {
@@ -121,6 +123,8 @@
     }
 
     private final class ObservedDefaultExecutor: TaskExecutor, SchedulingExecutor {
+        private var stock: any SchedulingExecutor { PlatformExecutorFactory.defaultExecutor as! any SchedulingExecutor }
+
         func enqueue(_ job: consuming ExecutorJob) { muv_executor_enqueue(Job(job).pointer, false) }
 
         func enqueue<C: Clock>(
@@ -129,7 +133,10 @@
             tolerance: C.Duration?,
             clock: C
         ) {
-            observedSleep(Job(job), onMain: false, nanoseconds(delay, of: clock))
+            guard let delay = delay as? Duration else {
+                return stock.enqueue(job, after: delay, tolerance: tolerance, clock: clock)
+            }
+            observedSleep(Job(job), onMain: false, delay)
         }
 
         func enqueue<C: Clock>(
@@ -138,19 +145,23 @@
             tolerance: C.Duration?,
             clock: C
         ) {
-            observedSleep(Job(job), onMain: false, nanoseconds(clock.now.duration(to: instant), of: clock))
+            guard let delay = clock.now.duration(to: instant) as? Duration else {
+                return stock.enqueue(job, at: instant, tolerance: tolerance, clock: clock)
+            }
+            observedSleep(Job(job), onMain: false, delay)
         }
     }
 
     private final class ObservedMainExecutor: MainExecutor, SchedulingExecutor {
-        private var stock: any MainExecutor { PlatformExecutorFactory.mainExecutor }
+        private var main: any MainExecutor { PlatformExecutorFactory.mainExecutor }
+        private var stock: any SchedulingExecutor { main as! any SchedulingExecutor }
 
         func enqueue(_ job: consuming ExecutorJob) { muv_executor_enqueue(Job(job).pointer, true) }
 
-        func run() throws { try stock.run() }
-        func runUntil(_ condition: () -> Bool) throws { try stock.runUntil(condition) }
-        func stop() { stock.stop() }
-        func checkIsolated() { stock.checkIsolated() }
+        func run() throws { try main.run() }
+        func runUntil(_ condition: () -> Bool) throws { try main.runUntil(condition) }
+        func stop() { main.stop() }
+        func checkIsolated() { main.checkIsolated() }
 
         func enqueue<C: Clock>(
             _ job: consuming ExecutorJob,
@@ -158,7 +169,10 @@
             tolerance: C.Duration?,
             clock: C
         ) {
-            observedSleep(Job(job), onMain: true, nanoseconds(delay, of: clock))
+            guard let delay = delay as? Duration else {
+                return stock.enqueue(job, after: delay, tolerance: tolerance, clock: clock)
+            }
+            observedSleep(Job(job), onMain: true, delay)
         }
 
         func enqueue<C: Clock>(
@@ -167,11 +181,15 @@
             tolerance: C.Duration?,
             clock: C
         ) {
-            observedSleep(Job(job), onMain: true, nanoseconds(clock.now.duration(to: instant), of: clock))
+            guard let delay = clock.now.duration(to: instant) as? Duration else {
+                return stock.enqueue(job, at: instant, tolerance: tolerance, clock: clock)
+            }
+            observedSleep(Job(job), onMain: true, delay)
         }
     }
 
-    private func observedSleep(_ job: Job, onMain: Bool, _ delay: UInt64) {
+    private func observedSleep(_ job: Job, onMain: Bool, _ delay: Duration) {
+        let delay = delay.nanosecondsClamped
         muv_executor_enqueue_after(job.pointer, onMain, delay, MonotonicClock.read() &+ delay)
     }
 
@@ -186,7 +204,7 @@
                 guard let job = Job(address: UInt(bitPattern: job)) else { return }
                 let executor = unsafeBitCast((identity, implementation), to: UnownedSerialExecutor.self)
                 if identity == 0 || identity != ObservedExecutors.mainIdentity {
-                    JobRecorder.ofThread.run(job) { job.unowned.runSynchronously(on: executor) }
+                    JobRecorder.own.run(job) { job.unowned.runSynchronously(on: executor) }
                 } else {
                     JobRecorder.main.runOnMain(job) { job.unowned.runSynchronously(on: executor) }
                 }
@@ -199,7 +217,11 @@
             },
             end: { state in if let state { JobRecorder.end(state) } }
         )
-        muv_executors_take_over(&calls)
+        let (identity, implementation) = unsafeBitCast(
+            ObservedExecutors.observedMain.asUnownedSerialExecutor(),
+            to: (UInt, UInt).self
+        )
+        muv_executors_prepare(&calls, identity, implementation)
     }
 #else
     /// A stand-in where Swift's own executors cannot be replaced: on this system, with this toolchain, or without the

@@ -64,7 +64,7 @@ public enum SwiftExecutors {
     public static var all: [Monitoring] { JobRecorder.loops.all }
 
     /// The monitoring of the thread of Swift's own executors that runs this code; `nil` elsewhere.
-    public static var current: Monitoring? { (ForeignRecorder.current as? JobRecorder)?.loop.monitoring }
+    public static var current: Monitoring? { (ForeignRecorder.ofThread as? JobRecorder)?.loop.monitoring }
 
     /// Whether anybody has asked for this.
     static let isAskedFor = Atomic<Bool>(false)

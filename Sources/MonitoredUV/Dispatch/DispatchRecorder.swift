@@ -25,6 +25,11 @@ final class DispatchRecorder {
     /// The thread of the last run at a level above `off`.
     @exclusivity(unchecked) private var sampledThread: SampledThread?
     @exclusivity(unchecked) private var isRunning = false
+    /// Whether the thread rests, and its iteration has ended with that or may go on.
+    @exclusivity(unchecked) private var rested = Rest.no
+
+    private enum Rest { case no, short, long }
+
     @exclusivity(unchecked) private var siteNames = CallSiteNames()
     @exclusivity(unchecked) private var deferred = DeferredReleases()
 
@@ -224,23 +229,37 @@ final class DispatchRecorder {
         meter.stamp(at: clock.now())
     }
 
-    /// Rests after a dispatch, as a thread does that runs jobs.
+    /// Rests after a dispatch, as a thread does that runs jobs. A short rest does not end the iteration, unless that has
+    /// lasted for long.
     @inline(__always)
-    func rest(at now: UInt64) { if isOn { meter.rest(at: now) } }
+    func rest(at now: UInt64) {
+        guard isOn else { return }
+        if _slowPath(now &- meter.iterationStart >= Self.longIteration) {
+            endIteration(at: now)
+        } else {
+            rested = .short
+        }
+        meter.rest(at: now)
+    }
 
-    /// Ends a rest at `now`. A short rest does not end the iteration, unless that has lasted for long.
+    /// Ends a rest at `now`.
     @inline(__always)
     func endRest(at now: UInt64) {
-        let isSame = now &- meter.last < Self.shortRest && now &- meter.iterationStart < Self.longIteration
-        if !isSame { endIteration(at: meter.last) }
+        let isSame = rested == .short && now &- meter.last < Self.shortRest
+        if !isSame { endRestedIteration() }
+        rested = .no
         meter.endRest(at: now, isSameIteration: isSame)
     }
+
+    /// Ends the iteration that a rest has left open, because the rest is long, or the recorder changes.
+    func endRestedIteration() { if rested == .short { endIteration(at: meter.last) } }
 
     private static let shortRest: UInt64 = 10_000
     private static let longIteration: UInt64 = 100_000
 
     @inline(never)
     private func endIteration(at now: UInt64) {
+        rested = .long
         guard let metrics else { return }
         let start = meter.iterationStart
         if now &- start >= slowLimit { reportSlowIteration(at: now) }
@@ -328,7 +347,9 @@ final class DispatchRecorder {
     /// Ends the run, and perhaps the thread.
     func pause() {
         let now = clock.now()
-        if isOn && now &- meter.iterationStart >= slowLimit { reportSlowIteration(at: now) }
+        endRestedIteration()
+        if isOn && rested == .no && now &- meter.iterationStart >= slowLimit { reportSlowIteration(at: now) }
+        rested = .no
         meter.pause(at: now)
         metrics?._withUnsafeGuaranteedRef { $0.settle() }
         if sampledThread != nil { watchdog.thread.current = nil }

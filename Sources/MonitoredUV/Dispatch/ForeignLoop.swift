@@ -18,15 +18,18 @@ package final class ForeignLoop: MonitoredLoop {
     private let polling = Atomic<Bool>(false)
     private let hasNewSettings = Atomic<Bool>(false)
 
-    init(name: String, level: MonitoringLevel, isProbed: Bool, _ submit: @escaping Submit) {
+    /// - Parameters:
+    ///   - isSampled: Whether long dispatches are sampled, for nothing else tells what they do.
+    ///   - isProbed: Whether the loop may be given empty tasks, to measure how long they wait.
+    init(name: String, isSampled: Bool, isProbed: Bool, _ submit: @escaping Submit) {
         let claim = LoopNames.Claim(name)
         self.claim = Lock(claim)
         self.name = CallbackName(claim.text)
         self.submit = submit
         probe = LoopProbe(isProbed ? submit : nil)
         vitals = LoopVitals(name: self.name)
-        watchdog = LoopWatchdog(vitals, profile: LoopProfile(), probe: probe)
-        settings = MonitorSwitch(nil, base: max(level, MonitoringEnvironment.shared.level))
+        watchdog = LoopWatchdog(vitals, profile: isSampled ? LoopProfile() : nil, probe: probe)
+        settings = MonitorSwitch(nil, base: MonitoringEnvironment.shared.level)
     }
 
     /// Level, monitors, snapshots, and watchdog of the loop.
@@ -61,6 +64,8 @@ package final class ForeignLoop: MonitoredLoop {
     // MARK: Loop thread
 
     func enterThread() { thread.store(currentThread(), ordering: .relaxed) }
+
+    func leaveThread() { thread.store(0, ordering: .relaxed) }
 
     /// Records whether the loop is in its poll, where it may sleep.
     func setPolling(_ isPolling: Bool) {

@@ -30,7 +30,7 @@ package final class ForeignLoops: Sendable {
             return (state.nextNumber, Array(state.loops.values))
         }
         for loop in loops {
-            if loop.monitoring.level == .off { loop.monitoring.level = .metrics }
+            raiseLevel(of: loop)
             apply(number, configure, to: loop)
         }
         return MonitoringSubscription { [self] in remove(number) }
@@ -45,14 +45,12 @@ package final class ForeignLoops: Sendable {
         if !ForeignLoop.isAskedFor { unwatched.forEach { $0.monitoring.level = .off } }
     }
 
-    /// The level that a new loop begins with.
-    package var level: MonitoringLevel { state.withLock { $0.registrations.isEmpty ? .off : .metrics } }
-
     package func open(_ loop: ForeignLoop) {
         let registrations = state.withLock { state in
             state.loops[ObjectIdentifier(loop)] = loop
             return state.registrations.map { ($0.key, $0.value.configure) }
         }
+        if !registrations.isEmpty { raiseLevel(of: loop) }
         for (number, configure) in registrations { apply(number, configure, to: loop) }
     }
 
@@ -67,11 +65,16 @@ package final class ForeignLoops: Sendable {
         withExtendedLifetime(forgotten) {}
     }
 
+    private func raiseLevel(of loop: ForeignLoop) {
+        if loop.monitoring.level == .off { loop.monitoring.level = .metrics }
+    }
+
     /// Calls `configure`, unless another thread does so for the same loop.
     private func apply(_ number: Int, _ configure: Configure, to loop: ForeignLoop) {
         let id = ObjectIdentifier(loop)
         let isFirst = state.withLock { state in
-            if state.registrations[number]?.subscriptions[id] != nil { return false }
+            guard state.loops[id] != nil, let known = state.registrations[number]?.subscriptions else { return false }
+            if known[id] != nil { return false }
             return state.registrations[number]?.subscriptions.updateValue(nil, forKey: id) == nil
         }
         guard isFirst, let subscription = configure(loop.monitoring) else { return }

@@ -20,31 +20,19 @@ package class ForeignRecorder {
     func enterThread() {
         loop.enterThread()
         recorder.resume(depth: 0)
-        Self.setCurrent(self)
     }
 
     /// Ends the recorder's use on its thread.
     func leaveThread() {
-        Self.setCurrent(nil)
         recorder.pause()
+        loop.leaveThread()
     }
 
-    // MARK: The thread
+    private static let current = ThreadLocal<ForeignRecorder>()
 
-    private static let key: pthread_key_t = {
-        var key = pthread_key_t()
-        let status = pthread_key_create(&key, nil)
-        if status != 0 { fatalError("pthread_key_create failed with \(status)") }
-        return key
-    }()
-
-    /// The recorder of this thread; `nil` if there is none. Whoever made it keeps it alive until it leaves the thread.
-    package static var current: ForeignRecorder? {
-        pthread_getspecific(key).map { Unmanaged<ForeignRecorder>.fromOpaque($0).takeUnretainedValue() }
-    }
-
-    static func setCurrent(_ recorder: ForeignRecorder?) {
-        let status = pthread_setspecific(key, recorder.map { Unmanaged.passUnretained($0).toOpaque() })
-        if status != 0 { fatalError("pthread_setspecific failed with \(status)") }
+    /// The recorder of what this thread does at the moment; `nil` if there is none. Whoever sets it keeps it alive.
+    static var ofThread: ForeignRecorder? {
+        get { current.value }
+        set { current.value = newValue }
     }
 }

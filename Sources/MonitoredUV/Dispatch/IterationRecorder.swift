@@ -16,26 +16,45 @@ package final class IterationRecorder: ForeignRecorder {
     @exclusivity(unchecked) private var part = Part(start: 0, lag: .notApplicable, isOpen: false)
     /// The last iteration, until the monitor is called with it.
     @exclusivity(unchecked) private var unreported: IOLoopMonitorState?
+    @exclusivity(unchecked) private var unopened: ((ForeignLoop) -> Void)?
     @exclusivity(unchecked) private var isPolling = false
     /// Whether a dispatch of an event is under way.
     @exclusivity(unchecked) private var isInEvent = false
+
+    private static let current = ThreadLocal<IterationRecorder>()
+
+    /// The recorder of the loop that this thread runs; `nil` if there is none. Whoever made it keeps it alive until it is
+    /// closed.
+    package private(set) static var ofLoop: IterationRecorder? {
+        get { current.value }
+        set { current.value = newValue }
+    }
+
+    /// Forgets what this thread runs, in a copy of the process that was made by `fork`.
+    package static func forget() {
+        ofLoop = nil
+        ofThread = nil
+    }
 
     /// Creates the recorder of the loop that this thread runs.
     ///
     /// - Parameters:
     ///   - name: The loop's name; if another loop has it, a suffix is added.
-    ///   - level: The level without a monitor.
     ///   - isProbed: Whether the loop may be given empty tasks, to measure how long they wait.
     ///   - submit: Hands the loop a closure.
+    ///   - open: Called before the first iteration, and may call code of the program.
     package init(
         name: String,
-        level: MonitoringLevel,
         isProbed: Bool = true,
-        submit: @escaping ForeignLoop.Submit
+        submit: @escaping ForeignLoop.Submit,
+        open: @escaping (ForeignLoop) -> Void
     ) {
-        let loop = ForeignLoop(name: name, level: level, isProbed: isProbed, submit)
+        let loop = ForeignLoop(name: name, isSampled: true, isProbed: isProbed, submit)
         profile = loop.watchdog.profile!
+        unopened = open
         super.init(loop)
+        Self.ofLoop = self
+        Self.ofThread = self
     }
 
     // MARK: Iterations
@@ -65,7 +84,7 @@ package final class IterationRecorder: ForeignRecorder {
         isPolling = false
         loop.setPolling(false)
         if loop.takeNewSettings() { recorder.applySettings() }
-        if unreported != nil || recorder.hasDeferredReleases { runDeferred() }
+        if unreported != nil || recorder.hasDeferredReleases || unopened != nil { runDeferred() }
         guard recorder.isOn else { return }
         beginPart(Self.readiness(of: self), at: recorder.clock.now())
         if profile.isAsleep { profile.wake() }
@@ -102,7 +121,12 @@ package final class IterationRecorder: ForeignRecorder {
     /// Closes the recorder, because the loop has ended. On its thread.
     package func close() {
         if loop.isClosed { return }
-        if recorder.isOn, !isPolling { _ = endPart(at: recorder.clock.now()) }
+        if recorder.isOn && !isPolling {
+            let now = recorder.clock.now()
+            if endPart(at: now), let state = last(until: now) { recorder.report(state) }
+        }
+        Self.ofLoop = nil
+        if Self.ofThread === self { Self.ofThread = nil }
         leaveThread()
         recorder.close()
         loop.close()
@@ -144,6 +168,10 @@ package final class IterationRecorder: ForeignRecorder {
     @inline(never)
     private func runDeferred() {
         recorder.stampLoopCode()
+        if let open = unopened.take() {
+            open(loop)
+            if loop.takeNewSettings() { recorder.applySettings() }
+        }
         let state = unreported
         unreported = nil
         if let state, recorder.isOn { recorder.report(state) }

@@ -153,7 +153,7 @@ public final class UVEventLoop: Sendable {
     public static func nameCurrentDispatch(route: String) { setCurrentName(route) }
 
     private static func setCurrentName(_ text: @autoclosure () -> String?) {
-        guard let recorder = CurrentLoop.loop?.core.recorder ?? ForeignRecorder.current?.recorder, recorder.isOn
+        guard let recorder = CurrentLoop.loop?.core.recorder ?? ForeignRecorder.ofThread?.recorder, recorder.isOn
         else { return }
         let name = text().map { CallbackName(passing: $0) } ?? .unnamed
         if name != .unnamed { recorder.rename(name) }

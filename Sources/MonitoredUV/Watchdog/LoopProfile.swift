@@ -54,6 +54,9 @@ final class LoopProfile: Sendable {
         return result
     }
 
+    /// Begins the next span at `now`, because a sample was taken for the time until then, or nothing is to be said of it.
+    func skip(until now: UInt64) { schedule.withLock { $0.skip(until: now) } }
+
     // MARK: Reporting thread
 
     /// Adds a sample of the dispatch that began at `start`. Looks up functions, which may take milliseconds.
@@ -94,22 +97,25 @@ struct SampleSchedule {
         self.count = count
         guard let running else {
             start = nil
-            return (nil, now >= activity + shortest ? .max : activity + shortest)
+            return (nil, now >= activity + Self.shortestIdle ? .max : now + shortest)
         }
         if start != running { (start, last, next) = (running, running, running + shortest) }
         // A look may come too late for the first sample, or too early.
         if now < next { return (nil, max(next, now + shortest / 4)) }
-        let span = now - last
-        last = now
         next = now + max(shortest, (now - running) / 8)
-        return (span, next)
+        return (now > last ? now - last : 0, next)
     }
+
+    mutating func skip(until now: UInt64) { last = now }
+
+    /// Looking a few times in vain costs less than being woken again.
+    private static let shortestIdle = 4 * LoopProfile.shortest
 }
 
 /// Time by stack, in the form that flame graph tools read.
 struct FoldedStacks: Sendable {
     /// Stacks beyond these are added up as one.
-    private static let limit = 4096
+    private static let limit = 1024
     private var times: [String: UInt64] = [:]
 
     /// - Parameter frames: Innermost first.

@@ -76,18 +76,27 @@ final class LoopWatchdog: Sendable {
             }
             next = min(next, listener.nextLook(after: now))
         }
-        return min(next, sampleProfile(running, at: now, &sampler))
+        return min(next, sampleProfile(running, late, at: now, &sampler))
     }
 
     /// Takes a sample of what the loop does, if one is due, and returns when to look again.
-    private func sampleProfile(_ running: InFlight.Dispatch?, at now: UInt64, _ sampler: inout StackSampler) -> UInt64 {
+    private func sampleProfile(
+        _ running: InFlight.Dispatch?,
+        _ late: SuspensionDetector.Lateness?,
+        at now: UInt64,
+        _ sampler: inout StackSampler
+    ) -> UInt64 {
         guard let profile else { return .max }
+        // The time in which the whole process did not run, or was examined, belongs to no function.
+        if case .suspended = late { profile.skip(until: now) }
+        if muv_is_traced() { profile.skip(until: now) }
         let (span, next) = profile.look(at: running, vitals.metrics?.ring.count ?? 0, now: now)
         if let running, let span {
             probe?.send()
-            sampler.profile(self, running, at: now) { sample in
-                _ = WatchdogThread.shared.report { profile.add(sample, of: running.start, span: span) }
+            let isTaken = sampler.profile(self, running, at: now) { sample in
+                WatchdogThread.shared.addSample { profile.add(sample, of: running.start, span: span) }
             }
+            if isTaken { profile.skip(until: now) }
         }
         return next
     }

@@ -34,16 +34,17 @@ struct StackSampler {
         sample(watchdog, stall.id, at: now, keep: { stall.keep($0) }, then: task)
     }
 
-    /// Captures the stack of a loop's thread for a profile, if that does not happen too often, and no other capture of
-    /// it is under way.
+    /// Captures the stack of a loop's thread for a profile. Returns `false` if that happens too often, or another capture
+    /// of it is under way.
     mutating func profile(
         _ watchdog: LoopWatchdog,
         _ dispatch: InFlight.Dispatch,
         at now: UInt64,
         keep: @escaping (StackSample) -> Void
-    ) {
-        if captures.contains(where: { $0.watchdog === watchdog }) || profileLimit.admit(at: now) == nil { return }
+    ) -> Bool {
+        if captures.contains(where: { $0.watchdog === watchdog }) || profileLimit.admit(at: now) == nil { return false }
         sample(watchdog, StallID(start: dispatch.start, isIteration: false), at: now, keep: keep, then: {})
+        return true
     }
 
     private mutating func sample(

@@ -52,6 +52,9 @@ final class WatchdogThread: Sendable {
     /// Runs `task` after the reports that are already pending; returns `false` if there are too many.
     func report(_ task: @escaping @Sendable () -> Void) -> Bool { reporting.perform(task, atMost: 1024) }
 
+    /// Runs `task`, which is about a sample of a profile, after the reports that are pending. Drops it if there are many.
+    func addSample(_ task: @escaping @Sendable () -> Void) { _ = reporting.perform(task, atMost: 32) }
+
     /// Runs `task` whenever the signal arrives. Returns the reason if it cannot.
     func onSignal(_ number: Int32, _ task: @escaping @Sendable () -> Void) -> String? {
         if !change({ $0.signals[number, default: []].append(task) }) { return "no thread could be started to watch it" }

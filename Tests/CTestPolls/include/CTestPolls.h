@@ -1,4 +1,5 @@
 #pragma once
+#include <pthread.h>
 #include <stdbool.h>
 
 // Polls in a copy of this process that is made by `fork`. Returns whether it went as it should.
@@ -9,3 +10,6 @@ int test_poll_results(void);
 int test_poll_errors(void);
 int test_poll_interruption(void);
 int test_poll_cancellation(void);
+
+// Sends a thread, which must not block it, a signal without effect so many times.
+int test_interrupt_thread(pthread_t thread, int times);

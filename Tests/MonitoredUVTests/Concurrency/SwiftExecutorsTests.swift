@@ -49,6 +49,13 @@ import Testing
         #expect(seen["dispatches"] == "0")
     }
 
+    /// Another thread takes over the recorder of one that ended, and neither looks stuck.
+    @Test func threadThatEnds_isNoStall() async throws {
+        let seen = try await output("idle")
+        #expect(seen.map(\.name) == ["jobs", "threads"], "\(seen)")
+        for (name, value) in seen { #expect(value == "true", "\(name)") }
+    }
+
     @Test func stall_isReportedWhileItLasts_withThreadAndFunction() async throws {
         let reports = try await output("stalls")
         #expect(reports.map { $0.name.hasPrefix("swift-") } == [true, false, true])

@@ -13,6 +13,8 @@ struct Executors {
         case "off":
             SwiftExecutors.monitor { _ in nil }.cancel()
             await Coverage.run()
+        case "idle":
+            await waitForThreadsToEnd()
         case "stalls":
             await Stalls.run()
         default:
@@ -20,6 +22,22 @@ struct Executors {
             await Coverage.run()
         }
     }
+}
+
+/// Lets Dispatch end the threads that have run jobs, which it does after some seconds.
+private func waitForThreadsToEnd() async {
+    SwiftExecutors.monitor { loop in
+        loop.startWatchdog(limit: .milliseconds(500)) { report in print("stall: \(report)") }
+    }
+    for _ in 0..<2 {
+        await withTaskGroup { group in
+            for _ in 0..<64 { group.addTask { usleep(100) } }
+        }
+        try? await Task.sleep(for: .seconds(7))
+    }
+    let loops = SwiftExecutors.all.map { $0.snapshot() }
+    print("jobs: \(loops.reduce(0) { $0 + $1.dispatches } >= 128)")
+    print("threads: \(loops.count <= ProcessInfo.processInfo.activeProcessorCount + 2)")
 }
 
 /// The ways in which code comes to run as a part of a task.
@@ -126,7 +144,7 @@ private enum Coverage {
             }
         )
         await width()
-        report()
+        await report()
     }
 
     private static func seen(_ way: String, _ result: Bool) { print("\(way): \(result)") }
@@ -150,11 +168,15 @@ private enum Coverage {
 
     private static let running = Mutex((now: 0, most: 0))
 
-    private static func report() {
+    private static func report() async {
         let loops = SwiftExecutors.all
         print("loops: \(loops.map(\.loopName).joined(separator: " "))")
-        let sum = loops.map { $0.snapshot() }.reduce(nil) { sum, next in sum.map { $0 + next } ?? next }
-        guard let sum else { return }
+        func sum() -> LoopSnapshot? {
+            loops.map { $0.snapshot() }.reduce(nil) { sum, next in sum.map { $0 + next } ?? next }
+        }
+        // A thread may be about to record the last job that it ran.
+        while sum()?.lag(.job).count != sum()?.dispatches { usleep(1000) }
+        guard let sum = sum() else { return }
         print("dispatches: \(sum.dispatches)")
         print("jobs: \(sum.wallTime(.job).count == sum.dispatches)")
         print("lags: \(sum.lag(.job).count)")

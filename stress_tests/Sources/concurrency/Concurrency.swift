@@ -9,7 +9,7 @@ struct Concurrency: ParsableCommand {
     enum Executor: String, ExpressibleByArgument { case swift, swiftMetrics, run, runMain, monitored }
 
     @Option(
-        help: "swift, swiftMetrics (SwiftExecutors), run (UVEventLoop.run), runMain, or monitored (runMain, and a monitor)."
+        help: "swift, swiftMetrics (SwiftExecutors), run (UVEventLoop.run), runMain, or monitored (with a monitor)."
     )
     var executor: Executor = .runMain
 
