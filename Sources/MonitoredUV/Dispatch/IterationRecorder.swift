@@ -87,7 +87,7 @@ package final class IterationRecorder: ForeignRecorder {
         if unreported != nil || recorder.hasDeferredReleases || unopened != nil { runDeferred() }
         guard recorder.isOn else { return }
         beginPart(Self.readiness(of: self), at: recorder.clock.now())
-        if profile.isAsleep { profile.wake() }
+        if profile.isAsleep { wakeProfile() }
     }
 
     /// Runs `body`, which handles an event of `source` in the iteration, as a dispatch of its own, unless it is called
@@ -131,6 +131,12 @@ package final class IterationRecorder: ForeignRecorder {
         recorder.close()
         loop.close()
         recorder.release()
+    }
+
+    @inline(never)
+    private func wakeProfile() {
+        profile.wake()
+        WatchdogThread.shared.wake()
     }
 
     @inline(__always)

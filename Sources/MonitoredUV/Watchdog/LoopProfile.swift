@@ -28,12 +28,8 @@ final class LoopProfile: Sendable {
         @inline(__always) get { asleep.load(ordering: .relaxed) }
     }
 
-    /// Lets the watchdog thread look again.
-    @inline(never)
-    func wake() {
-        asleep.store(false, ordering: .relaxed)
-        WatchdogThread.shared.wake()
-    }
+    /// Lets the watchdog thread, which must be woken, look again.
+    func wake() { asleep.store(false, ordering: .relaxed) }
 
     /// Returns the function of the program's own in which the dispatch that began at `start` has spent most of its
     /// time; `nil` if that is not known.
