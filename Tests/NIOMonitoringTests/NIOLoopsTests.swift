@@ -6,7 +6,7 @@ import NIOPosix
 import Synchronization
 import Testing
 
-/// What the figures of SwiftNIO's loops say, and when these loops come and go.
+/// Tests of the figures of SwiftNIO's loops, and of when these loops come and go.
 @Suite struct NIOLoopsTests {
     @Test func loops_areThereFromTheirFirstPoll_toTheirEnd() throws {
         try withWatchedGroup(loops: 3) { watched in

@@ -3,7 +3,7 @@ import NIOMonitoring
 import ProgramRunner
 import Testing
 
-/// What takes the whole process runs in one of its own: the program `nioloops`, which is linked with NIOMonitoring.
+/// Tests that take a whole process run in one of their own: the program `nioloops`, which is linked with NIOMonitoring.
 @Suite struct NIOProgramTests {
     /// Off Swift's threads, for the wait blocks.
     private func run(_ argument: String, environment: [String: String] = [:]) async throws -> ProgramResult {
@@ -32,7 +32,7 @@ import Testing
         #expect(plain.output == "blocked\n" && plain.errors.isEmpty)
     }
 
-    /// Where SwiftNIO has taken the jobs, they pass through its loops and are seen all the same.
+    /// Jobs that SwiftNIO has taken pass through its loops, and are seen all the same.
     @Test(arguments: [("SwiftNIO takes the jobs first", "true"), ("SwiftNIO takes the jobs last", "false")])
     func jobs_areSeen_beside(_ order: String, taken: String) async throws {
         let result = try await run(order)

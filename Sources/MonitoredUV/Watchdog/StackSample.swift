@@ -72,7 +72,7 @@ struct StackSample: Sendable {
         )
     }
 
-    /// The same functions, without files and lines.
+    /// The functions of ``stack``, without files and lines.
     var functions: [StackFrame] { trimmed(named).map(\.frame) }
 
     private var named: [(frame: StackFrame, address: UInt)] {

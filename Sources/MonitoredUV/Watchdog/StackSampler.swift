@@ -13,7 +13,7 @@ struct StackSampler {
         let stack: UnsafeMutablePointer<muv_stack>
         var capture: muv_capture
         let deadline: UInt64
-        /// What wants the stack, if there is one.
+        /// The receivers of the stack, if there is one.
         var keep: [(StackSample) -> Void]
         /// The reports that wait for the stack.
         var tasks: [() -> Void]
