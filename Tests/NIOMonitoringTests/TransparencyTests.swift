@@ -70,8 +70,10 @@ import Testing
         #expect(left.withLock { $0 } == 0)
     }
 
-    /// A server on libuv, and a client on curl's multi interface, for whose sockets Dispatch waits.
-    @Test func libuvAndCurl_goOn() async throws {
+    /// A server on libuv, and a client on curl's multi interface, for whose sockets Dispatch waits. Address Sanitizer finds
+    /// that Foundation leaks a few strings for each request.
+    @Test(.enabled(if: dlsym(nil, "__asan_init") == nil))
+    func libuvAndCurl_goOn() async throws {
         try await UVEventLoopGroup.withGroup(count: 1) { group in
             let server = try await UVTCPServer.listen(host: "127.0.0.1", port: 0, on: group.loops[0])
             let url = try #require(URL(string: "http://127.0.0.1:\(server.localAddress.port)/"))

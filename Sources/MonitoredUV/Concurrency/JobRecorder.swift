@@ -23,7 +23,7 @@ final class JobRecorder: ForeignRecorder {
         // Threads of Dispatch cannot be woken; they apply settings with their next job.
         super.init(ForeignLoop(name: name, isSampled: false, isProbed: false) { _ in })
         Self.loops.open(loop)
-        recorder.rest(at: recorder.clock.now())
+        recorder.park(at: recorder.clock.now())
     }
 
     /// The recorder of this thread, which is made or taken over if there is none.
@@ -39,7 +39,7 @@ final class JobRecorder: ForeignRecorder {
         if let free = free.withLock({ $0.popLast() }) {
             recorder = free
             recorder.enterThread()
-            recorder.recorder.rest(at: recorder.recorder.clock.now())
+            recorder.recorder.park(at: recorder.recorder.clock.now())
         } else {
             let number = count.withLock { count in
                 count += 1
@@ -68,7 +68,7 @@ final class JobRecorder: ForeignRecorder {
         let previous = Self.ofThread
         Self.ofThread = self
         let start = recorder.clock.now()
-        recorder.endRest(at: start)
+        recorder.unpark(at: start)
         let lag = recorder.open(.job, name, .exact(recorder.ready(since: job.ready), .job), at: start)
         body()
         let end = recorder.clock.now()
@@ -76,7 +76,7 @@ final class JobRecorder: ForeignRecorder {
         if let state = recorder.unreported(.job, lag, from: start, until: end) { recorder.report(state) }
         Self.ofThread = previous
         isRunning = false
-        recorder.rest(at: recorder.lastStamp)
+        recorder.park(at: recorder.lastStamp)
     }
 
     /// Runs a job of `MainActor` on whichever thread drains the main queue.
@@ -91,9 +91,9 @@ final class JobRecorder: ForeignRecorder {
 
     @inline(never)
     private func applySettings() {
-        recorder.endRestedIteration()
+        recorder.endParkedIteration()
         recorder.applySettings()
         recorder.release()
-        recorder.rest(at: recorder.clock.now())
+        recorder.park(at: recorder.clock.now())
     }
 }

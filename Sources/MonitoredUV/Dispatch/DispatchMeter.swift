@@ -85,16 +85,16 @@ struct DispatchMeter {
         return waited
     }
 
-    /// Rests within an iteration, which ends with the rest if that turns out to be long.
+    /// Parks within an iteration, which ends with that if the pause turns out to be long.
     @inline(__always)
-    mutating func rest(at now: UInt64) {
+    mutating func park(at now: UInt64) {
         sums.setIteration(0)
         change(to: .poll, at: now)
     }
 
-    /// Ends a rest, in the same iteration or in a new one.
+    /// Unparks, in the same iteration or in a new one.
     @inline(__always)
-    mutating func endRest(at now: UInt64, isSameIteration: Bool) {
+    mutating func unpark(at now: UInt64, isSameIteration: Bool) {
         if isSameIteration { sums.setIteration(iterationStart) } else { beginIteration(at: now) }
         change(to: .overhead, at: now)
     }

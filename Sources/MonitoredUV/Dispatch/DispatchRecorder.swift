@@ -25,10 +25,10 @@ final class DispatchRecorder {
     /// The thread of the last run at a level above `off`.
     @exclusivity(unchecked) private var sampledThread: SampledThread?
     @exclusivity(unchecked) private var isRunning = false
-    /// Whether the thread rests, and its iteration has ended with that or may go on.
-    @exclusivity(unchecked) private var rested = Rest.no
+    /// Whether the thread is parked, and whether its iteration is still open.
+    @exclusivity(unchecked) private var parking = Parking.none
 
-    private enum Rest { case no, short, long }
+    private enum Parking { case none, open, ended }
 
     @exclusivity(unchecked) private var siteNames = CallSiteNames()
     @exclusivity(unchecked) private var deferred = DeferredReleases()
@@ -229,37 +229,37 @@ final class DispatchRecorder {
         meter.stamp(at: clock.now())
     }
 
-    /// Rests after a dispatch, as a thread does that runs jobs. A short rest does not end the iteration, unless that has
+    /// Parks after a dispatch, as a thread that runs jobs does. A short pause does not end the iteration, unless that has
     /// lasted for long.
     @inline(__always)
-    func rest(at now: UInt64) {
+    func park(at now: UInt64) {
         guard isOn else { return }
         if _slowPath(now &- meter.iterationStart >= Self.longIteration) {
             endIteration(at: now)
         } else {
-            rested = .short
+            parking = .open
         }
-        meter.rest(at: now)
+        meter.park(at: now)
     }
 
-    /// Ends a rest at `now`.
+    /// Unparks at `now`.
     @inline(__always)
-    func endRest(at now: UInt64) {
-        let isSame = rested == .short && now &- meter.last < Self.shortRest
-        if !isSame { endRestedIteration() }
-        rested = .no
-        meter.endRest(at: now, isSameIteration: isSame)
+    func unpark(at now: UInt64) {
+        let isSame = parking == .open && now &- meter.last < Self.shortPause
+        if !isSame { endParkedIteration() }
+        parking = .none
+        meter.unpark(at: now, isSameIteration: isSame)
     }
 
-    /// Ends the iteration that a rest has left open, because the rest is long, or the recorder changes.
-    func endRestedIteration() { if rested == .short { endIteration(at: meter.last) } }
+    /// Ends the iteration that is open while parked, because the pause is long, or the recorder changes.
+    func endParkedIteration() { if parking == .open { endIteration(at: meter.last) } }
 
-    private static let shortRest: UInt64 = 10_000
+    private static let shortPause: UInt64 = 10_000
     private static let longIteration: UInt64 = 100_000
 
     @inline(never)
     private func endIteration(at now: UInt64) {
-        rested = .long
+        parking = .ended
         guard let metrics else { return }
         let start = meter.iterationStart
         if now &- start >= slowLimit { reportSlowIteration(at: now) }
@@ -347,9 +347,9 @@ final class DispatchRecorder {
     /// Ends the run, and perhaps the thread.
     func pause() {
         let now = clock.now()
-        endRestedIteration()
-        if isOn && rested == .no && now &- meter.iterationStart >= slowLimit { reportSlowIteration(at: now) }
-        rested = .no
+        endParkedIteration()
+        if isOn && parking == .none && now &- meter.iterationStart >= slowLimit { reportSlowIteration(at: now) }
+        parking = .none
         meter.pause(at: now)
         metrics?._withUnsafeGuaranteedRef { $0.settle() }
         if sampledThread != nil { watchdog.thread.current = nil }
