@@ -16,7 +16,7 @@ enum PollWatch {
 
     private static let isStarted: Bool = {
         guard muv_polls_are_visible() else {
-            warn("SwiftNIO's loops are not watched: that needs Linux. MonitoringHandler shows the events of pipelines.")
+            warn("NIOLoops.monitor watches nothing here: SwiftNIO's loops can be seen only on Linux.")
             return false
         }
         var calls = muv_poll_calls(

@@ -166,7 +166,7 @@ import Testing
             let laterPrefix = WatchedGroup(later, Reports()).prefix
             try later.syncShutdownGracefully()
             #expect(!configured.withLock { $0.contains { $0.hasPrefix(laterPrefix) } })
-            let ended = try watched.report(.ended) { $0.duration >= .milliseconds(12) }
+            let ended = try watched.report(ofEnd: true) { $0.duration >= .milliseconds(12) }
             #expect(!reports.contains { $0.loopName == ended.loopName && $0.duration == ended.duration })
         }
     }

@@ -8,6 +8,8 @@ import Testing
     /// Off Swift's threads, for the wait blocks.
     private func run(_ argument: String, environment: [String: String] = [:]) async throws -> ProgramResult {
         let path = try #require(builtProgram("nioloops"))
+        // Other threads are still busy when the program ends: what one has just allocated looks leaked.
+        let environment = environment.merging(["ASAN_OPTIONS": "detect_leaks=0"]) { $1 }
         return try await withCheckedThrowingContinuation { waiter in
             Thread {
                 waiter.resume(with: Result { try runProgram(path, [argument], environment: environment) })

@@ -16,10 +16,10 @@ import Testing
             let start = ContinuousClock.now
             try block.run(as: kind, on: watched)
             // Released whatever comes, for the group to end.
-            let began = Result { try watched.report(.began) { $0.function == Block.function(onCPU) } }
+            let began = Result { try watched.report(ofEnd: false) { $0.function == Block.function(onCPU) } }
             block.release()
             let report = try began.get()
-            let ended = try watched.report(.ended) { $0.callbackName == report.callbackName }
+            let ended = try watched.report(ofEnd: true) { $0.callbackName == report.callbackName }
             let elapsed = start.duration(to: .now)
             #expect(report.loopName == block.loopName)
             #expect(ended.loopName == block.loopName)

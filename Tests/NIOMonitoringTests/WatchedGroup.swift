@@ -42,9 +42,10 @@ struct WatchedGroup {
     /// The monitoring of its loops that have been seen.
     var monitorings: [Monitoring] { NIOLoops.all.filter { $0.loopName.hasPrefix(prefix) } }
 
-    /// Waits for the report of a stall of its loops that `isMeant`. There may be others, of a machine that is busy.
-    func report(_ phase: StallReport.Phase, _ isMeant: (StallReport) -> Bool = { _ in true }) throws -> StallReport {
-        try reports.first { $0.loopName.hasPrefix(prefix) && $0.phase == phase && isMeant($0) }
+    /// Waits for the report of a stall of its loops, while it lasts or of its end, that `isMeant`. There may be others, of
+    /// a machine that is busy.
+    func report(ofEnd: Bool, _ isMeant: (StallReport) -> Bool) throws -> StallReport {
+        try reports.first { $0.loopName.hasPrefix(prefix) && ($0.phase == .ended) == ofEnd && isMeant($0) }
     }
 }
 

@@ -27,7 +27,7 @@ struct Executors {
 /// Lets Dispatch end the threads that have run jobs, which it does after some seconds.
 private func waitForThreadsToEnd() async {
     SwiftExecutors.monitor { loop in
-        loop.startWatchdog(limit: .milliseconds(500)) { report in print("stall: \(report)") }
+        loop.startWatchdog(limit: .seconds(3)) { report in print("stall: \(report)") }
     }
     for _ in 0..<2 {
         await withTaskGroup { group in
