@@ -113,7 +113,10 @@ void muv_executor_enqueue_after(void *job, bool on_main, uint64_t delay, uint64_
 
 // MARK: Past the executors
 
-static swift_call void hook(void *job, enqueue_global original) { muv_executor_enqueue(job, false); }
+static swift_call void hook(void *job, enqueue_global original) {
+    (void)original;
+    muv_executor_enqueue(job, false);
+}
 
 // An executor that somebody else has put there is given jobs of ours, each of which runs another job.
 typedef struct { muv_job job; uintptr_t word_9; void *inner; } wrapper;
@@ -130,6 +133,7 @@ typedef swift_call void (*enqueue_hook)(void *job, enqueue_global original);
 static _Atomic(enqueue_hook) chained;
 
 static swift_call void chaining_hook(void *job, enqueue_global original) {
+    (void)original; // whoever was there first has it
     enum { kind = 194, references = 3 };
     wrapper *outer = aligned_alloc(16, (sizeof *outer + 15) / 16 * 16);
     if (!outer) abort();
