@@ -31,10 +31,11 @@ struct HostConnectingTests {
 
     @Test func connect_tellsWhyItFailed_alwaysAfterTheCall() throws {
         try withLoop { loop in
-            let server = try UVTCP.listen(host: "127.0.0.1", port: 0, on: loop) { _ in }
-            let port = try server.localAddress().port
-            server.close()
-            try loop.run()
+            // Bound, so that no other test gets the port, but not listening.
+            let bound = try UVTCP(on: loop)
+            try bound.bind(to: UVSocketAddress("127.0.0.1", port: 0))
+            defer { bound.close() }
+            let port = try bound.localAddress().port
             var codes: [UVError.Code] = []
             func note(_ result: Result<UVTCP, UVError>) {
                 if case .failure(let error) = result { codes.append(error.code) }
