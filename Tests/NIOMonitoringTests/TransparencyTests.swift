@@ -7,7 +7,7 @@ import NIOMonitoring
 import Synchronization
 import Testing
 
-/// Whoever else polls in a program whose loops are watched notices nothing.
+/// Other code that polls in a program with watched loops behaves as without them.
 @Suite struct TransparencyTests {
     init() { NIOLoops.monitor { _ in nil } }
 

@@ -123,6 +123,7 @@
     }
 
     private final class ObservedDefaultExecutor: TaskExecutor, SchedulingExecutor {
+        // Swift's own executors on Linux can schedule. Used only for clocks whose durations are not Swift's.
         private var stock: any SchedulingExecutor { PlatformExecutorFactory.defaultExecutor as! any SchedulingExecutor }
 
         func enqueue(_ job: consuming ExecutorJob) { muv_executor_enqueue(Job(job).pointer, false) }
@@ -154,6 +155,7 @@
 
     private final class ObservedMainExecutor: MainExecutor, SchedulingExecutor {
         private var main: any MainExecutor { PlatformExecutorFactory.mainExecutor }
+        // As above.
         private var stock: any SchedulingExecutor { main as! any SchedulingExecutor }
 
         func enqueue(_ job: consuming ExecutorJob) { muv_executor_enqueue(Job(job).pointer, true) }

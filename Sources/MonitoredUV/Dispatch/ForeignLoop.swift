@@ -39,7 +39,7 @@ package final class ForeignLoop: MonitoredLoop {
 
     var isRunningHere: Bool { thread.load(ordering: .relaxed) == currentThread() }
 
-    // Of these, only the loop itself knows.
+    // Only the loop itself knows these.
 
     var remoteCount: Int { 0 }
 

@@ -4,6 +4,7 @@ extension Monitoring {
     /// tools read this form.
     ///
     /// Iterations past four milliseconds are sampled while they last, ever less often the longer they take, and at most
-    /// a hundred times a second in all. Empty for loops of this library, whose dispatches have names of their own.
+    /// a hundred times a second in all. Empty for loops of this library and threads of Swift's executors, whose
+    /// dispatches have names of their own.
     public var foldedStacks: String { loop.watchdog.profile?.foldedStacks ?? "" }
 }

@@ -69,7 +69,7 @@ public struct StallReport: Sendable {
         var result = self
         result.stack = stack.frames
         result.call = stack.call
-        // Of an iteration of a loop that this library does not run, the function says what it did.
+        // An iteration of a loop that this library does not run is named after the function that held it up.
         if let function = result.function, callbackName == CallbackName.iteration.text {
             result.callbackName = function
         }
