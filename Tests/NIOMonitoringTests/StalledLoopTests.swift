@@ -12,23 +12,34 @@ import Testing
     @Test(arguments: Block.Kind.allCases, [false, true])
     func stall_isReportedWhileItLasts(_ kind: Block.Kind, onCPU: Bool) throws {
         try withWatchedGroup(loops: 2) { watched in
-            let block = Block(onCPU: onCPU)
-            let start = ContinuousClock.now
-            try block.run(as: kind, on: watched)
-            // Released whatever comes, for the group to end.
-            let began = Result { try watched.report(ofEnd: false) { $0.function == Block.function(onCPU) } }
-            block.release()
-            let report = try began.get()
-            let ended = try watched.report(ofEnd: true) { $0.callbackName == report.callbackName }
-            let elapsed = start.duration(to: .now)
-            #expect(report.loopName == block.loopName)
-            #expect(ended.loopName == block.loopName)
-            #expect(report.callbackName == report.function)
-            #expect(report.kind == .iteration)
-            // On a busy machine, it may not get the processor that it wants.
-            #expect(onCPU ? report.cause != .wait : report.cause == .wait, "\(report)")
-            #expect(ended.duration >= block.duration && ended.duration <= elapsed)
+            // On a busy machine, the thread may not have the processor that it wants, not even to begin to wait.
+            var causes: [StallCause?] = []
+            repeat {
+                causes.append(try stall(kind, onCPU, on: watched))
+            } while causes.count < 5
+                && (causes.last == .wait) == onCPU
+            #expect((causes.last == .wait) != onCPU, "\(causes)")
         }
+    }
+
+    /// Returns the cause that the report gave while it lasted.
+    private func stall(_ kind: Block.Kind, _ onCPU: Bool, on watched: WatchedGroup) throws -> StallCause? {
+        let block = Block(onCPU: onCPU)
+        watched.reports.clear()
+        let start = ContinuousClock.now
+        try block.run(as: kind, on: watched)
+        // Released whatever comes, for the group to end.
+        let began = Result { try watched.report(ofEnd: false) { $0.function == Block.function(onCPU) } }
+        block.release()
+        let report = try began.get()
+        let ended = try watched.report(ofEnd: true) { $0.callbackName == report.callbackName }
+        let elapsed = start.duration(to: .now)
+        #expect(report.loopName == block.loopName)
+        #expect(ended.loopName == block.loopName)
+        #expect(report.callbackName == report.function)
+        #expect(report.kind == .iteration)
+        #expect(ended.duration >= block.duration && ended.duration <= elapsed)
+        return report.cause
     }
 }
 

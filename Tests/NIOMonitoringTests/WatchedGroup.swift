@@ -59,6 +59,9 @@ final class Reports: Sendable {
         arrived.signal()
     }
 
+    /// Forgets those that came.
+    func clear() { state.withLock { $0 = [] } }
+
     var all: [StallReport] { state.withLock { $0 } }
 
     /// Returns the first report that `isMeant`, once there is one.

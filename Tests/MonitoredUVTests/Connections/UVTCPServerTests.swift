@@ -296,9 +296,15 @@ private func serveWithoutDescriptors(_ policy: UVStream.OutOfDescriptors) async 
         limitDescriptors(to: 20)
         var fillers: [Int32] = []
         while case let descriptor = dup(0), descriptor >= 0 { fillers.append(descriptor) }
-        close(fillers.removeLast())
-        // The client takes the last one; the server has none left to accept it with.
-        let waiting = try await UVTCPConnection.connect(host: "127.0.0.1", port: port)
+        // The client takes the last one; the server has none left to accept it with. Dispatch may take one meanwhile.
+        var connected: UVTCPConnection?
+        while connected == nil {
+            close(fillers.removeLast())
+            do {
+                connected = try await UVTCPConnection.connect(host: "127.0.0.1", port: port)
+            } catch let error as UVError where error.code == .tooManyOpenFiles {}
+        }
+        let waiting = try #require(connected)
         try await waiting.write("first")
         if policy == .shed {
             let end = try? await waiting.read()

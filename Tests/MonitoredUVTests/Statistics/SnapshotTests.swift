@@ -115,10 +115,13 @@ struct SnapshotTests {
                 for _ in 0..<39 { loop.callSoon(name: "waits") {} }
             }
             try loop.run()
-            let top = try #require(loop.monitoring.snapshot().top(1, by: .blame).first)
-            #expect(top.callbackName == "blocks")
+            let snapshot = loop.monitoring.snapshot()
+            let blocks = try #require(snapshot.names.first { $0.callbackName == "blocks" })
             // Each of the 39 waited for the whole of it.
-            #expect(top.blame == top.total * 39)
+            #expect(blocks.blame == blocks.total * 39)
+            // "setting" is blamed, too: for the time between its posts and its end, which is long on a busy machine.
+            let top = try #require(snapshot.top(1, by: .blame).first)
+            #expect(top.blame == snapshot.names.map(\.blame).max())
         }
     }
 
