@@ -42,6 +42,14 @@ import Testing
         #expect(result.output == "taken: \(taken)\nseen: 200\n")
     }
 
+    @Test func taskThatReadsAChannel_isReportedWhileItBlocks() async throws {
+        var result = try await run("async channel")
+        // On a busy machine, the thread may not have the processor that it wants to begin to wait.
+        for _ in 0..<4 where !result.output.contains(" wait\n") { result = try await run("async channel") }
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.output == "true job nioloops.waitUntilReported(_:) wait\nduration: true\n")
+    }
+
     @Test func copyOfTheProcess_pollsUnwatched() async throws {
         let result = try await run("fork")
         #expect(result.output == "copy: true\nloops: true\n", "\(result.errors)")
