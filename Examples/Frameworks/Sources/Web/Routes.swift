@@ -1,7 +1,21 @@
 import Foundation
-import Hummingbird
+public import Hummingbird
 import MonitoredUV
 import MonitoredUVMetrics
+
+/// Returns a server of 127.0.0.1.
+///
+/// - Parameter onServerRunning: Called with the port that it listens on.
+public func makeApplication(
+    port: Int,
+    onServerRunning: @escaping @Sendable (Int) -> Void = { _ in }
+) -> some ApplicationProtocol {
+    Application(
+        router: makeRouter(),
+        configuration: .init(address: .hostname("127.0.0.1", port: port), serverName: "MonitoredUV"),
+        onServerRunning: { onServerRunning($0.localAddress?.port ?? 0) }
+    )
+}
 
 /// Returns the routes: one that answers at once, one that waits, one that blocks its thread, items, and the metrics.
 func makeRouter() -> Router<BasicRequestContext> {
