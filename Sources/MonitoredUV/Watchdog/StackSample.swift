@@ -135,11 +135,19 @@ struct StackSample: Sendable {
 extension StackFrame {
     /// Makes a frame from a function's demangled symbol.
     init(symbol: String?, address: UInt) {
+        let symbol = symbol.map(Self.withoutPartOfC)
         if let name = symbol.flatMap(FunctionName.init(demangled:)) {
             self.init(function: name.text, isOwn: !name.isLibrary)
         } else {
             let unknown = { Symbols.library(at: address).map { "? in \($0)" } ?? "?" }
             self.init(function: symbol ?? unknown(), isOwn: false, isSwift: false)
         }
+    }
+
+    /// Removes what C compilers add to the name of a part or a copy of a function: `sem_wait.constprop.0` becomes
+    /// `sem_wait`.
+    static func withoutPartOfC(_ symbol: String) -> String {
+        if symbol.contains(where: { $0 == " " || $0 == "(" }) { return symbol }
+        return symbol.replacing(/\.(constprop|part|isra|cold|lto_priv|llvm)(\.\d+)*/, with: "")
     }
 }

@@ -44,4 +44,20 @@ struct BlockingCallTests {
         #expect(BlockingCall.name([c("syscall"), swift("App.f()", isOwn: true)]) == nil)
         #expect(BlockingCall.name([]) == nil)
     }
+
+    /// In a program that is linked with a static C library, its functions are among the program's.
+    @Test(arguments: [
+        ("__new_sem_wait_slow64.constprop.0", "__new_sem_wait_slow64"), ("vfprintf.part.0.isra.12", "vfprintf"),
+        ("abort.cold", "abort"), ("sem_wait", "sem_wait"),
+    ])
+    func partOfACFunction_isNotTheProgramsOwn(_ symbol: String, function: String) {
+        let frame = StackFrame(symbol: symbol, address: 0)
+        #expect(!frame.isOwn && !frame.isSwift)
+        #expect(frame.function == function)
+    }
+
+    @Test func nameOfASwiftFunction_keepsItsParts() {
+        let frame = StackFrame(symbol: "App.Kitchen.cold() -> ()", address: 0)
+        #expect(frame.isOwn && frame.function == "App.Kitchen.cold()")
+    }
 }
