@@ -1,16 +1,16 @@
 import Foundation
-public import GRPCCore
-public import GRPCNIOTransportHTTP2Posix
+import GRPCCore
+import GRPCNIOTransportHTTP2Posix
 import MonitoredUV
 
 /// The methods of the service. Written by hand, to do without protoc: a message is its text.
-public enum Echo {
+package enum Echo {
     static let service = ServiceDescriptor(fullyQualifiedService: "echo.Echo")
-    public static let say = MethodDescriptor(service: service, method: "Say")
-    public static let block = MethodDescriptor(service: service, method: "Block")
+    package static let say = MethodDescriptor(service: service, method: "Say")
+    package static let block = MethodDescriptor(service: service, method: "Block")
 
     /// Returns a server of 127.0.0.1.
-    public static func makeServer(port: Int) -> GRPCServer<HTTP2ServerTransport.Posix> {
+    package static func makeServer(port: Int) -> GRPCServer<HTTP2ServerTransport.Posix> {
         GRPCServer(
             transport: .http2NIOPosix(address: .ipv4(host: "127.0.0.1", port: port), transportSecurity: .plaintext),
             services: [EchoService()],
@@ -60,12 +60,13 @@ struct CallNames: ServerInterceptor {
     }
 }
 
-public struct TextCoder: MessageSerializer, MessageDeserializer {
-    public init() {}
+/// A message as its text.
+package struct TextCoder: MessageSerializer, MessageDeserializer {
+    package init() {}
 
-    public func serialize<Bytes: GRPCContiguousBytes>(_ message: String) throws -> Bytes { Bytes(message.utf8) }
+    package func serialize<Bytes: GRPCContiguousBytes>(_ message: String) throws -> Bytes { Bytes(message.utf8) }
 
-    public func deserialize<Bytes: GRPCContiguousBytes>(_ bytes: Bytes) throws -> String {
+    package func deserialize<Bytes: GRPCContiguousBytes>(_ bytes: Bytes) throws -> String {
         bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
     }
 }

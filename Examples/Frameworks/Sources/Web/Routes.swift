@@ -1,12 +1,12 @@
 import Foundation
-public import Hummingbird
+import Hummingbird
 import MonitoredUV
 import MonitoredUVMetrics
 
 /// Returns a server of 127.0.0.1.
 ///
 /// - Parameter onServerRunning: Called with the port that it listens on.
-public func makeApplication(
+package func makeApplication(
     port: Int,
     onServerRunning: @escaping @Sendable (Int) -> Void = { _ in }
 ) -> some ApplicationProtocol {
