@@ -102,10 +102,12 @@ def table(data, base, further):
             lines.append("| " + " | ".join(cells) + " |")
         lines.append("")
     lines.append("The load is a closed loop, one message on its way for each connection, and has one core: where that is near")
-    lines.append("100 % the server could do more, and the latency is the connections' queue. What was reported of each message,")
+    lines.append("100 % the server could do more, and the latency is the connections' queue.")
     seen = [f"{labels.get(name, name)} {count:.2f}" for name, count in data["seen"].items()]
-    lines.append(f"by the monitors that count: {', '.join(seen)}. monitored_ioloop is not told of what protocols receive, only")
-    lines.append("of what tasks do. Tables of 8 rounds are for the orders of magnitude.")
+    if seen:
+        lines.append(f"What was reported of each message, by the monitors that count: {', '.join(seen)}. monitored_ioloop is")
+        lines.append("not told of what protocols receive, only of what tasks do.")
+        lines.append("Tables of 8 rounds are for the orders of magnitude.")
     return lines
 
 
