@@ -8,6 +8,7 @@ let package = Package(
         .library(name: "MonitoredUV", targets: ["MonitoredUV"]),
         .library(name: "MonitoredUVMetrics", targets: ["MonitoredUVMetrics"]),
         .library(name: "NIOMonitoring", targets: ["NIOMonitoring"]),
+        .library(name: "MonitoredUVDiagnostics", targets: ["MonitoredUVDiagnostics"]),
     ],
     traits: [
         .trait(
@@ -20,6 +21,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
     ],
     targets: [
         .systemLibrary(
@@ -50,6 +52,24 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
+        .target(
+            name: "MonitoredUVDiagnostics",
+            dependencies: [
+                "MonitoredUV", "MonitoredUVMetrics",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]
+        ),
+        .testTarget(
+            name: "MonitoredUVDiagnosticsTests",
+            dependencies: [
+                "MonitoredUVDiagnostics",
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]
         ),
         .testTarget(

@@ -36,7 +36,9 @@ enum PollWatch {
 
     /// Creates the recorder of the loop that this thread runs, if `descriptor` is what that loop polls.
     private static func find(_ descriptor: Int32) -> UnsafeMutableRawPointer? {
-        guard let loop = MultiThreadedEventLoopGroup.currentEventLoop, polls(loop, descriptor) else { return nil }
+        guard !DiagnosticsThread.isCurrent,
+            let loop = MultiThreadedEventLoopGroup.currentEventLoop, polls(loop, descriptor)
+        else { return nil }
         let name = threadName()
         let recorder = IterationRecorder(
             name: name,

@@ -1,0 +1,41 @@
+/// What live views of a loop need besides its snapshots.
+extension Monitoring {
+    /// Identifies the loop while anything holds its monitoring; the names of closed loops are used again.
+    package var identity: ObjectIdentifier { ObjectIdentifier(loop) }
+
+    /// Whether the loop is closed.
+    package var isClosed: Bool { loop.isClosed }
+
+    /// Whether this library runs the loop.
+    package var isForeign: Bool { loop is ForeignLoop }
+
+    /// Calls `onStall` for every stall past the limit, however many there are, on the watchdog's reporting thread.
+    package func observeStalls(
+        limit: Duration,
+        _ onStall: @escaping @Sendable (StallReport) -> Void
+    ) -> MonitoringSubscription {
+        loop.listen(
+            StallListener(
+                limit: limit.nanosecondsClamped,
+                isWatching: true,
+                isCounted: true,
+                reports: nil,
+                notify: onStall
+            )
+        )
+    }
+
+    /// The monotonic clock, in nanoseconds.
+    package static var now: UInt64 { MonotonicClock.read() }
+
+    /// Returns a trace of the last dispatches of each loop.
+    package static func trace(of loops: [Monitoring], dispatches: Int = .max) -> [UInt8] {
+        Trace.bytes(of: loops.map(\.loop.watchdog), mostRecords: dispatches)
+    }
+}
+
+extension StallReport {
+    /// When the dispatch or iteration began, in nanoseconds of the monotonic clock. It identifies the stall among those of
+    /// its loop, together with ``dispatches``.
+    package var began: UInt64 { start }
+}

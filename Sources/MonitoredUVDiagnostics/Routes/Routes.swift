@@ -1,0 +1,129 @@
+import Foundation
+import MonitoredUV
+import MonitoredUVMetrics
+import NIOHTTP1
+
+/// What the server answers to each path.
+struct Routes: Sendable {
+    let observer: Observer
+    private let healthLimit: Duration
+
+    init(_ options: UVDiagnostics.Options, _ observer: Observer) {
+        healthLimit = options.healthLimit
+        self.observer = observer
+    }
+
+    private static let paths: [String: @Sendable (Routes, Request) -> Answer] = [
+        "/metrics": { _, _ in .metrics },
+        "/snapshot": { _, _ in .json(Snapshots()) },
+        "/stalls": { routes, request in .stalls(routes.observer.stalls, as: request["format"]) },
+        "/stacks": { _, _ in .json(Stacks()) },
+        "/trace": { _, request in .trace(last: request["last"]) },
+        "/healthz": { routes, _ in .health(limit: routes.healthLimit) },
+    ]
+
+    func answer(to request: Request) -> Answer {
+        guard let answer = Self.paths[request.path] else {
+            return .error(.notFound, "there is \(Self.paths.keys.sorted().joined(separator: ", "))")
+        }
+        guard [.GET, .HEAD].contains(request.method) else {
+            var answer = Answer.error(.methodNotAllowed, "\(request.path) takes GET")
+            answer.headers.add(name: "allow", value: "GET, HEAD")
+            return answer
+        }
+        return answer(self, request)
+    }
+}
+
+extension Answer {
+    fileprivate static var metrics: Answer {
+        let text = LoopSnapshot.prometheusText(Monitoring.all.map { $0.snapshot() }, options: .init(names: 20))
+        return .text(text, type: "text/plain; version=0.0.4; charset=utf-8")
+    }
+
+    fileprivate static func stalls(_ stalls: [StallRecord], as format: String?) -> Answer {
+        switch format ?? "json" {
+        case "json": .json(["stalls": stalls])
+        case "collapsed": .text(stalls.collapsed)
+        default: .error(.badRequest, "format is json or collapsed")
+        }
+    }
+
+    fileprivate static func trace(last: String?) -> Answer {
+        let count = last.map { Int($0) ?? 0 } ?? .max
+        if count < 1 {
+            return .error(.badRequest, "last is a number of dispatches, from 1")
+        }
+        return Answer(type: "application/json", .init(bytes: Monitoring.trace(of: Monitoring.all, dispatches: count)))
+    }
+
+    fileprivate static func health(limit: Duration) -> Answer {
+        let stuck = Monitoring.all.compactMap { loop in
+            loop.snapshot().running.flatMap { $0.age < limit ? nil : Health.Stuck(loop.loopName, $0) }
+        }
+        return .json(Health(stuck), stuck.isEmpty ? .ok : .serviceUnavailable)
+    }
+}
+
+/// Whether the process is well.
+private struct Health: Encodable {
+    struct Stuck: Encodable {
+        let loop: String
+        let name: String
+        let nanoseconds: Int64
+
+        init(_ loop: String, _ running: LoopSnapshot.Running) {
+            self.loop = loop
+            name = running.callbackName
+            nanoseconds = running.age.nanoseconds
+        }
+    }
+
+    let isHealthy: Bool
+    let stuck: [Stuck]
+
+    init(_ stuck: [Stuck]) {
+        isHealthy = stuck.isEmpty
+        self.stuck = stuck
+    }
+}
+
+/// The snapshots of all loops.
+private struct Snapshots: Encodable {
+    /// In milliseconds since 1970.
+    let time = Date.now.timeIntervalSince1970 * 1000
+    let loops = Monitoring.all.map { $0.snapshot() }
+}
+
+/// The stacks of all loops at this moment.
+private struct Stacks: Encodable {
+    struct Loop: Encodable {
+        let loop: String
+        /// The dispatch that runs; `nil` if the loop waits.
+        let name: String?
+        let nanoseconds: Int64?
+        let stack: [FrameRecord]
+
+        init(_ monitoring: Monitoring) {
+            loop = monitoring.loopName
+            let running = monitoring.snapshot().running
+            name = running?.callbackName
+            nanoseconds = running?.age.nanoseconds
+            stack = running == nil ? [] : monitoring.currentStack().map(FrameRecord.init)
+        }
+    }
+
+    let loops = Monitoring.all.map(Loop.init)
+}
+
+extension [StallRecord] {
+    /// The stacks, outermost function first, each with its number of milliseconds: what flame graph tools read.
+    fileprivate var collapsed: String {
+        var times: [String: Int64] = [:]
+        for stall in self where !stall.stack.isEmpty {
+            let functions = [stall.loop] + stall.stack.reversed().map(\.function)
+            times[functions.map { $0.replacing(";", with: ":") }.joined(separator: ";"), default: 0] += stall.duration
+        }
+        return times.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value / 1_000_000)\n" }.joined()
+    }
+}

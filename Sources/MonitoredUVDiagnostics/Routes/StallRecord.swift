@@ -1,0 +1,68 @@
+import Foundation
+import MonitoredUV
+
+/// A stall as the server keeps it and sends it.
+struct StallRecord: Sendable, Encodable {
+    /// Unique in the process.
+    let id: String
+    let loop: String
+    let name: String
+    let kind: String
+    let phase: String
+    /// When it began, in milliseconds since 1970.
+    let began: Double
+    /// How long it has lasted, or did, in nanoseconds.
+    let duration: Int64
+    /// The limit that it went past, in nanoseconds.
+    let limit: Int64
+    let cause: StallCause?
+    /// The call that blocked, if one did.
+    let call: String?
+    /// The number of dispatches of an iteration.
+    let dispatches: Int?
+    /// Innermost first.
+    let stack: [FrameRecord]
+
+    init(_ report: StallReport) {
+        id = "\(report.loopName)-\(report.began)\(report.dispatches == nil ? "" : "i")"
+        loop = report.loopName
+        name = report.callbackName
+        kind = "\(report.kind)"
+        phase =
+            switch report.phase {
+            case .began: "began"
+            case .continues: "continues"
+            case .ended: "ended"
+            }
+        duration = report.duration.nanoseconds
+        began = Date.now.timeIntervalSince1970 * 1000 - Double(Monitoring.now - report.began) / 1e6
+        limit = report.limit.nanoseconds
+        cause = report.cause
+        call = report.call
+        dispatches = report.dispatches
+        stack = report.stack.map(FrameRecord.init)
+    }
+}
+
+/// A function of a stack.
+struct FrameRecord: Sendable, Encodable {
+    let function: String
+    let file: String?
+    let line: Int?
+    /// `call`, or `async` for a caller that waits.
+    let role: String
+    /// Whether it is the program's own.
+    let own: Bool
+
+    init(_ frame: StackFrame) {
+        function = frame.function
+        file = frame.file
+        line = frame.line
+        role = frame.role == .asyncCaller ? "async" : "call"
+        own = frame.isOwn
+    }
+}
+
+extension Duration {
+    var nanoseconds: Int64 { Int64(self / .nanoseconds(1)) }
+}

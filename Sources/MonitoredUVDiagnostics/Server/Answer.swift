@@ -1,0 +1,45 @@
+import Foundation
+import NIOCore
+import NIOHTTP1
+
+/// What the server answers.
+struct Answer: Sendable {
+    var status = HTTPResponseStatus.ok
+    var headers: HTTPHeaders
+    var body: ByteBuffer
+
+    init(_ status: HTTPResponseStatus = .ok, type: String, _ body: ByteBuffer) {
+        self.status = status
+        self.body = body
+        headers = [
+            "content-type": type, "content-length": "\(body.readableBytes)", "cache-control": "no-store",
+            "x-content-type-options": "nosniff", "referrer-policy": "no-referrer",
+        ]
+    }
+
+    static func text(_ text: String, _ status: HTTPResponseStatus = .ok, type: String = "text/plain; charset=utf-8")
+        -> Answer
+    {
+        Answer(status, type: type, ByteBuffer(string: text))
+    }
+
+    /// An error, with a sentence that says what to do.
+    static func error(_ status: HTTPResponseStatus, _ why: String) -> Answer {
+        .text("\(status.code): \(why)\n", status)
+    }
+
+    static func json(_ value: some Encodable, _ status: HTTPResponseStatus = .ok) -> Answer {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf",
+            negativeInfinity: "-inf",
+            nan: "nan"
+        )
+        do {
+            return Answer(status, type: "application/json", ByteBuffer(bytes: try encoder.encode(value)))
+        } catch {
+            return .error(.internalServerError, "the answer cannot be encoded: \(error)")
+        }
+    }
+}
