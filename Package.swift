@@ -58,7 +58,6 @@ let package = Package(
             name: "MonitoredUVDiagnostics",
             dependencies: [
                 "MonitoredUV", "MonitoredUVMetrics",
-                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -68,7 +67,8 @@ let package = Package(
         .testTarget(
             name: "MonitoredUVDiagnosticsTests",
             dependencies: [
-                "MonitoredUVDiagnostics",
+                "MonitoredUVDiagnostics", "ProgramRunner", "stuck",
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]
         ),
@@ -107,6 +107,14 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             path: "Tests/Programs/nioloops"
+        ),
+        .executableTarget(
+            name: "stuck",
+            dependencies: [
+                "MonitoredUVDiagnostics", "NIOMonitoring",
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Tests/Programs/stuck"
         ),
         .executableTarget(name: "whereitran", dependencies: ["MonitoredUV"], path: "Tests/Programs/whereitran"),
         .executableTarget(name: "names", dependencies: ["MonitoredUV"], path: "Tests/Programs/names"),

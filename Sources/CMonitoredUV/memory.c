@@ -22,8 +22,8 @@ size_t muv_copy_memory(uintptr_t address, void *to, size_t count) {
     struct iovec destination = {to, count}, source = {(void *)address, count};
     ssize_t result = process_vm_readv(getpid(), &destination, 1, &source, 1, 0);
     if (result >= 0) return (size_t)result;
-    if (errno != EPERM && errno != ENOSYS) return 0;
-    // Some containers forbid the call. Memory found to be readable stays so, unless a library is being unloaded just
+    if (errno == EFAULT || errno == ENOMEM) return 0;
+    // Some containers forbid the call, with an error of their own choice. Memory found to be readable stays so, unless a library is being unloaded just
     // then.
     size_t copied = 0;
     while (copied < count && is_readable(address + copied)) {

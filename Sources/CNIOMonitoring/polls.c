@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -46,7 +47,7 @@ static _Thread_local struct {
     // The last epoll instance that was no loop's to watch, and the number of its polls until it is asked for again.
     int other;
     unsigned others_left;
-    // The timer that was set last before a poll, which is the loop's own, and the last one that was set at all.
+    // The loop's own timer, and the last one that was set at all, which is the loop's if the system does not tell.
     int timer, last_timer;
     // When those are due, in nanoseconds of the monotonic clock; 0 if one is not set, or has fired.
     uint64_t due, last_due;
@@ -63,6 +64,23 @@ static uint64_t now(void) {
 // Starts watching if the environment asks for it, and calls nothing then if it does not.
 extern void muv_polls_were_asked_for(void) __attribute__((weak));
 
+// The first timer that an epoll instance waits for; -1 if the system does not tell.
+static int timer_of(int descriptor) {
+    char path[64], target[64] = "", line[256];
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", descriptor);
+    FILE *file = fopen(path, "re");
+    int timer = -1, found;
+    while (file && timer < 0 && fgets(line, sizeof line, file)) {
+        if (sscanf(line, "tfd: %d", &found) != 1) continue;
+        snprintf(path, sizeof path, "/proc/self/fd/%d", found);
+        ssize_t size = readlink(path, target, sizeof target - 1);
+        target[size < 0 ? 0 : size] = 0;
+        if (strcmp(target, "anon_inode:[timerfd]") == 0) timer = found;
+    }
+    if (file) fclose(file);
+    return timer;
+}
+
 __attribute__((noinline))
 static bool find(int descriptor) {
     int error = errno, expected = asked;
@@ -72,7 +90,10 @@ static bool find(int descriptor) {
         errno = error;
     }
     if (atomic_load_explicit(&state, memory_order_acquire) != watching) return false;
-    if (descriptor == here.other && here.others_left-- > 0) return false;
+    if (descriptor == here.other && here.others_left > 0) {
+        here.others_left--;
+        return false;
+    }
     void *loop = calls.find(descriptor);
     errno = error;
     if (!loop) {
@@ -82,8 +103,11 @@ static bool find(int descriptor) {
     }
     here.loop = loop;
     here.descriptor = descriptor;
-    here.timer = here.last_timer = -1;
+    here.other = -1;
+    here.timer = timer_of(descriptor);
+    here.last_timer = -1;
     here.due = 0;
+    errno = error;
     pthread_setspecific(key, loop);
     return true;
 }
@@ -139,7 +163,13 @@ static void stop_in_child(void) {
     if (muv_polls_forget()) calls.forked();
 }
 
-bool muv_polls_are_visible(void) { return true; }
+// In a library that was loaded later, calls go to whoever defined the function first.
+extern __typeof__(wait_function) own_epoll_wait __attribute__((alias("epoll_wait"), visibility("hidden")));
+
+bool muv_polls_are_visible(void) {
+    wait_function *volatile called = epoll_wait, *volatile own = own_epoll_wait;
+    return called == own;
+}
 
 void muv_polls_watch(const muv_poll_calls *new_calls) {
     calls = *new_calls;
@@ -154,6 +184,7 @@ void muv_polls_thread_name(char *name, size_t size) {
 void *muv_polls_forget(void) {
     void *loop = here.loop;
     here.loop = NULL;
+    here.other = -1;
     if (loop) pthread_setspecific(key, NULL);
     return loop;
 }

@@ -16,6 +16,9 @@ public actor MetricsReporter {
     private var counters: [Key: (counter: FloatingPointCounter, last: Double)] = [:]
     private var gauges: [Key: Gauge] = [:]
 
+    /// What the report that is being made has.
+    private var reported: Set<Key> = []
+
     private struct Key: Hashable {
         let label: String
         let dimensions: [String]
@@ -44,13 +47,23 @@ public actor MetricsReporter {
         }
     }
 
-    /// Reports once: gauges with their current values, counters with their increase since the last report.
+    /// Reports once: gauges with their current values, counters with their increase since the last report. The metrics of
+    /// loops that have been closed since then are destroyed.
     public func report() {
+        reported = []
         for snapshot in loops().map({ $0.snapshot() }) {
             let loop = [("loop", snapshot.loopNames.joined(separator: "+"))]
             for metric in LoopMetric.all {
                 for (labels, value) in metric.samples(snapshot, 0) { record(metric, loop + labels, value) }
             }
+        }
+        for (key, entry) in counters where !reported.contains(key) {
+            entry.counter.destroy()
+            counters[key] = nil
+        }
+        for (key, gauge) in gauges where !reported.contains(key) {
+            gauge.destroy()
+            gauges[key] = nil
         }
     }
 
@@ -83,6 +96,8 @@ public actor MetricsReporter {
     }
 
     private func key(_ label: String, _ dimensions: [(String, String)]) -> Key {
-        Key(label: label, dimensions: dimensions.flatMap { [$0, $1] })
+        let key = Key(label: label, dimensions: dimensions.flatMap { [$0, $1] })
+        reported.insert(key)
+        return key
     }
 }

@@ -34,41 +34,26 @@ enum ChannelEvent: Int, CaseIterable {
     ]
 }
 
-/// The names of the events of handlers that were created at the same place.
-final class EventNames: Sendable {
-    private let prefix: String?
-    private let names = Lock<[CallbackName]?>(nil)
+/// The names of the events of a handler.
+enum EventNames {
+    private static let all = Lock<[String: [CallbackName]]>([:])
 
-    private init(_ prefix: String?) { self.prefix = prefix }
-
-    private static let all = Lock<[String: EventNames]>([:])
-
-    static func at(_ place: String) -> EventNames {
-        all.withLock { all in
-            let names = all[place] ?? EventNames(nil)
-            all[place] = names
-            return names
-        }
+    /// Returns the names, by event, that begin with `prefix`.
+    static func beginning(with prefix: String) -> [CallbackName] {
+        if let known = all.withLock({ $0[prefix] }) { return known }
+        let names = ChannelEvent.allCases.map { CallbackName("\(prefix).\($0.kind.rawValue)") }
+        all.withLock { $0[prefix] = names }
+        return names
     }
 
-    static func named(_ name: String) -> EventNames { EventNames(name) }
-
-    /// Returns the names, by event; of the first handler that asks, `context` tells the next one.
-    func names(_ context: ChannelHandlerContext) -> [CallbackName] {
-        if let names = names.withLock({ $0 }) { return names }
-        let prefix = prefix ?? Self.nextHandler(context) ?? "channel"
-        let new = ChannelEvent.allCases.map { CallbackName("\(prefix).\($0.kind.rawValue)") }
-        names.withLock { $0 = new }
-        return new
-    }
-
-    /// Returns the type of the next inbound handler. Only the pipeline's description tells, in lines such as
+    /// Returns the type of the inbound handler behind `context`. Only the pipeline's description tells, in lines such as
     /// `EchoHandler ↓↑ [handler1]`; the name of a handler comes last.
-    private static func nextHandler(_ context: ChannelHandlerContext) -> String? {
+    static func handler(behind context: ChannelHandlerContext) -> String? {
         let lines = context.pipeline.debugDescription.split(separator: "\n").drop { !$0.hasSuffix("[\(context.name)]") }
         for line in lines.dropFirst() {
             guard let end = line.firstIndex(of: "↓") else { continue }
-            let type = line[..<end].split(separator: " ").joined(separator: " ")
+            // Generic arguments can be longer than a line.
+            let type = line[..<end].prefix { $0 != "<" }.split(separator: " ").joined(separator: " ")
             if !type.isEmpty { return type }
         }
         return nil

@@ -4,7 +4,8 @@ public import NIOCore
 /// A handler that makes each inbound event of a channel a dispatch of its own, on a loop that ``NIOLoops`` watches.
 /// Without it, the events are parts of the loop's iteration.
 ///
-/// Add it as the first handler of a pipeline, so that the time of an event is that of all handlers behind it:
+/// Add it in front of the handlers that are to be measured, so that the time of an event is that of all handlers behind it:
+/// as the first one of a pipeline, or behind codecs, for dispatches to be named after a handler of your own.
 ///
 /// ```swift
 /// try channel.pipeline.syncOperations.addHandler(MonitoringHandler())
@@ -12,26 +13,23 @@ public import NIOCore
 /// ```
 ///
 /// The dispatch's kind is the event, such as `CallbackKind.channelRead`. Its name is the type of the next
-/// handler and the event, `EchoHandler.channelRead`, and its lag is the range that the poll allows. On loops that are not
-/// watched, the handler only passes events on.
-public final class MonitoringHandler: ChannelInboundHandler {
+/// handler and the event, `EchoHandler.channelRead`, and its lag is the range that the poll allows. An event that comes
+/// within another, such as the `channelInactive` of a channel that is closed in its `channelRead`, is a part of that one. On
+/// loops that are not watched, the handler only passes events on.
+public final class MonitoringHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// Anything: the handler passes on what it receives.
     public typealias InboundIn = NIOAny
 
-    private let names: EventNames
+    private let prefix: String?
     /// The names by event, once there was one.
-    private var known: [CallbackName]?
+    private var names: [CallbackName]?
 
-    /// Creates a handler whose dispatches are named after the next handler that takes inbound events. Handlers that are
-    /// created at the same place share the names, which are made at their first event.
-    public convenience init(file: StaticString = #fileID, line: UInt = #line) {
-        self.init(EventNames.at("\(file):\(line)"))
-    }
+    /// Creates a handler whose dispatches are named after the next handler that takes inbound events, as it is at the first
+    /// event.
+    public init() { prefix = nil }
 
     /// Creates a handler whose dispatches have this name, followed by the event.
-    public convenience init(name: String) { self.init(EventNames.named(name)) }
-
-    private init(_ names: EventNames) { self.names = names }
+    public init(name: String) { prefix = name }
 
     private func dispatch(_ event: ChannelEvent, _ context: ChannelHandlerContext, _ body: () -> Void) {
         guard let recorder = IterationRecorder.ofLoop else { return body() }
@@ -39,8 +37,8 @@ public final class MonitoringHandler: ChannelInboundHandler {
     }
 
     private func name(of event: ChannelEvent, _ context: ChannelHandlerContext) -> CallbackName {
-        let names = known ?? names.names(context)
-        known = names
+        let names = names ?? EventNames.beginning(with: prefix ?? EventNames.handler(behind: context) ?? "channel")
+        self.names = names
         return names[event.rawValue]
     }
 

@@ -5,6 +5,10 @@ import NIOPosix
 
 #if canImport(Glibc)
     import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
 #endif
 
 /// The way from the polls of SwiftNIO's loops to their recorders.
@@ -16,7 +20,10 @@ enum PollWatch {
 
     private static let isStarted: Bool = {
         guard muv_polls_are_visible() else {
-            warn("NIOLoops.monitor watches nothing here: SwiftNIO's loops can be seen only on Linux.")
+            warn(
+                "NIOLoops.monitor watches nothing here: SwiftNIO's loops can be seen only on Linux, by a program that is "
+                    + "linked with NIOMonitoring, not by a library that it loads."
+            )
             return false
         }
         var calls = muv_poll_calls(
@@ -46,9 +53,10 @@ enum PollWatch {
             submit: { task in if !isStrict { loop.execute(task) } },
             open: { loops.open($0) }
         )
+        // Monitored at once, though it may sleep for hours before it can be configured.
+        loops.admit(recorder.loop)
         recorder.enterPoll(timeout: .max)
-        // A group's threads end with their loops. Threads of others may have inherited the name of one.
-        if !name.hasPrefix("NIO-") || recorder.loop.monitoring.loopName != name { endWithLoop(loop) }
+        if hasForeignThread(loop, name) { endWithLoop(loop) }
         return Unmanaged.passRetained(recorder).toOpaque()
     }
 
@@ -56,6 +64,14 @@ enum PollWatch {
     private static func polls(_ loop: any EventLoop, _ descriptor: Int32) -> Bool {
         let description = "\(loop)"
         return !description.contains("descriptor = ") || description.contains("descriptor = \(descriptor) ")
+    }
+
+    /// Whether the thread is not one of a group's, which end with their loops.
+    private static func hasForeignThread(_ loop: any EventLoop, _ name: String) -> Bool {
+        // Only a loop that was made for a thread of others has no group. If SwiftNIO does not tell, the name does, which
+        // another thread may have inherited.
+        guard let group = Mirror(reflecting: loop).descendant("_parentGroup") else { return !name.hasPrefix("NIO-") }
+        return Mirror(reflecting: group).displayStyle == .optional && Mirror(reflecting: group).children.isEmpty
     }
 
     private static func end(_ recorder: Unmanaged<IterationRecorder>) {

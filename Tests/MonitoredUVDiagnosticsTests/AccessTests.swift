@@ -62,10 +62,10 @@ import Testing
 
     @Test func addressThatOtherMachinesReach_needsAToken() throws {
         for host in ["0.0.0.0", "::"] {
-            let error = #expect(throws: UVError.self) { try UVDiagnostics.serve(host: host, port: 0) }
+            let error = #expect(throws: UVError.self) { try serve(.port(host: host, 0)) }
             #expect(error?.code == .invalidArgument)
         }
-        let server = try UVDiagnostics.serve(host: "0.0.0.0", port: 0, options: .init(token: "secret"))
+        let server = try serve(.port(host: "0.0.0.0", 0), .init(token: "secret"))
         defer { server.close() }
         let caller = Caller(port: try #require(server.port))
         try #expect(caller.call("/metrics").status == 401)
@@ -73,18 +73,18 @@ import Testing
     }
 
     @Test func placeThatCannotBeListenedOn_isAnError() throws {
-        let server = try UVDiagnostics.serve(port: 0)
+        let server = try serve(.port(host: "127.0.0.1", 0))
         defer { server.close() }
-        let taken = #expect(throws: UVError.self) { try UVDiagnostics.serve(port: server.port!) }
+        let taken = #expect(throws: UVError.self) { try serve(.port(host: "127.0.0.1", server.port!)) }
         #expect(taken?.code == .addressInUse && taken?.detail == "127.0.0.1:\(server.port!)")
         for (host, port) in [("nowhere.example", 1), ("", 1), ("127.0.0.1", 65_536), ("127.0.0.1", -1)] {
-            let error = #expect(throws: UVError.self) { try UVDiagnostics.serve(host: host, port: port) }
+            let error = #expect(throws: UVError.self) { try serve(.port(host: host, port)) }
             #expect(error?.code == .invalidArgument, "\(host):\(port)")
         }
-        let path = #expect(throws: UVError.self) { try UVDiagnostics.serve(socketPattern: "/nowhere/app.sock") }
+        let path = #expect(throws: UVError.self) { try serve(.socket(pattern: "/nowhere/app.sock")) }
         #expect(path?.code == .noSuchFileOrDirectory)
         let long = #expect(throws: UVError.self) {
-            try UVDiagnostics.serve(socketPattern: "/tmp/" + String(repeating: "a", count: 200))
+            try serve(.socket(pattern: "/tmp/" + String(repeating: "a", count: 200)))
         }
         #expect(long?.code == .invalidArgument)
     }
@@ -94,13 +94,13 @@ import Testing
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let pattern = folder.appending(path: "app-{PID}.sock").path
-        let server = try UVDiagnostics.serve(socketPattern: pattern)
+        let server = try serve(.socket(pattern: pattern))
         let path = try #require(server.socketPath)
         #expect(path == pattern.replacing("{PID}", with: "\(getpid())") && server.port == nil)
         try #expect(Caller(path: path).call("/healthz", host: "whatever").status == 200)
         // The user of the process needs no token.
         try #expect(Caller(path: path).call("/metrics", "POST").status == 405)
-        let taken = #expect(throws: UVError.self) { try UVDiagnostics.serve(socketPattern: pattern) }
+        let taken = #expect(throws: UVError.self) { try serve(.socket(pattern: pattern)) }
         #expect(taken?.code == .addressInUse)
         server.close()
         server.close()
@@ -111,12 +111,12 @@ import Testing
         try SocketAddress(unixDomainSocketPath: path).withSockAddr { _ = bind(descriptor, $0, socklen_t($1)) }
         close(descriptor)
         try #require(FileManager.default.fileExists(atPath: path))
-        let next = try UVDiagnostics.serve(socketPattern: pattern)
+        let next = try serve(.socket(pattern: pattern))
         try #expect(Caller(path: path).call("/healthz").status == 200)
         next.close()
 
         try Data("kept".utf8).write(to: URL(fileURLWithPath: path))
-        #expect(throws: UVError.self) { try UVDiagnostics.serve(socketPattern: pattern) }
+        #expect(throws: UVError.self) { try serve(.socket(pattern: pattern)) }
         try #expect(String(contentsOfFile: path, encoding: .utf8) == "kept")
     }
 }

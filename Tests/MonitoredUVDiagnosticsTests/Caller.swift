@@ -14,11 +14,20 @@ func withServer(
     times: ClientTimes = .init(),
     _ body: (Caller) throws -> Void
 ) throws {
-    let server = UVDiagnostics(
-        try DiagnosticsServer.start(.port(host: "127.0.0.1", 0), options, times: times)
-    )
+    let server = try serve(.port(host: "127.0.0.1", 0), options, times: times)
     defer { server.close() }
     try body(Caller(port: try #require(server.port)))
+}
+
+/// A server that leaves the loops of other tests alone.
+func serve(
+    _ place: DiagnosticsServer.Place,
+    _ options: UVDiagnostics.Options = .init(),
+    times: ClientTimes = .init()
+) throws(UVError) -> UVDiagnostics {
+    UVDiagnostics(
+        try DiagnosticsServer.start(place, options, times: times) { $0.loopName.hasPrefix("diagnosed") }
+    )
 }
 
 /// What a server answered.

@@ -43,7 +43,7 @@ import Testing
         options.healthLimit = .milliseconds(30)
         try withServer(options) { caller in
             let released = DispatchSemaphore(value: 0)
-            let group = try UVEventLoopGroup(count: 1, name: "stuck")
+            let group = try UVEventLoopGroup(count: 1, name: "diagnosed")
             let loop = group.next()
             // The server looks for new loops once a second.
             loop.monitoring.level = .metrics

@@ -30,6 +30,22 @@ struct MetricsReporterTests {
         try loop.close()
     }
 
+    @Test func metricsOfAClosedLoop_areDestroyed() async throws {
+        let loop = try UVEventLoop(name: "destroyed")
+        loop.monitoring.level = .metrics
+        loop.callSoon {}
+        try loop.run()
+        let metrics = TestMetrics()
+        let open = Lock([loop.monitoring])
+        let reporter = MetricsReporter(factory: metrics) { open.withLock { $0 } }
+        await reporter.report()
+        #expect(!metrics.counters.isEmpty && !metrics.recorders.isEmpty)
+        open.withLock { $0 = [] }
+        await reporter.report()
+        #expect(metrics.counters.isEmpty && metrics.recorders.isEmpty)
+        try loop.close()
+    }
+
     @Test func loopsThatAreOpen_areFound() throws {
         let loop = try UVEventLoop(name: "to be found")
         #expect(Monitoring.all.contains { $0.loopName == "to be found" })

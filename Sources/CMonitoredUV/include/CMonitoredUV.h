@@ -1,5 +1,6 @@
 #pragma once
 #include "accept.h"
+#include "diagnostics.h"
 #include "executors.h"
 #include "jobs.h"
 #include "lines.h"

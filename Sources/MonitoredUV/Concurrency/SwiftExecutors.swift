@@ -8,10 +8,13 @@ import Synchronization
 /// @main struct Server {
 ///     static func main() async throws {
 ///         SwiftExecutors.monitor()
-///         …
+///         try await serve()
 ///     }
 /// }
 /// ```
+///
+/// An `async` `main` itself goes on where it began, and is not seen: let it call a function that is not isolated to
+/// `MainActor`, as above.
 ///
 /// Each job, which is the part of a task between two suspensions, is then a dispatch, with its lag, wall time, and name.
 /// Each thread that runs jobs is a loop in ``Monitoring/all``: `main`, `swift-1`, and so on. Threads, priorities,
@@ -21,8 +24,8 @@ public enum SwiftExecutors {
     /// Monitors all threads of Swift's own executors, at level `metrics`, and logs a warning for each job that takes longer
     /// than `stallLimit`, while it lasts: the thread, the function that holds it up, and why.
     ///
-    /// Call it in the first line of the program: tasks that have been started before are seen from their next suspension
-    /// on. It needs Swift 6.3 or later on Linux, and the package's trait `RuntimeInterfaces`, which is on by default.
+    /// Call it in the first line of the program, and once, because each call starts watchdogs of its own. Tasks that have
+    /// been started before are seen when they next go on, except for parts of `MainActor` that had begun. It needs Swift 6.3 or later on Linux, and the package's trait `RuntimeInterfaces`, which is on by default.
     /// Elsewhere, it prints a warning and monitors nothing. It cannot be combined with
     /// ``UVEventLoop/runMain(monitor:workers:body:)``; that traps.
     ///
@@ -63,7 +66,7 @@ public enum SwiftExecutors {
     /// The monitoring of the threads that have run jobs so far, in the order of their names.
     public static var all: [Monitoring] { JobRecorder.loops.all }
 
-    /// The monitoring of the thread of Swift's own executors that runs this code; `nil` elsewhere.
+    /// The monitoring of the thread of Swift's own executors that runs this code; `nil` elsewhere, and at level `off`.
     public static var current: Monitoring? { (ForeignRecorder.ofThread as? JobRecorder)?.loop.monitoring }
 
     /// Whether anybody has asked for this.

@@ -432,6 +432,7 @@ final class DispatchRecorder {
     /// Reports a dispatch that has ended and ran for longer than a listener's limit.
     @inline(never)
     private func reportSlow(_ kind: CallbackKind, _ start: UInt64, _ wall: UInt64) {
+        if lacksFiles { renewThread() }
         watchdog.append(.dispatch(InFlight.Dispatch(start: start, name: currentName, kind: kind), wall: wall))
     }
 
@@ -455,9 +456,20 @@ final class DispatchRecorder {
     /// risen within one.
     func showThread() {
         guard isOn, watchdog.thread.current == nil else { return }
-        if sampledThread?.isThisThread != true || sampledThread?.lacksFiles == true { sampledThread = SampledThread() }
+        if sampledThread?.isThisThread != true || lacksFiles { sampledThread = SampledThread() }
         let thread = sampledThread
         watchdog.thread.current = thread
+    }
+
+    /// Whether there were no descriptors left to show the thread with.
+    var lacksFiles: Bool { sampledThread?.lacksFiles == true }
+
+    /// Shows the thread again, if there are descriptors by now.
+    @inline(never)
+    func renewThread() {
+        guard watchdog.thread.current != nil else { return }
+        sampledThread = SampledThread()
+        watchdog.thread.current = sampledThread
     }
 
     /// Hides the thread, which may leave the run at any time.

@@ -24,13 +24,16 @@ package final class ForeignLoop: MonitoredLoop {
     init(name: String, isSampled: Bool, isProbed: Bool, _ submit: @escaping Submit) {
         let claim = LoopNames.Claim(name)
         self.claim = Lock(claim)
-        self.name = CallbackName(claim.text)
+        // Such loops come and go, and SwiftNIO never uses a name again.
+        self.name = CallbackName(pinned: claim.text)
         self.submit = submit
         probe = LoopProbe(isProbed ? submit : nil)
         vitals = LoopVitals(name: self.name)
         watchdog = LoopWatchdog(vitals, profile: isSampled ? LoopProfile() : nil, probe: probe)
         settings = MonitorSwitch(nil, base: MonitoringEnvironment.shared.level)
     }
+
+    deinit { name.release() }
 
     /// Level, monitors, snapshots, and watchdog of the loop.
     package var monitoring: Monitoring { Monitoring(loop: self) }
@@ -59,6 +62,7 @@ package final class ForeignLoop: MonitoredLoop {
     package static var isAskedFor: Bool {
         let environment = MonitoringEnvironment.shared
         return environment.level != .off || environment.stallLimit != nil || environment.slowCallbacks != nil
+            || environment.diagnostics != nil
     }
 
     // MARK: Loop thread

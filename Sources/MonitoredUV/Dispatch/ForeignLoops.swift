@@ -15,6 +15,8 @@ package final class ForeignLoops: Sendable {
     }
 
     private let state = Lock(State())
+    /// Taken around the change of a level, so that each is the last one's.
+    private let levels = Lock(())
 
     package init() {}
 
@@ -30,27 +32,30 @@ package final class ForeignLoops: Sendable {
             return (state.nextNumber, Array(state.loops.values))
         }
         for loop in loops {
-            raiseLevel(of: loop)
+            setLevel(of: loop)
             apply(number, configure, to: loop)
         }
         return MonitoringSubscription { [self] in remove(number) }
     }
 
     private func remove(_ number: Int) {
-        let (removed, unwatched) = state.withLock { state in
-            let removed = state.registrations.removeValue(forKey: number)
-            return (removed, state.registrations.isEmpty ? Array(state.loops.values) : [])
+        let (removed, loops) = state.withLock { state in
+            (state.registrations.removeValue(forKey: number), Array(state.loops.values))
         }
         removed?.subscriptions.values.forEach { $0?.cancel() }
-        if !ForeignLoop.isAskedFor { unwatched.forEach { $0.monitoring.level = .off } }
+        loops.forEach(setLevel)
     }
 
+    /// Adds a loop, and sets its level. Calls no code of the program.
+    package func admit(_ loop: ForeignLoop) {
+        state.withLock { $0.loops[ObjectIdentifier(loop)] = loop }
+        setLevel(of: loop)
+    }
+
+    /// Adds a loop, and configures it.
     package func open(_ loop: ForeignLoop) {
-        let registrations = state.withLock { state in
-            state.loops[ObjectIdentifier(loop)] = loop
-            return state.registrations.map { ($0.key, $0.value.configure) }
-        }
-        if !registrations.isEmpty { raiseLevel(of: loop) }
+        admit(loop)
+        let registrations = state.withLock { state in state.registrations.map { ($0.key, $0.value.configure) } }
         for (number, configure) in registrations { apply(number, configure, to: loop) }
     }
 
@@ -65,8 +70,16 @@ package final class ForeignLoops: Sendable {
         withExtendedLifetime(forgotten) {}
     }
 
-    private func raiseLevel(of loop: ForeignLoop) {
-        if loop.monitoring.level == .off { loop.monitoring.level = .metrics }
+    /// Raises the level of a loop if there is a registration, and lowers it if neither that nor the environment asks for it.
+    private func setLevel(of loop: ForeignLoop) {
+        levels.withLock { _ in
+            let isWanted = state.withLock { !$0.registrations.isEmpty }
+            if isWanted && loop.monitoring.level == .off {
+                loop.monitoring.level = .metrics
+            } else if !isWanted && !ForeignLoop.isAskedFor {
+                loop.monitoring.level = .off
+            }
+        }
     }
 
     /// Calls `configure`, unless another thread does so for the same loop.
@@ -83,6 +96,9 @@ package final class ForeignLoops: Sendable {
             state.registrations[number]?.subscriptions[id] = subscription
             return true
         }
-        if !isKept { subscription.cancel() }
+        if isKept { return }
+        subscription.cancel()
+        // Making it has raised the level, perhaps of a loop that is no longer to be watched.
+        setLevel(of: loop)
     }
 }

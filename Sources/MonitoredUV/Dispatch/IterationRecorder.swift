@@ -161,6 +161,7 @@ package final class IterationRecorder: ForeignRecorder {
 
     @inline(never)
     private func nameLongPart() {
+        if recorder.lacksFiles { recorder.renewThread() }
         if recorder.currentName == .iteration, let name = profile.name(of: part.start) { recorder.rename(name) }
     }
 

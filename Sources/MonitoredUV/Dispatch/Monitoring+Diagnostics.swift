@@ -3,6 +3,14 @@ extension Monitoring {
     /// Identifies the loop while anything holds its monitoring; the names of closed loops are used again.
     package var identity: ObjectIdentifier { ObjectIdentifier(loop) }
 
+    /// Calls `body` with each loop of the process, once or more: with those that there are, and with each that is made, on
+    /// the thread that makes it.
+    package static func observeLoops(_ body: @escaping @Sendable (Monitoring) -> Void) -> MonitoringSubscription {
+        let subscription = LoopObservers.add(body)
+        for loop in all { body(loop) }
+        return subscription
+    }
+
     /// Whether the loop is closed.
     package var isClosed: Bool { loop.isClosed }
 

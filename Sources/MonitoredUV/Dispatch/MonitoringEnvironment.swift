@@ -1,3 +1,4 @@
+import CMonitoredUV
 import MonitoredUVPlatform
 
 /// Settings from environment variables, for every loop of a program that you cannot change.
@@ -9,16 +10,19 @@ import MonitoredUVPlatform
 /// - `MONITOREDUV_TRACE_SIGNAL`: a signal that writes a trace of all loops.
 /// - `MONITOREDUV_TRACE_DIRECTORY`: the directory for those traces, by default the current one; with a stall limit,
 ///   stalls also write their traces there.
+/// - `MONITOREDUV_DIAGNOSTICS`: where to serve diagnostics, such as `127.0.0.1:9464` or `/run/app-{PID}.sock`, in a
+///   program that is linked with `MonitoredUVDiagnostics`; `MONITOREDUV_DIAGNOSTICS_TOKEN` is the server's token.
 /// - `MONITOREDUV_NAMES`, `MONITOREDUV_RECORDED_DISPATCHES`, `MONITOREDUV_LIBRARY_MODULES`: see ``MonitoringOptions``.
 ///
 /// Variables with values that cannot be parsed are ignored with a warning.
-struct MonitoringEnvironment: Sendable {
+package struct MonitoringEnvironment: Sendable {
     var level = MonitoringLevel.off
     var stallLimit: Duration?
     var slowCallbacks: Duration?
     var snapshotSignal: Int32?
     var traceSignal: Int32?
     var traceDirectory: String?
+    var diagnostics: String?
     var names: Int?
     var recordedDispatches: Int?
     var libraryModules: Set<String> = []
@@ -33,6 +37,9 @@ struct MonitoringEnvironment: Sendable {
         if let count = environment.recordedDispatches { MonitoringOptions.current.recordedDispatches = count }
         MonitoringOptions.current.libraryModules.formUnion(environment.libraryModules)
         environment.watchSignals()
+        if let place = environment.diagnostics, !muv_ask_for_diagnostics(place) {
+            warn("MONITOREDUV_DIAGNOSTICS has no effect: the program is not linked with MonitoredUVDiagnostics")
+        }
         return environment
     }()
 
@@ -53,6 +60,9 @@ struct MonitoringEnvironment: Sendable {
         traceDirectory = read("TRACE_DIRECTORY", "a directory that can be written to") {
             Self.canBeWrittenTo($0) ? $0 : nil
         }
+        diagnostics = read("DIAGNOSTICS", "a port, an address with one, or the path of a socket") {
+            Place($0) == nil ? nil : $0
+        }
         names = read("NAMES", "a number from 1 to 4096") { Int($0).flatMap { (1...4096).contains($0) ? $0 : nil } }
         recordedDispatches = read("RECORDED_DISPATCHES", "a number from 1 to \(1 << 24)") { text in
             Int(text).flatMap { (1...1 << 24).contains($0) ? $0 : nil }
@@ -60,15 +70,15 @@ struct MonitoringEnvironment: Sendable {
         libraryModules = Set(
             (variable("MONITOREDUV_LIBRARY_MODULES") ?? "").split { ", ".contains($0) }.map(String.init)
         )
-        // A signal has something to report only if something was recorded.
-        if snapshotSignal != nil || traceSignal != nil { level = .metrics }
+        // A signal, or a server, has something to report only if something was recorded.
+        if snapshotSignal != nil || traceSignal != nil || diagnostics != nil { level = .metrics }
         let levels = MonitoringLevel.allCases
         level = read("LEVEL", "off, metrics, or callbacks") { text in levels.first { "\($0)" == text } } ?? level
     }
 
     private static let names = [
-        "LEVEL", "STALL_LIMIT", "SLOW_CALLBACKS", "SNAPSHOT_SIGNAL", "TRACE_SIGNAL", "TRACE_DIRECTORY", "NAMES",
-        "RECORDED_DISPATCHES", "LIBRARY_MODULES",
+        "LEVEL", "STALL_LIMIT", "SLOW_CALLBACKS", "SNAPSHOT_SIGNAL", "TRACE_SIGNAL", "TRACE_DIRECTORY",
+        "DIAGNOSTICS", "DIAGNOSTICS_TOKEN", "NAMES", "RECORDED_DISPATCHES", "LIBRARY_MODULES",
     ]
 
     /// Returns a message for each name with the prefix of these variables that is not one of them.
@@ -111,6 +121,26 @@ struct MonitoringEnvironment: Sendable {
         return known[name] ?? Int32(text).flatMap { (1..<65).contains($0) && !refused.contains($0) ? $0 : nil }
     }
 
+    /// Where diagnostics are served: `127.0.0.1:9464`, `9464`, `[::1]:9464`, or the path of a socket.
+    package enum Place: Equatable {
+        case port(host: String, Int)
+        case socket(String)
+
+        package init?(_ text: String) {
+            if text.contains("/") {
+                self = .socket(text)
+                return
+            }
+            let colon = text.lastIndex(of: ":")
+            let host = colon.map { text[..<$0] } ?? "127.0.0.1"
+            guard let port = Int(colon.map { text[text.index(after: $0)...] } ?? text[...]), (0...65535).contains(port),
+                !host.isEmpty
+            else { return nil }
+            let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
+            self = .port(host: String(isBracketed ? host.dropFirst().dropLast() : host), port)
+        }
+    }
+
     private func watchSignals() {
         if let snapshotSignal {
             watch(snapshotSignal, of: "SNAPSHOT_SIGNAL") {
@@ -128,8 +158,9 @@ struct MonitoringEnvironment: Sendable {
         warn("MONITOREDUV_\(variable): signal \(signal) has no effect: \(reason)")
     }
 
-    /// Applies the settings to a loop that was made.
+    /// Applies the settings to a loop that was made, and tells observers of it.
     func apply(to loop: Monitoring) {
+        defer { LoopObservers.notify(loop) }
         if let stallLimit {
             loop.startWatchdog(limit: stallLimit, traces: traceDirectory.map { TraceFiles(directory: $0) })
         }

@@ -27,7 +27,10 @@ struct FunctionName {
 
     /// Creates the name; `nil` for glue that the compiler made and that names no function.
     init?(demangled: String) {
-        guard let inner = Self.withoutPrefixes(Self.withoutContexts(demangled)) else { return nil }
+        guard var inner = Self.withoutPrefixes(Self.withoutContexts(demangled)) else { return nil }
+        // The compiler has made one function of several that are alike; which of them ran, only the caller tells.
+        let isMerged = inner.hasPrefix(Self.merged)
+        if isMerged { inner.removeFirst(Self.merged.count) }
         // Nested declarations are listed from the inside out. Types may contain an " in " of their own.
         let declarations = Self.split(inner[...], by: " in ")
         var parts = declarations.map(Self.withoutTypes)
@@ -37,12 +40,13 @@ struct FunctionName {
         }
         // A name without a module belongs to the runtime, which is written in C++.
         guard let outermost = parts.last, outermost.contains(".") || outermost == "main" else { return nil }
-        isLibrary = Self.isLibrary(Self.module(of: declarations[declarations.count - 1]))
+        isLibrary = isMerged || Self.isLibrary(Self.module(of: declarations[declarations.count - 1]))
         // A library's closures do not matter. This library's types all have a prefix, so its module is left out.
         // The implicit closures that the compiler puts around arguments say nothing.
         let own = parts.filter { !$0.hasPrefix("implicit closure #") }
         let text = isLibrary || own.isEmpty ? outermost : own.joined(separator: " in ")
-        self.text = text.hasPrefix("MonitoredUV.") ? String(text.dropFirst("MonitoredUV.".count)) : text
+        let short = text.hasPrefix("MonitoredUV.") ? String(text.dropFirst("MonitoredUV.".count)) : text
+        self.text = isMerged ? Self.merged + short : short
     }
 
     /// Removes the file hashes and addresses of private names: `(name in _0F3A…)` becomes `name`, and
@@ -88,8 +92,10 @@ struct FunctionName {
         return rest[..<(ends.min() ?? rest.endIndex)]
     }
 
+    private static let merged = "merged "
+
     private static let prefixes = [
-        "static ", "merged ", "partial apply forwarder for ", "async function pointer to ", "dispatch thunk of ",
+        "static ", "partial apply forwarder for ", "async function pointer to ", "dispatch thunk of ",
         "override ", "distributed thunk ",
     ]
 

@@ -9,6 +9,7 @@ enum LoopNames {
         /// - Parameter wanted: The desired name; if another loop has it, a suffix such as `#2` is added. `nil` stands
         ///   for `loop-` and a number.
         init(_ wanted: String?) {
+            let wanted = wanted?.printable
             text = taken.withLock { taken in
                 let names =
                     wanted.map { wanted in (1...).lazy.map { $0 == 1 ? wanted : "\(wanted)#\($0)" } }

@@ -78,7 +78,8 @@ final class LoopProfile: Sendable {
 }
 
 /// The rule that decides when a dispatch's stack is sampled: at the shortest duration, and then ever less often, so that
-/// a stall of a second has about forty samples. It reads no clock.
+/// a stall of a second has about forty samples. A loop whose dispatches are short is looked at ever less often, too. It
+/// reads no clock.
 struct SampleSchedule {
     private var start: UInt64?
     private var count: UInt64 = 0
@@ -86,6 +87,8 @@ struct SampleSchedule {
     private var activity: UInt64 = 0
     private var next: UInt64 = 0
     private var last: UInt64 = 0
+    /// The time between two looks that find no dispatch to sample.
+    private var interval = LoopProfile.shortest
 
     mutating func look(at running: UInt64?, _ count: UInt64, now: UInt64) -> (span: UInt64?, next: UInt64) {
         let shortest = LoopProfile.shortest
@@ -93,19 +96,36 @@ struct SampleSchedule {
         self.count = count
         guard let running else {
             start = nil
-            return (nil, now >= activity + Self.shortestIdle ? .max : now + shortest)
+            return (nil, now >= activity + Self.shortestIdle ? .max : now + lengthen())
         }
-        if start != running { (start, last, next) = (running, running, running + shortest) }
+        if start != running {
+            let isSecond = start != nil
+            (start, last, next) = (running, running, running + shortest)
+            // A second look, at a dispatch's shortest duration, found another one.
+            if isSecond, now < next {
+                start = nil
+                return (nil, now + lengthen())
+            }
+        }
         // A look may come too late for the first sample, or too early.
         if now < next { return (nil, max(next, now + shortest / 4)) }
+        interval = shortest
         next = now + max(shortest, (now - running) / 8)
         return (now > last ? now - last : 0, next)
     }
 
     mutating func skip(until now: UInt64) { last = now }
 
-    /// Looking a few times in vain costs less than being woken again.
-    private static let shortestIdle = 4 * LoopProfile.shortest
+    /// Returns the time until the next look, which is longer each time.
+    private mutating func lengthen() -> UInt64 {
+        defer { interval = min(2 * interval, Self.longestInterval) }
+        return interval
+    }
+
+    /// Dispatches that are longer are always seen.
+    private static let longestInterval = 16 * LoopProfile.shortest
+    /// Looking in vain costs less than being woken again by each of a few dispatches a second.
+    private static let shortestIdle = 250 * LoopProfile.shortest
 }
 
 /// Time by stack, in the form that flame graph tools read.

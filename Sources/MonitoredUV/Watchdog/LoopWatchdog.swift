@@ -89,15 +89,17 @@ final class LoopWatchdog: Sendable {
         guard let profile else { return .max }
         // The time in which the whole process did not run, or was examined, belongs to no function.
         if case .suspended = late { profile.skip(until: now) }
-        if muv_is_traced() { profile.skip(until: now) }
         let (span, next) = profile.look(at: running, vitals.metrics?.ring.count ?? 0, now: now)
-        if let running, let span {
-            probe?.send()
-            let isTaken = sampler.profile(self, running, at: now) { sample in
-                WatchdogThread.shared.addSample { profile.add(sample, of: running.start, span: span) }
-            }
-            if isTaken { profile.skip(until: now) }
+        guard let running, let span else { return next }
+        if muv_is_traced() {
+            profile.skip(until: now)
+            return next
         }
+        probe?.send()
+        let isTaken = sampler.profile(self, running, at: now) { sample in
+            WatchdogThread.shared.addSample { profile.add(sample, of: running.start, span: span) }
+        }
+        if isTaken { profile.skip(until: now) }
         return next
     }
 

@@ -147,7 +147,7 @@ extension StackFrame {
     /// Removes what C compilers add to the name of a part or a copy of a function: `sem_wait.constprop.0` becomes
     /// `sem_wait`.
     static func withoutPartOfC(_ symbol: String) -> String {
-        if symbol.contains(where: { $0 == " " || $0 == "(" }) { return symbol }
-        return symbol.replacing(/\.(constprop|part|isra|cold|lto_priv|llvm)(\.\d+)*/, with: "")
+        symbol.wholeMatch(of: /([\w$]+)(\.(constprop|part|isra|cold|lto_priv|llvm|\d+))+/).map { String($0.1) }
+            ?? symbol
     }
 }

@@ -165,9 +165,11 @@ final class WatchdogThread: Sendable {
         var sampler = StackSampler()
         var suspension = SuspensionDetector(thread: SampledThread())
         var waiting: [@Sendable () -> Void] = []
+        var missed: SuspensionDetector.Lateness?
         while true {
             let isLast = isExiting.load(ordering: .relaxed)  // before the looks: what ended since may be missed
-            let late = suspension.wokeUp(at: MonotonicClock.read())
+            let late = suspension.goesOn(at: MonotonicClock.read()) ?? missed
+            missed = nil
             let (watchdogs, finished, tasks, signals) = state.withLock { state in
                 defer {
                     state.watchdogs.removeAll { watchdog in state.finished.contains { $0 === watchdog } }
@@ -179,7 +181,12 @@ final class WatchdogThread: Sendable {
             waiting += tasks
             for (number, tasks) in signals where muv_signal_take(number) { tasks.forEach { answering.perform($0) } }
             var next = UInt64.max
-            for watchdog in watchdogs { next = min(next, watchdog.look(at: MonotonicClock.read(), late, &sampler)) }
+            for watchdog in watchdogs {
+                let now = MonotonicClock.read()
+                // The loops before this one were looked at too early to know.
+                missed = suspension.goesOn(at: now) ?? missed
+                next = min(next, watchdog.look(at: now, missed ?? late, &sampler))
+            }
             for watchdog in finished { watchdog.listeners.removeAll() }
             finishSampling(&sampler, until: next)
             if sampler.isIdle {
@@ -226,20 +233,25 @@ struct SuspensionDetector {
     }
 
     private let thread: SampledThread?
-    private var planned = UInt64.max
+    /// The instant at which this thread is to go on.
+    private var expected = UInt64.max
     private var before: ThreadUsage?
     private var readAt: UInt64 = 0
 
     init(thread: SampledThread?) { self.thread = thread }
 
     mutating func sleeps(until planned: UInt64, at now: UInt64) {
-        self.planned = max(planned, now)
+        // If it is late already, that shows when it wakes up.
+        let latest = max(expected, planned)
+        expected = now >= Self.shortest && now - Self.shortest >= latest ? latest : max(planned, now)
         // Reading takes a while, and what the thread did in looks that were on time is little.
         if now >= readAt + Self.shortest / 2 { (before, readAt) = (thread?.usage.read(), now) }
     }
 
-    /// Returns why this thread woke much later than planned, if it did.
-    mutating func wokeUp(at now: UInt64) -> Lateness? {
+    /// Returns why this thread goes on much later than it was to, if it does.
+    mutating func goesOn(at now: UInt64) -> Lateness? {
+        let planned = expected
+        expected = now
         guard now > planned, now - planned >= Self.shortest else { return nil }
         let usage = thread?.usage.read()
         return Self.lateness(since: planned, now, usage.flatMap { last in before.map { last - $0 } })

@@ -5,51 +5,55 @@ import NIOCore
 final class Observer: Sendable {
     private let loop: any EventLoop
     private let limit: Duration
+    private let isObserved: @Sendable (Monitoring) -> Bool
     private let state = Lock(State())
 
     private struct State {
         var watched: [ObjectIdentifier: (loop: Monitoring, subscription: MonitoringSubscription)] = [:]
         var stalls: [StallRecord] = []
-        var timer: RepeatedTask?
+        var ends: [MonitoringSubscription] = []
     }
 
     /// The number of stalls that are kept.
     private static let capacity = 256
 
-    init(_ loop: any EventLoop, limit: Duration) {
+    /// - Parameter isObserved: Whether a loop of the process is followed.
+    init(_ loop: any EventLoop, limit: Duration, _ isObserved: @escaping @Sendable (Monitoring) -> Bool) {
+        self.isObserved = isObserved
         self.loop = loop
         self.limit = limit
     }
 
     func start() {
-        look()
+        let subscription = Monitoring.observeLoops { [weak self] in self?.watch($0) }
         let timer = loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { [weak self] timer in
-            if let self { self.look() } else { timer.cancel() }
+            if let self { self.letGo() } else { timer.cancel() }
         }
-        state.withLock { $0.timer = timer }
+        state.withLock { $0.ends = [MonitoringSubscription { timer.cancel() }, subscription] }
     }
 
     func stop() {
-        let (timer, watched) = state.withLock { state in
-            defer { state.watched = [:] }
-            return (state.timer.take(), state.watched)
+        let ends = state.withLock { state in
+            defer { (state.ends, state.watched) = ([], [:]) }
+            return state.ends + state.watched.values.map(\.subscription)
         }
-        timer?.cancel()
-        for (_, subscription) in watched.values { subscription.cancel() }
+        ends.forEach { $0.cancel() }
     }
 
-    /// Sets watchdogs on new loops, and lets go of those that are closed.
-    private func look() {
-        let all = Monitoring.all
-        let known = state.withLock { state in
-            state.watched = state.watched.filter { !$0.value.loop.isClosed }
-            return Set(state.watched.keys)
+    private func watch(_ loop: Monitoring) {
+        let isKnown = state.withLock { $0.watched[loop.identity] != nil }
+        if isKnown || !isObserved(loop) { return }
+        let subscription = loop.observeStalls(limit: limit) { [weak self] in self?.keep($0) }
+        let isTwice = state.withLock { state in
+            if state.watched[loop.identity] != nil { return true }
+            state.watched[loop.identity] = (loop, subscription)
+            return false
         }
-        for loop in all where !known.contains(loop.identity) {
-            let subscription = loop.observeStalls(limit: limit) { [weak self] in self?.keep($0) }
-            state.withLock { $0.watched[loop.identity] = (loop, subscription) }
-        }
+        if isTwice { subscription.cancel() }
     }
+
+    /// Lets go of loops that are closed.
+    private func letGo() { state.withLock { $0.watched = $0.watched.filter { !$0.value.loop.isClosed } } }
 
     private func keep(_ report: StallReport) {
         let record = StallRecord(report)

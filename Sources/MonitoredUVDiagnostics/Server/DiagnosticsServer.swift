@@ -38,12 +38,13 @@ final class DiagnosticsServer: Sendable {
     static func start(
         _ place: Place,
         _ options: UVDiagnostics.Options,
-        times: ClientTimes = ClientTimes()
+        times: ClientTimes = ClientTimes(),
+        observing isObserved: @escaping @Sendable (Monitoring) -> Bool = { _ in true }
     ) throws(UVError) -> DiagnosticsServer {
         let address = try place.address
         let access = try Access(address, options)
         let (loop, thread) = try startLoop()
-        let observer = Observer(loop, limit: options.stallLimit)
+        let observer = Observer(loop, limit: options.stallLimit, isObserved)
         let routes = Routes(options, observer)
         let clients = NIOLoopBoundBox.makeBoxSendingValue(Clients(most: options.mostClients), eventLoop: loop)
         let bootstrap = ServerBootstrap(group: loop)

@@ -26,7 +26,8 @@ struct MonitoringEnvironmentTests {
             let isTaken = [
                 parsed.stallLimit != nil, parsed.slowCallbacks != nil, parsed.snapshotSignal != nil,
                 parsed.traceSignal != nil, parsed.traceDirectory != nil, parsed.names != nil,
-                parsed.recordedDispatches != nil, MonitoringLevel.allCases.contains { "\($0)" == text },
+                parsed.recordedDispatches != nil, parsed.diagnostics != nil,
+                MonitoringLevel.allCases.contains { "\($0)" == text },
             ]
             #expect(isTaken.count { $0 } + parsed.problems.count == (text.isEmpty ? 0 : isTaken.count))
         }

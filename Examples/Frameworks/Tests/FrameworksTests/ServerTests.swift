@@ -7,7 +7,7 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(2))) struct ServerTests {
     @Test(arguments: ["HummingbirdServer", "HummingbirdOnLoops"])
     func server_namesTheRouteThatBlocks_andEndsGracefully(_ name: String) async throws {
-        let server = try Server(name)
+        let server = try await Server(name)
         defer { server.kill() }
         #expect(try await server.get("block") == "blocked")
         try await server.waitForLog("GET /block (job)", "Web.blockForAWhile(), blocked in usleep")
@@ -28,7 +28,7 @@ private final class Server: Sendable {
     private let log: URL
     private let port: Int
 
-    init(_ name: String) throws {
+    init(_ name: String) async throws {
         // Beside the bundle of the tests, or above it.
         let bundle = try #require(CommandLine.arguments.first { $0.contains(".xctest") })
         let folders = sequence(first: URL(fileURLWithPath: bundle)) {
@@ -44,14 +44,14 @@ private final class Server: Sendable {
         process.standardOutput = process.standardError
         process.arguments = ["--port", "0"]
         try process.run()
-        port = try Self.port(in: log)
+        port = try await Self.port(in: log)
     }
 
-    private static func port(in log: URL) throws -> Int {
+    private static func port(in log: URL) async throws -> Int {
         while true {
             let text = try String(contentsOf: log, encoding: .utf8)
             if let match = text.firstMatch(of: /listening on 127\.0\.0\.1:(\d+)/) { return Int(match.1)! }
-            usleep(10_000)
+            try await Task.sleep(for: .milliseconds(10))
         }
     }
 
