@@ -17,7 +17,7 @@ public import ServiceLifecycle
 public final class UVDiagnostics: Sendable {
     /// Options of a server.
     public struct Options: Sendable {
-        /// What requests that change something must carry, as `Authorization: Bearer TOKEN`. Without it, they are refused.
+        /// The token that requests that change something must carry, as `Authorization: Bearer TOKEN`. Without it, they are refused.
         public var token: String?
 
         /// Host names, besides `localhost`, by which clients may call the server. Clients that call it by another name are
@@ -36,7 +36,7 @@ public final class UVDiagnostics: Sendable {
         /// Creates options.
         ///
         /// - Parameters:
-        ///   - token: What requests that change something must carry.
+        ///   - token: The token that requests that change something must carry.
         ///   - hostNames: Host names, besides `localhost`, by which clients may call the server.
         public init(token: String? = nil, hostNames: Set<String> = []) {
             self.token = token
@@ -53,7 +53,8 @@ public final class UVDiagnostics: Sendable {
     /// - Parameters:
     ///   - host: An IP address, or `localhost`.
     ///   - port: The port; 0 for any that is free, which ``port`` then tells.
-    /// - Throws: ``UVError`` if the address cannot be listened on, or is not a loopback address and there is no token.
+    ///   - options: The server's options.
+    /// - Throws: `UVError` if the address cannot be listened on, or is not a loopback address and there is no token.
     public static func serve(
         host: String = "127.0.0.1",
         port: Int = 9464,
@@ -64,8 +65,11 @@ public final class UVDiagnostics: Sendable {
 
     /// Serves on a Unix domain socket, to the user of this process only.
     ///
-    /// - Parameter socketPattern: The path of the socket, in which `{PID}` stands for the number of this process. A socket
-    ///   that nobody listens on is replaced; any other file is an error.
+    /// - Parameters:
+    ///   - socketPattern: The path of the socket, in which `{PID}` stands for the number of this process. A socket that nobody
+    ///     listens on is replaced; any other file is an error.
+    ///   - options: The server's options.
+    /// - Throws: `UVError` if the socket cannot be listened on.
     public static func serve(
         socketPattern: String,
         options: Options = Options()

@@ -16,7 +16,7 @@ public actor MetricsReporter {
     private var counters: [Key: (counter: FloatingPointCounter, last: Double)] = [:]
     private var gauges: [Key: Gauge] = [:]
 
-    /// What the report that is being made has.
+    /// The metrics of the report that is being made.
     private var reported: Set<Key> = []
 
     private struct Key: Hashable {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import MonitoredUVDiagnostics
 
-/// What the server refuses, and that it goes on afterward.
+/// Requests that the server refuses, and that it goes on afterward.
 @Suite struct AccessTests {
     @Test(arguments: [
         ("127.0.0.1:80", 200), ("localhost", 200), ("LOCALHOST:9464", 200), ("[::1]:9464", 200), ("10.1.2.3", 200),

@@ -30,7 +30,7 @@ func serve(
     )
 }
 
-/// What a server answered.
+/// An answer of a server.
 struct Answered {
     let status: Int
     let headers: [String: String]

@@ -4,7 +4,7 @@ import Testing
 
 @testable import MonitoredUVDiagnostics
 
-/// What clients may not take, and that the others are answered all the same.
+/// Limits of what clients may take; the others are answered all the same.
 @Suite struct ClientLimitsTests {
     private let start = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n"
 

@@ -1,4 +1,4 @@
-/// What live views of a loop need besides its snapshots.
+/// A loop as live views of it need it, besides its snapshots.
 extension Monitoring {
     /// Identifies the loop while anything holds its monitoring; the names of closed loops are used again.
     package var identity: ObjectIdentifier { ObjectIdentifier(loop) }

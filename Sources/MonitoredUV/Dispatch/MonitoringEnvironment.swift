@@ -121,7 +121,7 @@ package struct MonitoringEnvironment: Sendable {
         return known[name] ?? Int32(text).flatMap { (1..<65).contains($0) && !refused.contains($0) ? $0 : nil }
     }
 
-    /// Where diagnostics are served: `127.0.0.1:9464`, `9464`, `[::1]:9464`, or the path of a socket.
+    /// A place where diagnostics are served: `127.0.0.1:9464`, `9464`, `[::1]:9464`, or the path of a socket.
     package enum Place: Equatable {
         case port(host: String, Int)
         case socket(String)

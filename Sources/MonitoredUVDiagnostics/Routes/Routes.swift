@@ -3,7 +3,7 @@ import MonitoredUV
 import MonitoredUVMetrics
 import NIOHTTP1
 
-/// What the server answers to each path.
+/// The server's answers, by path.
 struct Routes: Sendable {
     let observer: Observer
     private let healthLimit: Duration

@@ -9,7 +9,7 @@ import NIOHTTP1
     import Darwin
 #endif
 
-/// Who may connect, and ask for what.
+/// The rules that say who may connect, and ask for what.
 struct Access: Sendable {
     private let token: [UInt8]?
     private let hostNames: Set<String>

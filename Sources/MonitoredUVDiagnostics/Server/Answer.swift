@@ -2,7 +2,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 
-/// What the server answers.
+/// An answer of the server.
 struct Answer: Sendable {
     var status = HTTPResponseStatus.ok
     var headers: HTTPHeaders

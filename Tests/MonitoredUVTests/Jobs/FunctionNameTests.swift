@@ -9,6 +9,7 @@ import Testing
             "App.Store.put(_:by:)"
         ),
         ("(2) await resume partial function for static App.Main.main() async throws -> ()", "App.Main.main()"),
+        ("merged App.Store.put(Swift.Int) -> ()", "merged App.Store.put(_:)"),
         ("App.generic<A where A: Swift.Sendable>(A) async -> A", "App.generic(_:)"),
         (
             "closure #1 @Sendable () async throws -> () in App.Store.put(by: (Swift.Int) -> Swift.Int) -> ()",
@@ -85,6 +86,7 @@ import Testing
             true
         ),
         ("App.main() async -> ()", false),
+        ("merged App.load() -> ()", true),
         ("closure #1 () async -> () in App", false),
         ("NIOCore.EventLoopFuture.get() async throws -> A", true),
         ("closure #1 () -> () in _NIOFileSystem.FileHandle.close() async throws -> ()", true),

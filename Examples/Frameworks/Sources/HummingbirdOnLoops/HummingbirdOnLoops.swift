@@ -4,7 +4,7 @@ import MonitoredUV
 import NIOMonitoring
 import Web
 
-/// The same server with its tasks on loops of this library, in place of Swift's own threads; its sockets stay SwiftNIO's.
+/// A server like HummingbirdServer with its tasks on loops of this library, in place of Swift's own threads; its sockets stay SwiftNIO's.
 @main
 struct HummingbirdOnLoops: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Serves HTTP with Hummingbird, whose tasks run on loops.")
