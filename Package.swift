@@ -68,6 +68,7 @@ let package = Package(
             name: "MonitoredUVDiagnosticsTests",
             dependencies: [
                 "MonitoredUVDiagnostics", "ProgramRunner", "stuck",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]

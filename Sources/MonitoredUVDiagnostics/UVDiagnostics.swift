@@ -12,37 +12,11 @@ public import ServiceLifecycle
 /// level `metrics` or above.
 ///
 /// Whoever can connect may read: other users of this machine, too, if it listens on a port. A request that changes
-/// something needs ``Options/token``, and so does every request if the server listens on another address than a loopback
+/// something needs ``UVDiagnosticsOptions/token``, and so does every request if the server listens on another address than a loopback
 /// one. On a Unix domain socket, the process's own user needs none, and others are refused.
 public final class UVDiagnostics: Sendable {
     /// Options of a server.
-    public struct Options: Sendable {
-        /// The token that requests that change something must carry, as `Authorization: Bearer TOKEN`. Without it, they are refused.
-        public var token: String?
-
-        /// Host names, besides `localhost`, by which clients may call the server. Clients that call it by another name are
-        /// refused, because a web page can give its own name any address; an IP address is always good.
-        public var hostNames: Set<String> = []
-
-        /// The duration for which a dispatch may run before it is listed as a stall.
-        public var stallLimit = Duration.milliseconds(100)
-
-        /// The duration for which a loop may be stuck before `/healthz` says that the process is unhealthy.
-        public var healthLimit = Duration.seconds(10)
-
-        /// The number of clients that may be connected at a time.
-        public var mostClients = 100
-
-        /// Creates options.
-        ///
-        /// - Parameters:
-        ///   - token: The token that requests that change something must carry.
-        ///   - hostNames: Host names, besides `localhost`, by which clients may call the server.
-        public init(token: String? = nil, hostNames: Set<String> = []) {
-            self.token = token
-            self.hostNames = hostNames
-        }
-    }
+    public typealias Options = UVDiagnosticsOptions
 
     private let server: DiagnosticsServer
 

@@ -8,12 +8,12 @@ struct Routes: Sendable {
     let observer: Observer
     private let healthLimit: Duration
 
-    init(_ options: UVDiagnostics.Options, _ observer: Observer) {
-        healthLimit = options.healthLimit
+    init(_ observer: Observer, healthLimit: Duration) {
         self.observer = observer
+        self.healthLimit = healthLimit
     }
 
-    private static let paths: [String: @Sendable (Routes, Request) -> Answer] = [
+    private static let paths: [String: @Sendable (Routes, Request) -> HTTPAnswer] = [
         "/metrics": { _, _ in .metrics },
         "/snapshot": { _, _ in .json(Snapshots()) },
         "/stalls": { routes, request in .stalls(routes.observer.stalls, as: request["format"]) },
@@ -22,12 +22,12 @@ struct Routes: Sendable {
         "/healthz": { routes, _ in .health(limit: routes.healthLimit) },
     ]
 
-    func answer(to request: Request) -> Answer {
+    func answer(to request: Request) -> HTTPAnswer {
         guard let answer = Self.paths[request.path] else {
             return .error(.notFound, "there is \(Self.paths.keys.sorted().joined(separator: ", "))")
         }
         guard [.GET, .HEAD].contains(request.method) else {
-            var answer = Answer.error(.methodNotAllowed, "\(request.path) takes GET")
+            var answer = HTTPAnswer.error(.methodNotAllowed, "\(request.path) takes GET")
             answer.headers.add(name: "allow", value: "GET, HEAD")
             return answer
         }
@@ -35,13 +35,13 @@ struct Routes: Sendable {
     }
 }
 
-extension Answer {
-    fileprivate static var metrics: Answer {
+extension HTTPAnswer {
+    fileprivate static var metrics: HTTPAnswer {
         let text = LoopSnapshot.prometheusText(Monitoring.all.map { $0.snapshot() }, options: .init(names: 20))
         return .text(text, type: "text/plain; version=0.0.4; charset=utf-8")
     }
 
-    fileprivate static func stalls(_ stalls: [StallRecord], as format: String?) -> Answer {
+    fileprivate static func stalls(_ stalls: [StallRecord], as format: String?) -> HTTPAnswer {
         switch format ?? "json" {
         case "json": .json(["stalls": stalls])
         case "collapsed": .text(stalls.collapsed)
@@ -49,15 +49,18 @@ extension Answer {
         }
     }
 
-    fileprivate static func trace(last: String?) -> Answer {
+    fileprivate static func trace(last: String?) -> HTTPAnswer {
         let count = last.map { Int($0) ?? 0 } ?? .max
         if count < 1 {
             return .error(.badRequest, "last is a number of dispatches, from 1")
         }
-        return Answer(type: "application/json", .init(bytes: Monitoring.trace(of: Monitoring.all, dispatches: count)))
+        return HTTPAnswer(
+            type: "application/json",
+            .init(bytes: Monitoring.trace(of: Monitoring.all, dispatches: count))
+        )
     }
 
-    fileprivate static func health(limit: Duration) -> Answer {
+    fileprivate static func health(limit: Duration) -> HTTPAnswer {
         let stuck = Monitoring.all.compactMap { loop in
             loop.snapshot().running.flatMap { $0.age < limit ? nil : Health.Stuck(loop.loopName, $0) }
         }

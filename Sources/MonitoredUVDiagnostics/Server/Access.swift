@@ -16,7 +16,7 @@ struct Access: Sendable {
     private let isSocket: Bool
     private let isOpenToOtherMachines: Bool
 
-    init(_ address: SocketAddress, _ options: UVDiagnostics.Options) throws(UVError) {
+    init(_ address: SocketAddress, _ options: UVDiagnosticsOptions) throws(UVError) {
         token = options.token.map { Array($0.utf8) }
         hostNames = options.hostNames.union(["localhost"])
         isSocket = address.pathname != nil
@@ -38,7 +38,7 @@ struct Access: Sendable {
     private struct Refused: Error {}
 
     /// Returns the answer to a request that is refused before it is looked at further; `nil` if it is not.
-    func refusal(of head: HTTPRequestHead, path: String) -> Answer? {
+    func refusal(of head: HTTPRequestHead, path: String) -> HTTPAnswer? {
         let hosts = head.headers["host"]
         guard hosts.count == 1 || (hosts.isEmpty && head.version.minor == 0) else {
             return .error(.badRequest, "a request needs one Host header")
@@ -52,7 +52,7 @@ struct Access: Sendable {
         if token == nil {
             return .error(.forbidden, "requests that change something need a token; see UVDiagnostics.Options.token")
         }
-        var answer = Answer.error(.unauthorized, "this needs the header 'Authorization: Bearer TOKEN'")
+        var answer = HTTPAnswer.error(.unauthorized, "this needs the header 'Authorization: Bearer TOKEN'")
         answer.headers.add(name: "www-authenticate", value: "Bearer")
         return answer
     }

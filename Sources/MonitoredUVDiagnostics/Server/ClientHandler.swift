@@ -35,7 +35,7 @@ final class ClientHandler: ChannelInboundHandler {
             body.writeBuffer(&part)
             if body.readableBytes > Client.bodyBytes {
                 self.head = nil
-                let answer = Answer.error(.payloadTooLarge, "a body may have \(Client.bodyBytes) bytes")
+                let answer = HTTPAnswer.error(.payloadTooLarge, "a body may have \(Client.bodyBytes) bytes")
                 write(answer, to: head, context, isLast: true)
                 client.refuseTheRest()
             }
@@ -47,7 +47,7 @@ final class ClientHandler: ChannelInboundHandler {
         }
     }
 
-    private func answer(to head: HTTPRequestHead) -> Answer {
+    private func answer(to head: HTTPRequestHead) -> HTTPAnswer {
         guard let url = URLComponents(string: head.uri), url.host == nil, url.path.hasPrefix("/") else {
             return .error(.badRequest, "the path of the request cannot be understood")
         }
@@ -55,7 +55,7 @@ final class ClientHandler: ChannelInboundHandler {
         return routes.answer(to: Request(head, path: url.path, query: url.queryItems ?? [], body: body))
     }
 
-    private func write(_ answer: Answer, to head: HTTPRequestHead, _ context: ChannelHandlerContext, isLast: Bool) {
+    private func write(_ answer: HTTPAnswer, to head: HTTPRequestHead, _ context: ChannelHandlerContext, isLast: Bool) {
         var headers = answer.headers
         headers.replaceOrAdd(name: "connection", value: isLast ? "close" : "keep-alive")
         let responseHead = HTTPResponseHead(version: .http1_1, status: answer.status, headers: headers)
@@ -110,24 +110,4 @@ final class ClientHandler: ChannelInboundHandler {
         if client.isRefused { return }
         client.refuse(error == .headerOverflow ? "431 Request Header Fields Too Large" : "400 Bad Request")
     }
-}
-
-/// A request whose client may make it.
-struct Request: Sendable {
-    let method: HTTPMethod
-    let path: String
-    let headers: HTTPHeaders
-    let body: ByteBuffer
-    private let query: [URLQueryItem]
-
-    init(_ head: HTTPRequestHead, path: String, query: [URLQueryItem], body: ByteBuffer) {
-        method = head.method
-        headers = head.headers
-        self.path = path
-        self.query = query
-        self.body = body
-    }
-
-    /// Returns the value of a parameter of the query.
-    subscript(_ parameter: String) -> String? { query.first { $0.name == parameter }?.value }
 }

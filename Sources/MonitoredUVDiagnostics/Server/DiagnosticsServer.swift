@@ -37,7 +37,7 @@ final class DiagnosticsServer: Sendable {
 
     static func start(
         _ place: Place,
-        _ options: UVDiagnostics.Options,
+        _ options: UVDiagnosticsOptions,
         times: ClientTimes = ClientTimes(),
         observing isObserved: @escaping @Sendable (Monitoring) -> Bool = { _ in true }
     ) throws(UVError) -> DiagnosticsServer {
@@ -45,7 +45,7 @@ final class DiagnosticsServer: Sendable {
         let access = try Access(address, options)
         let (loop, thread) = try startLoop()
         let observer = Observer(loop, limit: options.stallLimit, isObserved)
-        let routes = Routes(options, observer)
+        let routes = Routes(observer, healthLimit: options.healthLimit)
         let clients = NIOLoopBoundBox.makeBoxSendingValue(Clients(most: options.mostClients), eventLoop: loop)
         let bootstrap = ServerBootstrap(group: loop)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

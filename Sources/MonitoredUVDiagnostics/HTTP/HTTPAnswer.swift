@@ -3,7 +3,7 @@ import NIOCore
 import NIOHTTP1
 
 /// An answer of the server.
-struct Answer: Sendable {
+struct HTTPAnswer: Sendable {
     var status = HTTPResponseStatus.ok
     var headers: HTTPHeaders
     var body: ByteBuffer
@@ -18,17 +18,17 @@ struct Answer: Sendable {
     }
 
     static func text(_ text: String, _ status: HTTPResponseStatus = .ok, type: String = "text/plain; charset=utf-8")
-        -> Answer
+        -> HTTPAnswer
     {
-        Answer(status, type: type, ByteBuffer(string: text))
+        HTTPAnswer(status, type: type, ByteBuffer(string: text))
     }
 
     /// An error, with a sentence that says what to do.
-    static func error(_ status: HTTPResponseStatus, _ why: String) -> Answer {
+    static func error(_ status: HTTPResponseStatus, _ why: String) -> HTTPAnswer {
         .text("\(status.code): \(why)\n", status)
     }
 
-    static func json(_ value: some Encodable, _ status: HTTPResponseStatus = .ok) -> Answer {
+    static func json(_ value: some Encodable, _ status: HTTPResponseStatus = .ok) -> HTTPAnswer {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
@@ -37,7 +37,7 @@ struct Answer: Sendable {
             nan: "nan"
         )
         do {
-            return Answer(status, type: "application/json", ByteBuffer(bytes: try encoder.encode(value)))
+            return HTTPAnswer(status, type: "application/json", ByteBuffer(bytes: try encoder.encode(value)))
         } catch {
             return .error(.internalServerError, "the answer cannot be encoded: \(error)")
         }
