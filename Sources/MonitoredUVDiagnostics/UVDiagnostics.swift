@@ -28,7 +28,9 @@ public final class UVDiagnostics: Sendable {
     ///   - host: An IP address, or `localhost`.
     ///   - port: The port; 0 for any that is free, which ``port`` then tells.
     ///   - options: The server's options.
+    /// - Returns: The server, which serves until it is closed, whether or not anything refers to it.
     /// - Throws: `UVError` if the address cannot be listened on, or is not a loopback address and there is no token.
+    @discardableResult
     public static func serve(
         host: String = "127.0.0.1",
         port: Int = 9464,
@@ -43,7 +45,9 @@ public final class UVDiagnostics: Sendable {
     ///   - socketPattern: The path of the socket, in which `{PID}` stands for the number of this process. A socket that nobody
     ///     listens on is replaced; any other file is an error.
     ///   - options: The server's options.
+    /// - Returns: The server, which serves until it is closed, whether or not anything refers to it.
     /// - Throws: `UVError` if the socket cannot be listened on.
+    @discardableResult
     public static func serve(
         socketPattern: String,
         options: Options = Options()

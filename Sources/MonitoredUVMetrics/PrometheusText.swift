@@ -23,29 +23,49 @@ extension LoopSnapshot {
         _ snapshots: [LoopSnapshot],
         options: PrometheusOptions = PrometheusOptions()
     ) -> String {
-        var text = PrometheusText()
-        for metric in LoopMetric.all {
-            text.begin(metric.name, metric.help, metric.type)
-            for snapshot in snapshots where metric.isKnownAtEveryLevel || snapshot.time.elapsed > .zero {
-                let loop = [("loop", snapshot.loopNames.joined(separator: "+"))]
-                for (labels, value) in metric.samples(snapshot, options.names) {
-                    text.sample(metric.name, loop + labels, value)
-                }
-            }
-        }
-        return text.text
+        PrometheusText.text(of: snapshots, options.names, isOpenMetrics: false)
+    }
+
+    /// Returns snapshots of loops in the format of OpenMetrics, version 1.0.0, with `Content-Type:
+    /// application/openmetrics-text; version=1.0.0; charset=utf-8`: for clients whose `Accept` header names it. Otherwise
+    /// like ``prometheusText(_:options:)``.
+    public static func openMetricsText(
+        _ snapshots: [LoopSnapshot],
+        options: PrometheusOptions = PrometheusOptions()
+    ) -> String {
+        PrometheusText.text(of: snapshots, options.names, isOpenMetrics: true)
     }
 }
 
 /// A builder of the format's lines.
 struct PrometheusText {
     private(set) var text = ""
+    private let isOpenMetrics: Bool
 
-    mutating func begin(_ name: String, _ help: String, _ type: LoopMetric.Kind) {
+    static func text(of snapshots: [LoopSnapshot], _ names: Int, isOpenMetrics: Bool) -> String {
+        var text = PrometheusText(isOpenMetrics: isOpenMetrics)
+        for metric in LoopMetric.all {
+            text.begin(metric.name, metric.help, metric.type)
+            for snapshot in snapshots where metric.isKnownAtEveryLevel || snapshot.time.elapsed > .zero {
+                let loop = [("loop", snapshot.loopNames.joined(separator: "+"))]
+                for (labels, value) in metric.samples(snapshot, names) {
+                    text.sample(metric.name, loop + labels, value)
+                }
+            }
+        }
+        return isOpenMetrics ? text.text + "# EOF\n" : text.text
+    }
+
+    private init(isOpenMetrics: Bool) { self.isOpenMetrics = isOpenMetrics }
+
+    private mutating func begin(_ name: String, _ help: String, _ type: LoopMetric.Kind) {
+        // In OpenMetrics, the suffix belongs to the sample of a counter, not to its name.
+        let isCounter = isOpenMetrics && type == .counter
+        let name = isCounter ? String(name.dropLast("_total".count)) : name
         text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
     }
 
-    mutating func sample(_ name: String, _ labels: [(String, String)], _ value: LoopMetric.Value) {
+    private mutating func sample(_ name: String, _ labels: [(String, String)], _ value: LoopMetric.Value) {
         switch value {
         case .number(let number): line(name, labels, number)
         case .count(let count): line(name, labels, count)

@@ -36,6 +36,28 @@ import Testing
         }
     }
 
+    @Test func openMetrics_areForThoseWhoAcceptThem() throws {
+        try withServer { caller in
+            let accept =
+                "accept: application/openmetrics-text;version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+            let open = try caller.call("/metrics", "GET", [accept])
+            #expect(open.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8")
+            #expect(open.body.hasSuffix("# EOF\n"))
+            try #expect(
+                caller.call("/metrics", "GET", ["accept: text/plain"]).headers["content-type"]?.hasPrefix("text/plain")
+                    == true
+            )
+        }
+    }
+
+    @Test(arguments: [
+        "/trace?last=0", "/trace?last=x", "/trace?seconds=0", "/trace?seconds=-1", "/trace?seconds=nan",
+        "/trace?seconds=1e300", "/trace?seconds=", "/stalls?format=xml",
+    ])
+    func badParameter_isAnError(_ path: String) throws {
+        try withServer { caller in try #expect(caller.call(path).status == 400, "\(path)") }
+    }
+
     /// While a loop is stuck: what holds it up, its stack now, and that the process is not well; and then that it ended.
     @Test func stuckLoop_isSeenWhileItLasts() throws {
         var options = UVDiagnostics.Options()
@@ -89,6 +111,8 @@ import Testing
                 try #expect(count("/trace") >= 10)
                 let few = try count("/trace?last=2")
                 #expect((1..<10).contains(few))
+                try #expect(count("/trace?seconds=1000") >= 10)
+                try #expect(count("/trace?seconds=1e-9") == 0)
             }
         }
     }

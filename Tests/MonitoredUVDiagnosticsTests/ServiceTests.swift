@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import ServiceLifecycle
 import Testing
@@ -7,8 +8,9 @@ import Testing
 /// A server as one service of a program.
 @Suite struct ServiceTests {
     @Test func server_closesWithItsGroup() async throws {
-        let server = try serve(.port(host: "127.0.0.1", 0))
-        let caller = Caller(port: try #require(server.port))
+        // A port could be taken by another test at once.
+        let server = try serve(.socket(pattern: "/tmp/\(UUID()).sock"))
+        let caller = Caller(path: try #require(server.socketPath))
         let (started, feed) = AsyncStream.makeStream(of: Void.self)
         let group = ServiceGroup(services: [server, Started(feed: feed)], logger: Logger(label: "services"))
         async let running: Void = group.run()
@@ -20,8 +22,9 @@ import Testing
     }
 
     @Test func server_closesWithItsTask() async throws {
-        let server = try serve(.port(host: "127.0.0.1", 0))
-        let caller = Caller(port: try #require(server.port))
+        // A port could be taken by another test at once.
+        let server = try serve(.socket(pattern: "/tmp/\(UUID()).sock"))
+        let caller = Caller(path: try #require(server.socketPath))
         let task = Task { try await server.run() }
         task.cancel()
         try await task.value

@@ -34,6 +34,18 @@ import Testing
         #expect(value(#"uv_loop_iterations_total{loop="other"}"#, in: text) ?? 0 > 0)
     }
 
+    @Test func openMetrics_differInTheNamesOfCounters_andHaveAnEnd() throws {
+        let snapshots = [try snapshot()]
+        let open = LoopSnapshot.openMetricsText(snapshots, options: .init(names: 5)).split(separator: "\n")
+        let plain = LoopSnapshot.prometheusText(snapshots, options: .init(names: 5)).split(separator: "\n")
+        #expect(open.last == "# EOF")
+        #expect(open.filter { $0 == "# EOF" }.count == 1)
+        #expect(open.contains("# TYPE uv_loop_iterations counter"))
+        // All samples are those of the other format.
+        #expect(open.dropLast().filter { !$0.hasPrefix("#") } == plain.filter { !$0.hasPrefix("#") })
+        #expect(!open.contains { $0.hasPrefix("# TYPE") && $0.hasSuffix("_total counter") })
+    }
+
     @Test func histograms_areCumulative_andEndWithAll() throws {
         let text = LoopSnapshot.prometheusText([try snapshot(posts: 100)])
         let buckets = text.split(separator: "\n").filter {

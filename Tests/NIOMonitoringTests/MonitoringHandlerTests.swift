@@ -35,6 +35,23 @@ import Testing
         }
     }
 
+    /// Two servers that one function sets up, the second one with a handler that is generic.
+    @Test func handlersMadeAtOnePlace_haveNamesOfTheirOwn() throws {
+        try withWatchedGroup { watched in
+            try watched.loop.submit {}.wait()
+            for handler in [SlowEcho.self, GenericEcho<[ByteBuffer]>.self] as [any Echoing.Type] {
+                try echoOnce(on: watched.group) { channel in
+                    try channel.pipeline.syncOperations.addHandler(MonitoringHandler())
+                    try channel.pipeline.syncOperations.addHandler(handler.init())
+                }
+            }
+            try watched.loop.submit {}.wait()
+            let names = try #require(watched.monitorings.first).snapshot().names.map(\.callbackName)
+            #expect(names.contains("SlowEcho.channelRead"))
+            #expect(names.contains("GenericEcho.channelRead"), "\(names)")
+        }
+    }
+
     @Test func ownName_isUsed() throws {
         try withWatchedGroup { watched in
             try watched.loop.submit {}.wait()
@@ -90,7 +107,17 @@ private final class Outbound: ChannelOutboundHandler {
     typealias OutboundIn = ByteBuffer
 }
 
-private final class SlowEcho: ChannelInboundHandler {
+private protocol Echoing: ChannelInboundHandler, SendableMetatype {
+    init()
+}
+
+private final class GenericEcho<Element>: Echoing {
+    typealias InboundIn = ByteBuffer
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { context.writeAndFlush(data, promise: nil) }
+}
+
+private final class SlowEcho: Echoing {
     typealias InboundIn = ByteBuffer
     static let duration = Duration.milliseconds(3)
 

@@ -22,12 +22,13 @@ import Testing
     }
 
     /// The thread goes on after its loop, which must not look stuck then.
-    @Test func loopOfAThread_endsBeforeIt() throws {
+    /// A thread that a loop's code starts inherits the name of the loop's thread.
+    @Test(arguments: [false, true]) func loopOfAThread_endsBeforeIt(_ isStartedOnALoop: Bool) throws {
         let subscription = NIOLoops.monitor { _ in nil }
         defer { subscription.cancel() }
         let seen = Mutex<String?>(nil)
         let (isOver, mayEnd) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-        let thread = TestThread {
+        let run: @Sendable () -> Void = {
             MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { loop in
                 loop.scheduleTask(in: .milliseconds(1)) {
                     seen.withLock { $0 = NIOLoops.current?.loopName }
@@ -37,12 +38,15 @@ import Testing
             isOver.signal()
             mayEnd.wait()
         }
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let thread = isStartedOnALoop ? try group.next().submit { TestThread(run) }.wait() : TestThread(run)
         isOver.wait()
         let name = seen.withLock { $0 }
-        #expect(name != nil)
+        #expect(name?.hasPrefix("NIO-") == isStartedOnALoop)
         #expect(!NIOLoops.all.contains { $0.loopName == name })
         mayEnd.signal()
         thread.join()
+        try group.syncShutdownGracefully()
     }
 
     @Test func iterations_addUp() throws {
@@ -172,7 +176,7 @@ import Testing
     }
 }
 
-private struct TestThread {
+private struct TestThread: Sendable {
     private let ended = DispatchSemaphore(value: 0)
 
     init(_ body: @escaping @Sendable () -> Void) {

@@ -36,9 +36,11 @@ extension Monitoring {
     /// The monotonic clock, in nanoseconds.
     package static var now: UInt64 { MonotonicClock.read() }
 
-    /// Returns a trace of the last dispatches of each loop.
-    package static func trace(of loops: [Monitoring], dispatches: Int = .max) -> [UInt8] {
-        Trace.bytes(of: loops.map(\.loop.watchdog), mostRecords: dispatches)
+    /// Returns a trace of the last dispatches of each loop, of those that ended within the last `period`.
+    package static func trace(of loops: [Monitoring], dispatches: Int = .max, within period: Duration? = nil) -> [UInt8]
+    {
+        let start = period.map { now - min(now, $0.nanosecondsClamped) } ?? 0
+        return Trace.bytes(of: loops.map(\.loop.watchdog), mostRecords: dispatches, since: start)
     }
 }
 

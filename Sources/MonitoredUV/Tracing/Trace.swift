@@ -2,13 +2,13 @@ import MonitoredUVPlatform
 
 /// The contents of loops' flight recorders, as a trace.
 enum Trace {
-    /// Returns a trace of the last dispatches of each loop.
-    static func bytes(of loops: [LoopWatchdog], mostRecords: Int = .max) -> [UInt8] {
+    /// Returns a trace of the last dispatches of each loop, of those that ended after `start`.
+    static func bytes(of loops: [LoopWatchdog], mostRecords: Int = .max, since start: UInt64 = 0) -> [UInt8] {
         let tracks = loops.map { loop in
             let (records, running) = dispatches(of: loop.vitals)
             return TraceWriter.Track(
                 name: loop.vitals.name.text,
-                records: records.suffix(mostRecords),
+                records: Array(records.suffix(mostRecords).drop { $0.end < start }),
                 running: running,
                 stalls: loop.archive.recent
             )

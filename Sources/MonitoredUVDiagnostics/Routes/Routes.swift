@@ -14,11 +14,11 @@ struct Routes: Sendable {
     }
 
     private static let paths: [String: @Sendable (Routes, Request) -> HTTPAnswer] = [
-        "/metrics": { _, _ in .metrics },
+        "/metrics": { _, request in .metrics(request.headers["accept"].joined(separator: ",")) },
         "/snapshot": { _, _ in .json(Snapshots()) },
         "/stalls": { routes, request in .stalls(routes.observer.stalls, as: request["format"]) },
         "/stacks": { _, _ in .json(Stacks()) },
-        "/trace": { _, request in .trace(last: request["last"]) },
+        "/trace": { _, request in .trace(last: request["last"], seconds: request["seconds"]) },
         "/healthz": { routes, _ in .health(limit: routes.healthLimit) },
     ]
 
@@ -36,8 +36,14 @@ struct Routes: Sendable {
 }
 
 extension HTTPAnswer {
-    fileprivate static var metrics: HTTPAnswer {
-        let text = LoopSnapshot.prometheusText(Monitoring.all.map { $0.snapshot() }, options: .init(names: 20))
+    /// - Parameter accepted: The types that the client accepts.
+    fileprivate static func metrics(_ accepted: String) -> HTTPAnswer {
+        let (snapshots, options) = (Monitoring.all.map { $0.snapshot() }, LoopSnapshot.PrometheusOptions(names: 20))
+        if accepted.contains("application/openmetrics-text") {
+            let text = LoopSnapshot.openMetricsText(snapshots, options: options)
+            return .text(text, type: "application/openmetrics-text; version=1.0.0; charset=utf-8")
+        }
+        let text = LoopSnapshot.prometheusText(snapshots, options: options)
         return .text(text, type: "text/plain; version=0.0.4; charset=utf-8")
     }
 
@@ -45,19 +51,21 @@ extension HTTPAnswer {
         switch format ?? "json" {
         case "json": .json(["stalls": stalls])
         case "collapsed": .text(stalls.collapsed)
-        default: .error(.badRequest, "format is json or collapsed")
+        case "perf": .text(stalls.perfScript)
+        case "pprof": HTTPAnswer(type: "application/octet-stream", .init(bytes: Pprof.profile(of: stalls)))
+        default: .error(.badRequest, "format is json, collapsed, perf, or pprof")
         }
     }
 
-    fileprivate static func trace(last: String?) -> HTTPAnswer {
+    fileprivate static func trace(last: String?, seconds: String?) -> HTTPAnswer {
         let count = last.map { Int($0) ?? 0 } ?? .max
-        if count < 1 {
-            return .error(.badRequest, "last is a number of dispatches, from 1")
+        if count < 1 { return .error(.badRequest, "last is a number of dispatches, from 1") }
+        let period = seconds.map { Double($0) ?? 0 }
+        if let period, !(period > 0 && period <= 1e9) {
+            return .error(.badRequest, "seconds is a number above 0")
         }
-        return HTTPAnswer(
-            type: "application/json",
-            .init(bytes: Monitoring.trace(of: Monitoring.all, dispatches: count))
-        )
+        let trace = Monitoring.trace(of: Monitoring.all, dispatches: count, within: period.map { .seconds($0) })
+        return HTTPAnswer(type: "application/json", .init(bytes: trace))
     }
 
     fileprivate static func health(limit: Duration) -> HTTPAnswer {
@@ -117,16 +125,4 @@ private struct Stacks: Encodable {
     }
 
     let loops = Monitoring.all.map(Loop.init)
-}
-
-extension [StallRecord] {
-    /// The stacks, outermost function first, each with its number of milliseconds: what flame graph tools read.
-    fileprivate var collapsed: String {
-        var times: [String: Int64] = [:]
-        for stall in self where !stall.stack.isEmpty {
-            let functions = [stall.loop] + stall.stack.reversed().map(\.function)
-            times[functions.map { $0.replacing(";", with: ":") }.joined(separator: ";"), default: 0] += stall.duration
-        }
-        return times.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value / 1_000_000)\n" }.joined()
-    }
 }

@@ -23,6 +23,9 @@ struct StallRecord: Sendable, Encodable {
     /// Innermost first.
     let stack: [FrameRecord]
 
+}
+
+extension StallRecord {
     init(_ report: StallReport) {
         id = "\(report.loopName)-\(report.began)\(report.dispatches == nil ? "" : "i")"
         loop = report.loopName
@@ -54,6 +57,18 @@ struct FrameRecord: Sendable, Encodable {
     /// Whether it is the program's own.
     let own: Bool
 
+    /// The function and its place in the source.
+    struct Place: Hashable {
+        let function: String
+        let file: String?
+        let line: Int?
+    }
+
+    var place: Place { Place(function: function, file: file, line: line) }
+
+}
+
+extension FrameRecord {
     init(_ frame: StackFrame) {
         function = frame.function
         file = frame.file
