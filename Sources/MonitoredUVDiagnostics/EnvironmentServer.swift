@@ -23,7 +23,7 @@ private enum EnvironmentServer {
         )
         do {
             let started =
-                switch MonitoringEnvironment.Place(place) {
+                switch DiagnosticsPlace(place) {
                 case .port(let host, let port)?: try UVDiagnostics.serve(host: host, port: port, options: options)
                 case .socket(let pattern)?: try UVDiagnostics.serve(socketPattern: pattern, options: options)
                 case nil: UVDiagnostics?.none

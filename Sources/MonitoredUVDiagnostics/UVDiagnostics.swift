@@ -61,8 +61,7 @@ public final class UVDiagnostics: Sendable {
     /// The path of the socket; `nil` on a port.
     public var socketPath: String? { server.address.pathname }
 
-    /// Closes the server and its connections, and removes its socket. Does nothing if it is closed. Returns when that is
-    /// done; not to be called in a callback of the server.
+    /// Closes the server and its connections, removes its socket, and then returns. Does nothing if it is closed.
     public func close() { server.close() }
 }
 

@@ -21,7 +21,7 @@ func withServer(
 
 /// A server that leaves the loops of other tests alone.
 func serve(
-    _ place: DiagnosticsServer.Place,
+    _ place: DiagnosticsPlace,
     _ options: UVDiagnostics.Options = .init(),
     times: ClientTimes = .init()
 ) throws(UVError) -> UVDiagnostics {

@@ -1,7 +1,6 @@
 import Dispatch
 import Foundation
 import MonitoredUV
-import Synchronization
 import Testing
 
 @testable import MonitoredUVDiagnostics
@@ -80,6 +79,7 @@ import Testing
             #expect(began.name == "GET /users/42")
             #expect(began.stack.contains { $0.function.hasSuffix("waitUntilReleased(_:)") && $0.own })
             #expect(began.duration >= 20_000_000 && began.limit == 20_000_000)
+            try #expect(stall()!.duration > began.duration)
 
             let stacks = try caller.call("/stacks").json(Stacks.self).loops
             let stack = try #require(stacks.first { $0.loop == loop.name })
@@ -92,6 +92,7 @@ import Testing
             while try stall()?.phase != "ended" {}
             let ended = try #require(try stall())
             #expect(ended.id == began.id && ended.duration > began.duration)
+            try #expect(stall()!.duration == ended.duration)
             let collapsed = try caller.call("/stalls?format=collapsed").body
             #expect(collapsed.contains("\(loop.name);"))
             #expect(collapsed.split(separator: "\n").allSatisfy { Int($0.split(separator: " ").last!) != nil })

@@ -9,6 +9,7 @@ import Testing
     /// A stall of `milliseconds`, with functions from the innermost to the outermost.
     private func stall(_ milliseconds: Int64, _ functions: [String], loop: String = "a loop") -> StallRecord {
         StallRecord(
+            start: 1,
             id: "1",
             loop: loop,
             name: "name",
@@ -43,7 +44,7 @@ import Testing
                 """
         )
         #expect(samples[9].hasPrefix("a_loop 1/1 1700000000.090000: "))
-        #expect([stall(3_600_000, ["f()"])].perfScript.components(separatedBy: "stall:").count == 1001)
+        #expect([stall(3_600_000, ["f()"])].perfScript.components(separatedBy: "stall:").count == 4001)
     }
 
     @Test func pprof_canBeReadBack() throws {

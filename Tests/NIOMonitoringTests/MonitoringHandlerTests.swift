@@ -3,7 +3,6 @@ import MonitoredUV
 import NIOCore
 import NIOMonitoring
 import NIOPosix
-import Synchronization
 import Testing
 
 @Suite struct MonitoringHandlerTests {
@@ -12,7 +11,7 @@ import Testing
             let loop = watched.loop
             try loop.submit {}.wait()
             let monitoring = try #require(watched.monitorings.first)
-            let states = Mutex<[IOLoopMonitorState]>([])
+            let states = Lock<[IOLoopMonitorState]>([])
             monitoring.addMonitor { state in states.withLock { [state = copy state] in $0.append(state) } }
             try echoOnce(on: watched.group) { channel in
                 try channel.pipeline.syncOperations.addHandler(MonitoringHandler())

@@ -26,7 +26,7 @@ import Testing
     @Test(arguments: [false, true]) func loopOfAThread_endsBeforeIt(_ isStartedOnALoop: Bool) throws {
         let subscription = NIOLoops.monitor { _ in nil }
         defer { subscription.cancel() }
-        let seen = Mutex<String?>(nil)
+        let seen = Lock<String?>(nil)
         let (isOver, mayEnd) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
         let run: @Sendable () -> Void = {
             MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { loop in
@@ -156,7 +156,7 @@ import Testing
 
     @Test func canceledSubscription_endsItsWatchdogs_andLeavesLaterLoopsAlone() throws {
         let reports = Reports()
-        let configured = Mutex<[String]>([])
+        let configured = Lock<[String]>([])
         let subscription = NIOLoops.monitor { loop in
             configured.withLock { $0.append(loop.loopName) }
             return loop.startWatchdog(limit: .milliseconds(5)) { reports.add($0) }

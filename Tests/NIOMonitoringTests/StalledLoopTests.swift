@@ -51,7 +51,7 @@ final class Block: Sendable {
     private let isReleased = Atomic<Bool>(false)
     private let released = DispatchSemaphore(value: 0)
     private let ended = DispatchSemaphore(value: 0)
-    private let result = Mutex<(loop: String, duration: Duration)>(("", .zero))
+    private let result = Lock<(loop: String, duration: Duration)>(("", .zero))
 
     init(onCPU: Bool) { self.onCPU = onCPU }
 

@@ -4,7 +4,6 @@ import Foundation
 import FoundationNetworking
 import MonitoredUV
 import NIOMonitoring
-import Synchronization
 import Testing
 
 /// Other code that polls in a program with watched loops behaves as without them.
@@ -51,7 +50,7 @@ import Testing
         let (readEnd, writeEnd) = try pipe()
         defer { [readEnd, writeEnd].forEach { close($0) } }
         let source = DispatchSource.makeReadSource(fileDescriptor: readEnd, queue: queue)
-        let left = Mutex(1000)
+        let left = Lock(1000)
         await withCheckedContinuation { (waiter: CheckedContinuation<Void, Never>) in
             source.setEventHandler {
                 var byte: UInt8 = 0

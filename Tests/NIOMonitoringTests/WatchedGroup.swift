@@ -3,7 +3,6 @@ import MonitoredUV
 import NIOCore
 import NIOMonitoring
 import NIOPosix
-import Synchronization
 import Testing
 
 /// A fresh group of SwiftNIO's loops for `body`, watched, and shut down behind it.
@@ -51,7 +50,7 @@ struct WatchedGroup {
 
 /// Reports of stalls, as they come.
 final class Reports: Sendable {
-    private let state = Mutex<[StallReport]>([])
+    private let state = Lock<[StallReport]>([])
     private let arrived = DispatchSemaphore(value: 0)
 
     func add(_ report: StallReport) {

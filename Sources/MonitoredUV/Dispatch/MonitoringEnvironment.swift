@@ -15,7 +15,7 @@ import MonitoredUVPlatform
 /// - `MONITOREDUV_NAMES`, `MONITOREDUV_RECORDED_DISPATCHES`, `MONITOREDUV_LIBRARY_MODULES`: see ``MonitoringOptions``.
 ///
 /// Variables with values that cannot be parsed are ignored with a warning.
-package struct MonitoringEnvironment: Sendable {
+struct MonitoringEnvironment: Sendable {
     var level = MonitoringLevel.off
     var stallLimit: Duration?
     var slowCallbacks: Duration?
@@ -61,7 +61,7 @@ package struct MonitoringEnvironment: Sendable {
             Self.canBeWrittenTo($0) ? $0 : nil
         }
         diagnostics = read("DIAGNOSTICS", "a port, an address with one, or the path of a socket") {
-            Place($0) == nil ? nil : $0
+            DiagnosticsPlace($0) == nil ? nil : $0
         }
         names = read("NAMES", "a number from 1 to 4096") { Int($0).flatMap { (1...4096).contains($0) ? $0 : nil } }
         recordedDispatches = read("RECORDED_DISPATCHES", "a number from 1 to \(1 << 24)") { text in
@@ -119,26 +119,6 @@ package struct MonitoringEnvironment: Sendable {
         let name = text.hasPrefix("SIG") ? String(text.dropFirst(3)) : text
         let refused = [SIGKILL, SIGSTOP] + Platform.faultSignals
         return known[name] ?? Int32(text).flatMap { (1..<65).contains($0) && !refused.contains($0) ? $0 : nil }
-    }
-
-    /// A place where diagnostics are served: `127.0.0.1:9464`, `9464`, `[::1]:9464`, or the path of a socket.
-    package enum Place: Equatable {
-        case port(host: String, Int)
-        case socket(String)
-
-        package init?(_ text: String) {
-            if text.contains("/") {
-                self = .socket(text)
-                return
-            }
-            let colon = text.lastIndex(of: ":")
-            let host = colon.map { text[..<$0] } ?? "127.0.0.1"
-            guard let port = Int(colon.map { text[text.index(after: $0)...] } ?? text[...]), (0...65535).contains(port),
-                !host.isEmpty
-            else { return nil }
-            let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
-            self = .port(host: String(isBracketed ? host.dropFirst().dropLast() : host), port)
-        }
     }
 
     private func watchSignals() {

@@ -168,8 +168,7 @@ final class WatchdogThread: Sendable {
         var missed: SuspensionDetector.Lateness?
         while true {
             let isLast = isExiting.load(ordering: .relaxed)  // before the looks: what ended since may be missed
-            let late = suspension.goesOn(at: MonotonicClock.read()) ?? missed
-            missed = nil
+            let late = suspension.wokeUp(at: MonotonicClock.read()) ?? missed
             let (watchdogs, finished, tasks, signals) = state.withLock { state in
                 defer {
                     state.watchdogs.removeAll { watchdog in state.finished.contains { $0 === watchdog } }
@@ -181,14 +180,9 @@ final class WatchdogThread: Sendable {
             waiting += tasks
             for (number, tasks) in signals where muv_signal_take(number) { tasks.forEach { answering.perform($0) } }
             var next = UInt64.max
-            for watchdog in watchdogs {
-                let now = MonotonicClock.read()
-                // The loops before this one were looked at too early to know.
-                missed = suspension.goesOn(at: now) ?? missed
-                next = min(next, watchdog.look(at: now, missed ?? late, &sampler))
-            }
+            for watchdog in watchdogs { next = min(next, watchdog.look(at: MonotonicClock.read(), late, &sampler)) }
             for watchdog in finished { watchdog.listeners.removeAll() }
-            finishSampling(&sampler, until: next)
+            missed = finishSampling(&sampler, &suspension, until: next)
             if sampler.isIdle {
                 for task in waiting { task() }
                 waiting = []
@@ -200,14 +194,25 @@ final class WatchdogThread: Sendable {
         }
     }
 
-    /// Continues the captures that are under way, as long as nothing else is due.
-    private func finishSampling(_ sampler: inout StackSampler, until next: UInt64) {
+    /// Continues the captures that are under way, as long as nothing else is due. Returns why one of its pauses was much too
+    /// long, if one was.
+    private func finishSampling(
+        _ sampler: inout StackSampler,
+        _ suspension: inout SuspensionDetector,
+        until next: UInt64
+    ) -> SuspensionDetector.Lateness? {
         var pause: UInt32 = 100
-        while !sampler.isIdle, MonotonicClock.read() < next {
+        var late: SuspensionDetector.Lateness?
+        while !sampler.isIdle {
+            let now = MonotonicClock.read()
+            if now >= next { break }
+            suspension.sleeps(until: now + UInt64(pause) * 1000, at: now)
             usleep(pause)
+            late = suspension.wokeUp(at: MonotonicClock.read()) ?? late
             sampler.step(at: MonotonicClock.read())
             pause = min(2 * pause, 2000)
         }
+        return late
     }
 
     private func wait(at readEnd: Int32, until next: UInt64, _ now: UInt64) {
@@ -233,25 +238,20 @@ struct SuspensionDetector {
     }
 
     private let thread: SampledThread?
-    /// The instant at which this thread is to go on.
-    private var expected = UInt64.max
+    private var planned = UInt64.max
     private var before: ThreadUsage?
     private var readAt: UInt64 = 0
 
     init(thread: SampledThread?) { self.thread = thread }
 
     mutating func sleeps(until planned: UInt64, at now: UInt64) {
-        // If it is late already, that shows when it wakes up.
-        let latest = max(expected, planned)
-        expected = now >= Self.shortest && now - Self.shortest >= latest ? latest : max(planned, now)
+        self.planned = max(planned, now)
         // Reading takes a while, and what the thread did in looks that were on time is little.
         if now >= readAt + Self.shortest / 2 { (before, readAt) = (thread?.usage.read(), now) }
     }
 
-    /// Returns why this thread goes on much later than it was to, if it does.
-    mutating func goesOn(at now: UInt64) -> Lateness? {
-        let planned = expected
-        expected = now
+    /// Returns why this thread woke much later than planned, if it did.
+    mutating func wokeUp(at now: UInt64) -> Lateness? {
         guard now > planned, now - planned >= Self.shortest else { return nil }
         let usage = thread?.usage.read()
         return Self.lateness(since: planned, now, usage.flatMap { last in before.map { last - $0 } })

@@ -68,5 +68,8 @@ final class Observer: Sendable {
     }
 
     /// The last stalls, oldest first, those that go on included.
-    var stalls: [StallRecord] { state.withLock { $0.stalls } }
+    var stalls: [StallRecord] {
+        let now = Monitoring.now
+        return state.withLock { $0.stalls }.map { $0.continued(at: now) }
+    }
 }

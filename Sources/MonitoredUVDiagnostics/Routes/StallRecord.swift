@@ -2,7 +2,9 @@ import Foundation
 import MonitoredUV
 
 /// A stall as the server keeps it and sends it.
-struct StallRecord: Sendable, Encodable {
+struct StallRecord: Sendable {
+    /// When it began, in nanoseconds of the monotonic clock.
+    let start: UInt64
     /// Unique in the process.
     let id: String
     let loop: String
@@ -12,7 +14,7 @@ struct StallRecord: Sendable, Encodable {
     /// When it began, in milliseconds since 1970.
     let began: Double
     /// How long it has lasted, or did, in nanoseconds.
-    let duration: Int64
+    private(set) var duration: Int64
     /// The limit that it went past, in nanoseconds.
     let limit: Int64
     let cause: StallCause?
@@ -25,8 +27,20 @@ struct StallRecord: Sendable, Encodable {
 
 }
 
-extension StallRecord {
+extension StallRecord: Encodable {
+    private enum CodingKeys: CodingKey {
+        case id, loop, name, kind, phase, began, duration, limit, cause, call, dispatches, stack
+    }
+
+    /// The stall as it is at this instant: if it goes on, it is longer than when it was reported last.
+    func continued(at now: UInt64) -> StallRecord {
+        var result = self
+        if phase != "ended" { result.duration = max(duration, Int64(now) - Int64(start)) }
+        return result
+    }
+
     init(_ report: StallReport) {
+        start = report.began
         id = "\(report.loopName)-\(report.began)\(report.dispatches == nil ? "" : "i")"
         loop = report.loopName
         name = report.callbackName

@@ -10,11 +10,13 @@ extension [StallRecord] {
         return times.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value / 1_000_000)\n" }.joined()
     }
 
-    /// The stacks as `perf script` prints samples, a sample for each ten milliseconds of a stall, a thousand at most.
+    /// The stacks as `perf script` prints samples: a sample for each ten milliseconds of a stall, or fewer, so that there are
+    /// not many thousands in all.
     var perfScript: String {
         var text = ""
+        let longest = Swift.max(10_000_000, reduce(0) { $0 + $1.duration } / 4000)
         for stall in self where !stall.stack.isEmpty {
-            let count = Swift.max(1, Swift.min(1000, stall.duration / 10_000_000))
+            let count = Swift.max(1, stall.duration / longest)
             let period = stall.duration / count
             let frames = stall.stack.map { frame in
                 "\t               0 \(frame.function.oneLine) (\(frame.file?.oneLine ?? "unknown"))\n"

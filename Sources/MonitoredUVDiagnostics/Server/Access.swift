@@ -38,7 +38,7 @@ struct Access: Sendable {
     private struct Refused: Error {}
 
     /// Returns the answer to a request that is refused before it is looked at further; `nil` if it is not.
-    func refusal(of head: HTTPRequestHead, path: String) -> HTTPAnswer? {
+    func refusal(of head: HTTPRequestHead) -> HTTPAnswer? {
         let hosts = head.headers["host"]
         guard hosts.count == 1 || (hosts.isEmpty && head.version.minor == 0) else {
             return .error(.badRequest, "a request needs one Host header")
@@ -46,8 +46,7 @@ struct Access: Sendable {
         if let host = hosts.first, !isSocket, !isKnown(host) {
             return .error(.forbidden, "this server is not called \(host); see UVDiagnostics.Options.hostNames")
         }
-        // The page itself has no data; it asks for the token.
-        let isFree = isSocket || head.method == .GET && (!isOpenToOtherMachines || path == "/")
+        let isFree = isSocket || !isOpenToOtherMachines && [.GET, .HEAD].contains(head.method)
         if isFree || isAuthorized(head) { return nil }
         if token == nil {
             return .error(.forbidden, "requests that change something need a token; see UVDiagnostics.Options.token")

@@ -51,7 +51,7 @@ final class ClientHandler: ChannelInboundHandler {
         guard let url = URLComponents(string: head.uri), url.host == nil, url.path.hasPrefix("/") else {
             return .error(.badRequest, "the path of the request cannot be understood")
         }
-        if let refusal = access.refusal(of: head, path: url.path) { return refusal }
+        if let refusal = access.refusal(of: head) { return refusal }
         return routes.answer(to: Request(head, path: url.path, query: url.queryItems ?? [], body: body))
     }
 

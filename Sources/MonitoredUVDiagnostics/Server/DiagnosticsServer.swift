@@ -7,11 +7,6 @@ import NIOPosix
 
 /// The thread of a server, its loop, and its channels.
 final class DiagnosticsServer: Sendable {
-    enum Place: Sendable {
-        case port(host: String, Int)
-        case socket(pattern: String)
-    }
-
     let address: SocketAddress
     private let loop: any EventLoop
     private let thread: Lock<DiagnosticsThread?>
@@ -36,7 +31,7 @@ final class DiagnosticsServer: Sendable {
     }
 
     static func start(
-        _ place: Place,
+        _ place: DiagnosticsPlace,
         _ options: UVDiagnosticsOptions,
         times: ClientTimes = ClientTimes(),
         observing isObserved: @escaping @Sendable (Monitoring) -> Bool = { _ in true }
@@ -69,7 +64,7 @@ final class DiagnosticsServer: Sendable {
             return DiagnosticsServer(channel.localAddress ?? address, loop, thread, channel, observer, clients)
         } catch {
             stop(loop, thread)
-            throw error as? UVError ?? UVError(.of(error), operation: "bind", detail: place.description)
+            throw error as? UVError ?? UVError(.of(error), operation: "bind", detail: place.text)
         }
     }
 
@@ -102,15 +97,15 @@ final class DiagnosticsServer: Sendable {
     }
 }
 
-extension DiagnosticsServer.Place: CustomStringConvertible {
-    var description: String {
+extension DiagnosticsPlace {
+    fileprivate var text: String {
         switch self {
         case .port(let host, let port): "\(host):\(port)"
         case .socket(let pattern): pattern
         }
     }
 
-    var address: SocketAddress {
+    fileprivate var address: SocketAddress {
         get throws(UVError) {
             do {
                 switch self {
@@ -128,7 +123,7 @@ extension DiagnosticsServer.Place: CustomStringConvertible {
             } catch let error as UVError {
                 throw error
             } catch {
-                throw UVError(.invalidArgument, operation: "UVDiagnostics.serve", detail: "\(self): \(error)")
+                throw UVError(.invalidArgument, operation: "UVDiagnostics.serve", detail: "\(text): \(error)")
             }
         }
     }
@@ -139,7 +134,7 @@ extension DiagnosticsServer.Place: CustomStringConvertible {
     }
 
     /// Removes a socket that an earlier process has left behind.
-    func removeSocketNobodyListensOn(_ loop: any EventLoop) throws {
+    fileprivate func removeSocketNobodyListensOn(_ loop: any EventLoop) throws {
         guard let path, let type = try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
         else { return }
         guard type == .typeSocket else { throw taken("\(path) is there already, and not a socket") }

@@ -1,7 +1,6 @@
 import Dispatch
 import Foundation
 import MonitoredUV
-import Synchronization
 
 /// Runs code in every way that a task can run, with Swift's own executors monitored, and prints for each what was seen.
 @main
@@ -166,7 +165,7 @@ private enum Coverage {
         print("width: \(running.withLock { $0.most } <= ProcessInfo.processInfo.activeProcessorCount)")
     }
 
-    private static let running = Mutex((now: 0, most: 0))
+    private static let running = Lock((now: 0, most: 0))
 
     private static func report() async {
         let loops = SwiftExecutors.all

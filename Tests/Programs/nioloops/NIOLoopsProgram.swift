@@ -5,7 +5,6 @@ import MonitoredUV
 import NIOCore
 import NIOMonitoring
 import NIOPosix
-import Synchronization
 
 /// A program on SwiftNIO. Its first argument says what it does.
 @main
@@ -54,7 +53,7 @@ struct NIOLoopsProgram {
     /// A task that reads a `NIOAsyncChannel`, and waits for the report of its stall.
     private static func blockAConsumer() async throws {
         let (began, ended) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-        let duration = Mutex(Duration.zero)
+        let duration = Lock(Duration.zero)
         NIOLoops.monitor()
         SwiftExecutors.monitor { loop in
             loop.startWatchdog(limit: .milliseconds(20)) { report in
