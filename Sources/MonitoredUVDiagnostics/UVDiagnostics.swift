@@ -11,7 +11,7 @@ public import ServiceLifecycle
 /// loops of the process, Swift's executors, and the main thread are stuck. While it serves, all loops are monitored at
 /// level `metrics` or above.
 ///
-/// Whoever can connect may read: other users of this machine, too, if it listens on a port. A request that changes
+/// Anyone who can connect may read, which includes other users of this machine if it listens on a port. A request that changes
 /// something needs ``UVDiagnosticsOptions/token``, and so does every request if the server listens on another address than a loopback
 /// one. On a Unix domain socket, the process's own user needs none, and others are refused.
 public final class UVDiagnostics: Sendable {

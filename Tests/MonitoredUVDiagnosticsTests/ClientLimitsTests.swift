@@ -96,7 +96,7 @@ import Testing
         }
     }
 
-    /// Whatever comes is answered or ends, and the server goes on.
+    /// Any bytes are answered, or end the connection, and the server goes on.
     @Test(arguments: 0..<4) func anyBytes_areSurvived(_ seed: UInt64) throws {
         var times = ClientTimes()
         times.arrival = .milliseconds(20)

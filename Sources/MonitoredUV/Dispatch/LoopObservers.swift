@@ -1,4 +1,4 @@
-/// Whoever wants to know of each loop of the process.
+/// Observers of the loops of this process.
 enum LoopObservers {
     private static let observers = Lock<[ObjectIdentifier: @Sendable (Monitoring) -> Void]>([:])
 

@@ -78,8 +78,8 @@ final class LoopProfile: Sendable {
 }
 
 /// The rule that decides when a dispatch's stack is sampled: at the shortest duration, and then ever less often, so that
-/// a stall of a second has about forty samples. A loop whose dispatches are short is looked at ever less often, too. It
-/// reads no clock.
+/// a stall of a second has about forty samples. A loop whose dispatches are short is also looked at less and less often.
+/// It reads no clock.
 struct SampleSchedule {
     private var start: UInt64?
     private var count: UInt64 = 0

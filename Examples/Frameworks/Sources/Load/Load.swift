@@ -5,7 +5,7 @@ import MonitoredUV
 import NIOCore
 import NIOMonitoring
 
-/// Clients that ask for a URL again and again, on async-http-client. Its loops are watched, too.
+/// Clients on async-http-client, whose loops are watched, that ask for a URL again and again.
 @main
 struct Load: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
