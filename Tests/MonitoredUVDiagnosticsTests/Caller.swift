@@ -139,7 +139,9 @@ final class Connection {
     func write(_ bytes: [UInt8]) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            let count = retried {
+                rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            }
             if count <= 0 { return }
             rest = rest.dropFirst(count)
         }
@@ -155,7 +157,15 @@ final class Connection {
     /// Reads what there is; nothing at the end.
     func read() -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 65_536)
-        let count = recv(descriptor, &buffer, buffer.count, 0)
+        let count = retried { recv(descriptor, &buffer, buffer.count, 0) }
         return Array(buffer.prefix(max(0, count)))
+    }
+
+    /// Signals of other tests interrupt calls that have a time limit.
+    private func retried(_ call: () -> Int) -> Int {
+        while true {
+            let count = call()
+            if count >= 0 || errno != EINTR { return count }
+        }
     }
 }
