@@ -46,34 +46,37 @@ import Testing
         times.idle = .milliseconds(50)
         try withServer(times: times) { caller in
             try #expect(caller.send("") == nil)
-            // Kept for the next request, and then closed without a word.
-            let answers = try caller.send(start + "\r\n" + start + "\r\n")
+            // Kept for the next request, and then closed without a word. On a busy machine, the first may come too late.
+            var answers: Answered?
+            for _ in 0..<50 where answers == nil { answers = try caller.send(start + "\r\n" + start + "\r\n") }
             #expect(answers?.status == 200)
             #expect(answers?.body.components(separatedBy: "HTTP/1.1 200").count == 2)
         }
     }
 
     @Test func clientThatDoesNotRead_isCutOff() throws {
+        let loop = try UVEventLoop()
+        loop.monitoring.level = .metrics
+        for _ in 0..<60_000 { loop.callSoon(name: "one of the many dispatches of a long trace") {} }
+        try loop.run()
+        // More than the system's buffers hold.
+        var whole = 0
+        try withServer { whole = try $0.call("/trace").body.utf8.count }
+        #expect(whole > 4_000_000)
+
         var times = ClientTimes()
         times.reading = .milliseconds(50)
         var options = UVDiagnostics.Options()
         options.mostClients = 1
         try withServer(options, times: times) { caller in
-            let loop = try UVEventLoop()
-            loop.monitoring.level = .metrics
-            for _ in 0..<60_000 { loop.callSoon(name: "one of the many dispatches of a long trace") {} }
-            try loop.run()
-            // More than the system's buffers hold.
-            let whole = try caller.call("/trace").body.utf8.count
-            #expect(whole > 4_000_000)
             let connection = try caller.connect()
             connection.write(Array("GET /trace HTTP/1.1\r\nhost: localhost\r\n\r\n".utf8))
             // It is answered, and thus in the way of others, until it is cut off.
             #expect(!connection.read().isEmpty)
             while try caller.send(start + "connection: close\r\n\r\n") == nil {}
             #expect(connection.readAll().utf8.count < whole)
-            try loop.close()
         }
+        try loop.close()
     }
 
     @Test func tooManyClients_theIdlestGoes() throws {
@@ -121,7 +124,10 @@ import Testing
                 connection.write(bytes)
                 _ = connection.readAll()
             }
-            try #expect(caller.call("/healthz").status == 200)
+            // On a busy machine, a request may come too late.
+            var answer: Answered?
+            for _ in 0..<50 where answer == nil { answer = try caller.send(start + "connection: close\r\n\r\n") }
+            #expect(answer?.status == 200)
         }
     }
 }
