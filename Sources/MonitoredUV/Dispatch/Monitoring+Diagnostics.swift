@@ -14,9 +14,6 @@ extension Monitoring {
     /// Whether the loop is closed.
     package var isClosed: Bool { loop.isClosed }
 
-    /// Whether this library runs the loop.
-    package var isForeign: Bool { loop is ForeignLoop }
-
     /// Calls `onStall` for every stall past the limit, however many there are, on the watchdog's reporting thread.
     package func observeStalls(
         limit: Duration,

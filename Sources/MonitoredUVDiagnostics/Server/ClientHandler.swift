@@ -12,7 +12,7 @@ final class ClientHandler: ChannelInboundHandler {
     private let routes: Routes
     private let times: ClientTimes
     private var head: HTTPRequestHead?
-    private var body = ByteBuffer()
+    private var bodyBytes = 0
     /// Until when the client may be idle, take to send its request, or take to read the answer.
     private var deadline: Scheduled<Void>?
     private var hasBegun = false
@@ -28,12 +28,12 @@ final class ClientHandler: ChannelInboundHandler {
         switch unwrapInboundIn(data) {
         case .head(let head):
             self.head = head
-            body.clear()
+            bodyBytes = 0
             client.isInHead = false
-        case .body(var part):
+        case .body(let part):
             guard let head else { return }
-            body.writeBuffer(&part)
-            if body.readableBytes > Client.bodyBytes {
+            bodyBytes += part.readableBytes
+            if bodyBytes > Client.bodyBytes {
                 self.head = nil
                 let answer = HTTPAnswer.error(.payloadTooLarge, "a body may have \(Client.bodyBytes) bytes")
                 write(answer, to: head, context, isLast: true)
@@ -52,7 +52,7 @@ final class ClientHandler: ChannelInboundHandler {
             return .error(.badRequest, "the path of the request cannot be understood")
         }
         if let refusal = access.refusal(of: head) { return refusal }
-        return routes.answer(to: Request(head, path: url.path, query: url.queryItems ?? [], body: body))
+        return routes.answer(to: Request(head, path: url.path, query: url.queryItems ?? []))
     }
 
     private func write(_ answer: HTTPAnswer, to head: HTTPRequestHead, _ context: ChannelHandlerContext, isLast: Bool) {

@@ -65,6 +65,16 @@ func spin(_ duration: Duration) {
     while MonotonicClock.read() < end {}
 }
 
+/// Returns whether a loop's object is released within ten seconds: tests that ask for all loops of the process hold them
+/// for a moment.
+func isReleased(_ object: () -> AnyObject?) -> Bool {
+    for _ in 0..<10_000 {
+        if object() == nil { return true }
+        spin(.milliseconds(1))
+    }
+    return false
+}
+
 /// Runs `body` on a thread of its own and waits for it.
 func onOtherThread(_ body: @escaping @Sendable () -> Void) throws { try LoopThread(name: "other", body).join() }
 
